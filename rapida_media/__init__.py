@@ -1,0 +1,1 @@
+"""rapida-media: a SIP/RTP media engine that puts phone calls on AI agents."""

@@ -1,0 +1,1 @@
+"""Agents: what talks on a call."""

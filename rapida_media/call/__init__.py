@@ -1,0 +1,1 @@
+"""One call: its life, its bus, what an agent may do with it."""

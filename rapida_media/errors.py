@@ -1,0 +1,39 @@
+"""The exceptions of the engine.
+
+    RapidaError
+    ├── LocalProtocolError      the caller asked for what the protocol forbids; nothing was changed
+    ├── RemoteProtocolError     the peer sent what the protocol forbids; status to answer, or a drop
+    ├── NegotiationError        offer and answer have no medium or codec in common
+    └── ConfigError             the configuration is wrong; names the key and the remedy
+
+Receive paths do not let these escape: a peer's fault is answered or counted where it is found.
+"""
+
+from __future__ import annotations
+
+
+class RapidaError(Exception):
+    """Root of everything the engine raises on purpose."""
+
+
+class LocalProtocolError(RapidaError):
+    """We were misused. Raised before any state changes."""
+
+
+class RemoteProtocolError(RapidaError):
+    """The peer broke the protocol.
+
+    status: the SIP status code that answers it, or None when it can only be dropped.
+    """
+
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class NegotiationError(RapidaError):
+    """Offer and answer have nothing in common (RFC 3264 section 6: answered 488)."""
+
+
+class ConfigError(RapidaError):
+    """The configuration is wrong; the message names the key and the remedy."""

@@ -1,0 +1,1 @@
+"""The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""

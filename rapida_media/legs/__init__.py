@@ -1,0 +1,1 @@
+"""Legs: what joins one far end to the bus."""

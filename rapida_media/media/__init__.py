@@ -1,0 +1,1 @@
+"""The media frame bus and what sits on it: formats, frames, recorder, tones."""

@@ -1,0 +1,1 @@
+"""The asyncio shell: sockets, ticker, SIP transports. The only package that knows an event loop."""

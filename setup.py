@@ -1,0 +1,34 @@
+"""The extension list; everything else about the package is in pyproject.toml."""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# Portable code: SIMD variants are chosen at run time, never with -march=native.
+COMPILE = ["-std=gnu11", "-O3", "-fno-semantic-interposition", "-Wall", "-Wextra"]
+if os.environ.get("RAPIDA_SANITIZE"):
+    COMPILE += ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
+
+# extension → the C files behind it
+EXTENSIONS: dict[str, list[str]] = {}
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"rapida_media.kernels.{name}",
+                [f"csrc/{name}.pyx", *(f"csrc/{source}" for source in sources)],
+                include_dirs=["csrc"],
+                extra_compile_args=COMPILE,
+                extra_link_args=LINK,
+                libraries=["m"],
+            )
+            for name, sources in EXTENSIONS.items()
+        ],
+        build_dir="build/cython",
+        include_path=["csrc"],
+        language_level=3,
+    )
+)
