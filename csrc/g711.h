@@ -3,7 +3,7 @@
  * What for: one octet on the wire <-> one 16-bit sample (host order, full scale = 32768).
  * Who calls: the stream kernel for each RTP packet, the Cython wrappers, the fused paths.
  *
- * `in` and `out` must not overlap. Any n, 0 included; no alignment is asked for.
+ * `in` and `out` must not overlap. Any n, 0 included.
  */
 #ifndef RM_G711_H
 #define RM_G711_H
