@@ -22,6 +22,13 @@ class Address:
         return self.transport not in UNRELIABLE
 
 
+class Path(NamedTuple):
+    """A peer's address and the listener of ours that talks to it (None: the default one)."""
+
+    remote: Address
+    local: Address | None
+
+
 class Datagram(NamedTuple):
     """One message to send. local: the listener that sends it, None for the transport's default."""
 

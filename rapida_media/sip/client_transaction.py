@@ -7,13 +7,13 @@ retransmit, give up, acknowledge failed INVITEs, and tell their owner the outcom
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rapida_media.sip.outgoing import OutgoingRequest, acknowledge_failure
 from rapida_media.sip.transaction import TERMINATED, Table, Transaction
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Address, Datagram
+    from rapida_media.sip.address import Datagram, Path
     from rapida_media.sip.message import Message, Response
     from rapida_media.sip.transaction import Surroundings
 
@@ -71,14 +71,18 @@ class ClientTransaction(Transaction):
 
     __slots__ = ("_on_response", "acks", "request")
 
-    tables = {True: INVITE_CLIENT, False: NON_INVITE_CLIENT}
+    tables: ClassVar = {True: INVITE_CLIENT, False: NON_INVITE_CLIENT}
 
     def __init__(
-        self, around: Surroundings, request: OutgoingRequest, data: bytes,
-        destination: Address, local: Address | None, on_response: Outcome,
+        self,
+        around: Surroundings,
+        request: OutgoingRequest,
+        data: bytes,
+        path: Path,
+        on_response: Outcome,
     ) -> None:
         key = client_key(request.branch, request.method)
-        super().__init__(around, key, request.method, "initial", destination, local)
+        super().__init__(around, key, request.method, state="initial", path=path)
         self.request: OutgoingRequest | None = request
         self.acks: dict[str | None, Datagram] = {}
         self._on_response: Outcome | None = on_response
@@ -144,7 +148,8 @@ class ClientTransaction(Transaction):
 
     def _deliver(self, message: Message | None, now: float) -> None:
         if self._on_response is not None:
-            self._on_response(self, message.status, message, now)  # type: ignore[union-attr]
+            response = cast("Response", message)
+            self._on_response(self, response.status, response, now)
 
     def _report_timeout(self, message: Message | None, now: float) -> None:
         self._report(408, now)
@@ -161,12 +166,24 @@ class ClientTransaction(Transaction):
         self.request = self._on_response = None
         self.around.clients.pop(self.key, None)
 
-    actions = {
-        "send": _send, "ack": _ack, "deliver": _deliver, "quench": _quench, "end": _end,
-        "slow_down": _slow_down, "report_timeout": _report_timeout,
-        "report_transport": _report_transport, "start_a": _start_a, "double_a": _double_a,
-        "start_b": _start_b, "start_d": _start_d, "start_e": _start_e, "double_e": _double_e,
-        "start_f": _start_f, "start_k": _start_k, "start_m": _start_m,
+    actions: ClassVar = {
+        "send": _send,
+        "ack": _ack,
+        "deliver": _deliver,
+        "quench": _quench,
+        "end": _end,
+        "slow_down": _slow_down,
+        "report_timeout": _report_timeout,
+        "report_transport": _report_transport,
+        "start_a": _start_a,
+        "double_a": _double_a,
+        "start_b": _start_b,
+        "start_d": _start_d,
+        "start_e": _start_e,
+        "double_e": _double_e,
+        "start_f": _start_f,
+        "start_k": _start_k,
+        "start_m": _start_m,
     }
 
 

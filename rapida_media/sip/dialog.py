@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
-from rapida_media.sip.address import DEFAULT_PORTS, Address, is_numeric
+from rapida_media.sip.address import DEFAULT_PORTS, Address, Path, is_numeric
 from rapida_media.sip.headers import parse_name_addr
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.uri import parse_uri
@@ -23,16 +23,36 @@ class Dialog:
     """The state both ends share.
 
     local, remote: our and the peer's name-addr with tag, as From and To carry them.
-    flow: the address the peer's messages come from; local_address: our listener they arrive at.
+    flow: the address the peer's messages come from and our listener they arrive at.
     """
 
-    __slots__ = ("_next_hop", "call_id", "flow", "local", "local_address", "local_cseq",
-                 "local_tag", "remote", "remote_cseq", "remote_tag", "remote_target", "route_set")
+    __slots__ = (
+        "_next_hop",
+        "call_id",
+        "flow",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "route_set",
+    )
 
     def __init__(
-        self, *, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str | None,
-        remote_target: str, route_set: tuple[str, ...], local_cseq: int, remote_cseq: int | None,
-        flow: Address, local_address: Address | None,
+        self,
+        *,
+        call_id: str,
+        local: str,
+        local_tag: str,
+        remote: str,
+        remote_tag: str | None,
+        remote_target: str,
+        route_set: tuple[str, ...],
+        local_cseq: int,
+        remote_cseq: int | None,
+        flow: Path,
     ) -> None:
         self.call_id = call_id
         self.local = local
@@ -44,14 +64,10 @@ class Dialog:
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         self.flow = flow
-        self.local_address = local_address
-        self._next_hop: Address | None = None
+        self._next_hop: Path | None = None
 
     @classmethod
-    def of_request(
-        cls, request: Request, local_tag: str, local_cseq: int, flow: Address,
-        local_address: Address | None,
-    ) -> Dialog:
+    def of_request(cls, request: Request, local_tag: str, local_cseq: int, flow: Path) -> Dialog:
         """Make the callee's dialog from an INVITE (section 12.1.1).
 
         Raises RemoteProtocolError (400) when Contact or Record-Route cannot be used.
@@ -67,15 +83,13 @@ class Dialog:
             local_cseq=local_cseq,
             remote_cseq=request.cseq.number,
             flow=flow,
-            local_address=local_address,
         )
         dialog.next_hop()
         return dialog
 
     @classmethod
     def of_response(
-        cls, request: OutgoingRequest, local_tag: str, response: Response, flow: Address,
-        local_address: Address | None,
+        cls, request: OutgoingRequest, local_tag: str, response: Response, flow: Path
     ) -> Dialog:
         """Make the caller's dialog from a 1xx or 2xx to its INVITE (section 12.1.2).
 
@@ -93,7 +107,6 @@ class Dialog:
             local_cseq=request.cseq,
             remote_cseq=None,
             flow=flow,
-            local_address=local_address,
         )
         dialog.next_hop()
         return dialog
@@ -109,8 +122,9 @@ class Dialog:
             self.local_cseq += 1
             cseq = self.local_cseq
         uri, routes = self._route()
-        return OutgoingRequest(method, uri, sent_by, branch, routes, self.local, self.remote,
-                               self.call_id, cseq)
+        return OutgoingRequest(
+            method, uri, sent_by, branch, routes, self.local, self.remote, self.call_id, cseq
+        )
 
     def _route(self) -> tuple[str, tuple[str, ...]]:
         if not self.route_set:
@@ -123,7 +137,7 @@ class Dialog:
         # the last value."
         return first.uri_text, (*self.route_set[1:], f"<{self.remote_target}>")
 
-    def next_hop(self) -> Address:
+    def next_hop(self) -> Path:
         """Give where requests go: the first route, else the remote target.
 
         A name, which only the shell could resolve, and a host that already talks to us over a
@@ -134,7 +148,7 @@ class Dialog:
                 uri = parse_name_addr(self.route_set[0], "Route").uri
             else:
                 uri = parse_uri(self.remote_target)
-            self._next_hop = uri_address(uri, self.flow)
+            self._next_hop = Path(uri_address(uri, self.flow.remote), self.flow.local)
         return self._next_hop
 
     def check_order(self, request: Request) -> bool:

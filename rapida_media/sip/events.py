@@ -13,9 +13,22 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Request
 
 __all__ = [
-    "Address", "Answered", "Canceled", "Confirmed", "Datagram", "Event", "Failed",
-    "IncomingInvite", "InfoReceived", "ReinviteAnswered", "ReinviteCanceled",
-    "ReinviteConfirmed", "ReinviteFailed", "ReinviteReceived", "Ringing", "Terminated",
+    "Address",
+    "Answered",
+    "Canceled",
+    "Confirmed",
+    "Datagram",
+    "Event",
+    "Failed",
+    "IncomingInvite",
+    "InfoReceived",
+    "ReinviteAnswered",
+    "ReinviteCanceled",
+    "ReinviteConfirmed",
+    "ReinviteFailed",
+    "ReinviteReceived",
+    "Ringing",
+    "Terminated",
 ]
 
 

@@ -6,12 +6,12 @@ answer through ``respond``. They absorb retransmissions and repeat what was answ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from rapida_media.sip.transaction import TERMINATED, Table, Transaction
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Address
+    from rapida_media.sip.address import Address, Path
     from rapida_media.sip.message import Message, Request
     from rapida_media.sip.transaction import Surroundings
 
@@ -56,7 +56,9 @@ NON_INVITE_SERVER: Table = {
 
 
 class InviteUser(Protocol):
-    """Who answers an INVITE: hears the ACK of its 2xx and the caller's CANCEL."""
+    """Who answers an INVITE: hears the ACK of its 2xx and the caller's CANCEL. id: the To tag."""
+
+    id: str
 
     def receive_ack(self, ack: Request, now: float) -> None: ...
 
@@ -66,20 +68,19 @@ class InviteUser(Protocol):
 class ServerTransaction(Transaction):
     """One request of a peer and our answers to it.
 
-    destination is where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4).
-    source is where the request came from.
+    path.remote is where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4), source
+    where the request came from.
     """
 
     __slots__ = ("merge_key", "source", "user")
 
-    tables = {True: INVITE_SERVER, False: NON_INVITE_SERVER}
+    tables: ClassVar = {True: INVITE_SERVER, False: NON_INVITE_SERVER}
 
     def __init__(
-        self, around: Surroundings, key: str, method: str,
-        source: Address, destination: Address, local: Address | None,
+        self, around: Surroundings, key: str, method: str, *, source: Address, path: Path
     ) -> None:
         state = "proceeding" if method == "INVITE" else "trying"
-        super().__init__(around, key, method, state, destination, local)
+        super().__init__(around, key, method, state=state, path=path)
         self.source = source
         self.user: InviteUser | None = None
         self.merge_key: str | None = None
@@ -95,6 +96,10 @@ class ServerTransaction(Transaction):
         self._data = data
         kind = "send_1xx" if status < 200 else "send_2xx" if status < 300 else "send_300-699"
         self.step(kind, None, now)
+
+    def repeat(self, now: float) -> None:
+        """Send the latest provisional response once more."""
+        self.step("send_1xx", None, now)
 
     # Actions named in the tables.
 
@@ -112,7 +117,7 @@ class ServerTransaction(Transaction):
 
     def _deliver_ack(self, message: Message | None, now: float) -> None:
         if self.user is not None:
-            self.user.receive_ack(message, now)  # type: ignore[arg-type]
+            self.user.receive_ack(cast("Request", message), now)
 
     def _start_g(self, message: Message | None, now: float) -> None:
         self.start_retransmit("timer_g", now)
@@ -150,10 +155,19 @@ class ServerTransaction(Transaction):
         if self.merge_key is not None and self.around.merges.get(self.merge_key) is self:
             del self.around.merges[self.merge_key]
 
-    actions = {
-        "send": _send, "resend": _resend, "forget_data": _forget_data, "end": _end,
-        "deliver_ack": _deliver_ack, "stop_retransmit": _stop_retransmit,
-        "count_missing_ack": _count_missing_ack, "count_transport_error": _count_transport_error,
-        "start_g": _start_g, "double_g": _double_g, "start_h": _start_h, "start_i": _start_i,
-        "start_j": _start_j, "start_l": _start_l,
+    actions: ClassVar = {
+        "send": _send,
+        "resend": _resend,
+        "forget_data": _forget_data,
+        "end": _end,
+        "deliver_ack": _deliver_ack,
+        "stop_retransmit": _stop_retransmit,
+        "count_missing_ack": _count_missing_ack,
+        "count_transport_error": _count_transport_error,
+        "start_g": _start_g,
+        "double_g": _double_g,
+        "start_h": _start_h,
+        "start_i": _start_i,
+        "start_j": _start_j,
+        "start_l": _start_l,
     }

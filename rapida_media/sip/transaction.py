@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rapida_media.sip.address import Address, Datagram
+from rapida_media.sip.address import Datagram, Path
 from rapida_media.sip.timers import Timer, Timers, TimerValues
 
 if TYPE_CHECKING:
@@ -45,22 +45,29 @@ class Surroundings:
 class Transaction:
     """One run of one machine. Subclasses bind the action names of their table to functions."""
 
-    __slots__ = ("_data", "_deadline", "_interval", "_retransmit", "around", "destination", "key",
-                 "local", "method", "state")
+    __slots__ = (
+        "_data",
+        "_deadline",
+        "_interval",
+        "_retransmit",
+        "around",
+        "key",
+        "method",
+        "path",
+        "state",
+    )
 
     tables: ClassVar[Mapping[bool, Table]]  # by "is it an INVITE"
     actions: ClassVar[Mapping[str, Callable[[Any, Message | None, float], None]]]
 
     def __init__(
-        self, around: Surroundings, key: str, method: str, state: str,
-        destination: Address, local: Address | None,
+        self, around: Surroundings, key: str, method: str, *, state: str, path: Path
     ) -> None:
         self.around = around
         self.key = key
         self.method = method
         self.state = state
-        self.destination = destination
-        self.local = local
+        self.path = path
         self._data = b""  # what a retransmission sends
         self._interval = around.values.t1
         self._retransmit: Timer | None = None  # A, E or G
@@ -79,11 +86,11 @@ class Transaction:
         self.step(event, None, now)
 
     def send(self) -> None:
-        self.around.outbox.append(Datagram(self._data, self.destination, self.local))
+        self.around.outbox.append(Datagram(self._data, *self.path))
 
     def start_retransmit(self, event: str, now: float) -> None:
         """Start A, E or G, which run over unreliable transports only."""
-        if not self.destination.reliable:
+        if not self.path.remote.reliable:
             self._retransmit = self.around.timers.start(now + self._interval, self, event)
 
     def stop_retransmit(self) -> None:
@@ -104,7 +111,7 @@ class Transaction:
 
     def linger(self, seconds: float) -> float:
         """Give a wait for stray retransmissions: none where the transport makes none."""
-        return 0.0 if self.destination.reliable else seconds
+        return 0.0 if self.path.remote.reliable else seconds
 
     def stop(self) -> None:
         self.stop_retransmit()

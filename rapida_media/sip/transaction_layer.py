@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rapida_media.sip.address import DEFAULT_PORTS, Address
+from rapida_media.sip.address import DEFAULT_PORTS, Address, Path
 from rapida_media.sip.client_transaction import ClientTransaction, Outcome, client_key
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.server_transaction import ServerTransaction
@@ -33,12 +33,10 @@ class TransactionLayer:
         return len(self.around.clients) + len(self.around.servers)
 
     def send_request(
-        self, request: OutgoingRequest, data: bytes, destination: Address, local: Address | None,
-        on_response: Outcome, now: float,
+        self, request: OutgoingRequest, data: bytes, path: Path, on_response: Outcome, now: float
     ) -> ClientTransaction:
         """Start a client transaction for a request already written as ``data``."""
-        transaction = ClientTransaction(
-            self.around, request, data, destination, local, on_response)
+        transaction = ClientTransaction(self.around, request, data, path, on_response)
         transaction.step("send", None, now)
         return transaction
 
@@ -68,13 +66,13 @@ class TransactionLayer:
         return key in self.around.merges
 
     def open_server(
-        self, key: str, request: Request, source: Address, local: Address | None,
-        merge_key: str | None = None,
+        self, key: str, request: Request, path: Path, merge_key: str | None = None
     ) -> ServerTransaction:
-        """Start the server transaction of a request that matched none."""
-        destination = response_address(request.top_via, source)
+        """Start the server transaction of a request that matched none and came over ``path``."""
+        answer_path = Path(response_address(request.top_via, path.remote), path.local)
         transaction = ServerTransaction(
-            self.around, key, request.method, source, destination, local)
+            self.around, key, request.method, source=path.remote, path=answer_path
+        )
         if merge_key is not None:
             transaction.merge_key = merge_key
             self.around.merges[merge_key] = transaction
@@ -87,7 +85,7 @@ class TransactionLayer:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
         for transaction in [*self.around.clients.values(), *self.around.servers.values()]:
-            if transaction.destination == destination:
+            if transaction.path.remote == destination:
                 transaction.step("transport_error", None, now)
 
 
@@ -103,10 +101,16 @@ def server_key(request: Request, method: str) -> str:
         method = "INVITE"
     if via.has_magic_cookie:
         return f"{method} {via.branch} {via.host}:{via.port}"
-    return " ".join((
-        method, request.uri_text, request.from_.tag or "", request.call_id,
-        str(request.cseq.number), str(via),
-    ))
+    return " ".join(
+        (
+            method,
+            request.uri_text,
+            request.from_.tag or "",
+            request.call_id,
+            str(request.cseq.number),
+            str(via),
+        )
+    )
 
 
 def merge_key(request: Request) -> str:

@@ -58,8 +58,20 @@ class EndpointConfig:
 class UserAgent:
     """Identity, registers and outlets shared by the sessions of one endpoint."""
 
-    __slots__ = ("_contacts", "_sent_by", "config", "counters", "events", "ids", "layer",
-                 "outbox", "server_header", "sessions", "timers", "user_agent_header")
+    __slots__ = (
+        "_contacts",
+        "_sent_by",
+        "config",
+        "counters",
+        "events",
+        "ids",
+        "layer",
+        "outbox",
+        "server_header",
+        "sessions",
+        "timers",
+        "user_agent_header",
+    )
 
     def __init__(self, config: EndpointConfig, ids: IdSource, counters: Counters) -> None:
         if not config.contacts:
@@ -91,8 +103,15 @@ class UserAgent:
         return BRANCH_COOKIE + self.ids.token()
 
     def respond(
-        self, transaction: ServerTransaction, request: Request, status: int, now: float, *,
-        reason: str | None = None, to_tag: str | None = None, headers: Headers = (),
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        status: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        to_tag: str | None = None,
+        headers: Headers = (),
         body: bytes = b"",
     ) -> bytes:
         """Write a response, send it through its transaction and give its bytes."""
@@ -100,22 +119,32 @@ class UserAgent:
             to_tag = self.ids.token()
         source = transaction.source
         data = build_response(
-            request, status, reason, to_tag=to_tag, headers=(*headers, self.server_header),
-            body=body, received=(source.host, source.port),
+            request,
+            status,
+            reason,
+            to_tag=to_tag,
+            headers=(*headers, self.server_header),
+            body=body,
+            received=(source.host, source.port),
         ).raw
         transaction.respond(status, data, now)
         return data
 
     def send_within(
-        self, dialog: Dialog, method: str, on_response: Outcome, now: float, *,
-        headers: Headers = (), body: bytes = b"",
+        self,
+        dialog: Dialog,
+        method: str,
+        on_response: Outcome,
+        now: float,
+        *,
+        headers: Headers = (),
+        body: bytes = b"",
     ) -> ClientTransaction:
         """Send a request within a dialog."""
-        destination = dialog.next_hop()
-        request = dialog.request(method, self.sent_by(destination.transport), self.branch())
+        path = dialog.next_hop()
+        request = dialog.request(method, self.sent_by(path.remote.transport), self.branch())
         data = request.pack((*headers, self.user_agent_header), body)
-        return self.layer.send_request(
-            request, data, destination, dialog.local_address, on_response, now)
+        return self.layer.send_request(request, data, path, on_response, now)
 
     def acknowledge(
         self, transaction: ClientTransaction, dialog: Dialog, cseq: int, tag: str | None
@@ -125,10 +154,11 @@ class UserAgent:
         "The sequence number of the CSeq header field MUST be the same as the INVITE being
         acknowledged" (RFC 3261 section 13.2.2.4).
         """
-        destination = dialog.next_hop()
+        path = dialog.next_hop()
         request = dialog.request(
-            "ACK", self.sent_by(destination.transport), self.branch(), cseq=cseq)
-        datagram = Datagram(request.pack(), destination, dialog.local_address)
+            "ACK", self.sent_by(path.remote.transport), self.branch(), cseq=cseq
+        )
+        datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)
 
