@@ -80,8 +80,8 @@ check-sanitized: .venv/.installed-dev
 	$(PIP) install --editable .
 	@touch $@
 
-.venv/.installed-demo: .venv/.installed
-	$(PIP) install 'matplotlib>=3.9'
+.venv/.installed-demo: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable '.[demo]'
 	@touch $@
 
 .venv/.installed-dev: .venv/pyvenv.cfg $(BUILT_FROM)
