@@ -1,6 +1,7 @@
 """The extension list; everything else about the package is in pyproject.toml."""
 
 import os
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -11,8 +12,17 @@ if os.environ.get("RAPIDA_SANITIZE"):
     COMPILE += ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
 
+# C files that travel together; a kernel built on another one lists that one's group too.
+G711 = ["g711.c"]
+RESAMPLE = ["resample.c"]
+DSP = ["dsp.c"]
+
 # extension → the C files behind it
-EXTENSIONS: dict[str, list[str]] = {}
+EXTENSIONS: dict[str, list[str]] = {
+    "_g711": G711,
+    "_resample": RESAMPLE,
+    "_dsp": DSP,
+}
 
 setup(
     ext_modules=cythonize(
@@ -21,6 +31,7 @@ setup(
                 f"rapida_media.kernels.{name}",
                 [f"csrc/{name}.pyx", *(f"csrc/{source}" for source in sources)],
                 include_dirs=["csrc"],
+                depends=sorted(glob("csrc/*.h")),
                 extra_compile_args=COMPILE,
                 extra_link_args=LINK,
                 libraries=["m"],

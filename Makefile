@@ -1,0 +1,95 @@
+# Everything a developer types. Needs make, a C compiler and Python 3.11 or newer with its venv
+# module and headers; what is missing is named, and installed when this runs as root on
+# Debian/Ubuntu. All else goes into .venv, from the package index that pip is configured for.
+
+PYTHON ?= python3
+ARGS ?=
+
+BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.pyx csrc/*.pxd)
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+SANITIZED := build/sanitized
+
+# The tests' environment contains the run environment: once it exists, `run` and `demo` use it.
+HAVE_DEV := $(wildcard .venv/.installed-dev)
+RUN_READY := $(if $(HAVE_DEV),.venv/.installed-dev,.venv/.installed)
+DEMO_READY := $(if $(HAVE_DEV),.venv/.installed-dev,.venv/.installed-demo)
+
+.PHONY: help run test demo bench check load clean test-tools
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make run     start the engine on loopback with the echo agent (ARGS="--sip 127.0.0.1:5070" …)'
+	@echo 'make demo    place a real call to it; numbers, a stereo WAV and a picture in demo-out/'
+	@echo 'make test    run the whole suite (ARGS="-k words" …)'
+	@echo 'make check   format, lint, types, layering, C code under sanitizers'
+	@echo 'make bench   tables against other implementations'
+	@echo 'make load    load test: calls per core'
+	@echo 'make clean   remove what was built, and .venv'
+
+run: $(RUN_READY)
+	@exec .venv/bin/rapida-media serve $(ARGS)
+
+demo: $(DEMO_READY)
+	@.venv/bin/python -m rapida_media.demo $(ARGS)
+
+test: .venv/.installed-dev test-tools
+	.venv/bin/python -m pytest $(ARGS)
+
+bench: .venv/.installed-dev
+	@for table in $(wildcard bench/*.py); do \
+	  echo "== $$table"; .venv/bin/python $$table $(ARGS) || exit 1; done
+
+load: .venv/.installed-dev
+	@.venv/bin/python -m bench.load $(ARGS)
+
+# Peer programs for tests/interop. Without them those tests skip, each with its reason.
+test-tools:
+	@.ci/packages tests/interop/packages.txt || \
+	  echo 'make test: continuing; the interop tests of what is missing will be skipped.'
+
+check: .venv/.installed-dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest tests/test_layering.py
+	$(MAKE) --no-print-directory check-sanitized
+
+# The kernels' own tests once more, on a copy of the tree built with the address and undefined
+# behaviour sanitizers. The interpreter itself is not instrumented, so the address sanitizer's
+# run time has to be loaded before it; PYTHONMALLOC=malloc lets it see past the interpreter's
+# own arenas; leaks are not reported because CPython keeps its interned objects until exit.
+# CI=true selects hypothesis' profile without deadlines, which instrumented code would miss.
+.PHONY: check-sanitized
+check-sanitized: .venv/.installed-dev
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)
+	cp -r rapida_media csrc tests setup.py pyproject.toml README.md LICENSE $(SANITIZED)
+	find $(SANITIZED)/rapida_media -name '*.so' -delete
+	cd $(SANITIZED) && RAPIDA_SANITIZE=1 $(CURDIR)/.venv/bin/python setup.py -q build_ext --inplace
+	cd $(SANITIZED) && \
+	  LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" \
+	  CI=true ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	  $(CURDIR)/.venv/bin/python -m pytest -p no:cacheprovider tests/kernels
+
+.venv/pyvenv.cfg:
+	@.ci/packages --python "$(PYTHON)"
+	$(PYTHON) -m venv .venv
+
+# .venv/.installed* are stamps: newer than every file the compiled code is built from.
+.venv/.installed: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable .
+	@touch $@
+
+.venv/.installed-demo: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable '.[demo]'
+	@touch $@
+
+.venv/.installed-dev: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info demo-out bench/results/local \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find rapida_media -name '*.so' -delete

@@ -1,0 +1,57 @@
+"""Fixtures of the tests against independent peers.
+
+A peer that is not installed skips its tests, with the reason printed; where the environment says
+CI=true it fails them instead, so that a pipeline cannot lose them silently.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rapida_media.demo.engine import RunningEngine, running_engine
+
+PACKAGES = Path(__file__).with_name("packages.txt")
+
+
+def package_of(program: str) -> str:
+    for line in PACKAGES.read_text().splitlines():
+        words = line.partition("#")[0].split()
+        if words and words[0] == program:
+            return words[1]
+    raise LookupError(f"{program} is not listed in {PACKAGES}")
+
+
+def require(program: str) -> str:
+    """Give the program's path; skip the test without it, or fail it in CI."""
+    path = shutil.which(program)
+    if path is None:
+        reason = (
+            f"{program} is not installed (Debian/Ubuntu: apt-get install {package_of(program)})"
+        )
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture
+def sipp() -> str:
+    return require("sipp")
+
+
+@pytest.fixture
+def baresip() -> str:
+    return require("baresip")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[RunningEngine]:
+    """An engine with the echo agent; the test fails when it logged a traceback."""
+    with running_engine(tmp_path / "engine.log", "--agent", "echo", cwd=tmp_path) as running:
+        yield running
+    assert "Traceback" not in running.log.read_text(), running.log.read_text()
