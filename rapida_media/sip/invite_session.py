@@ -95,9 +95,11 @@ class InviteSession:
     def reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Offer to change the session; ReinviteAnswered or ReinviteFailed will tell.
 
-        Raises LocalProtocolError unless the call is confirmed and no other INVITE is under way in
-        either direction (section 14.1).
+        Raises LocalProtocolError without an offer, and unless the call is confirmed and no other
+        INVITE is under way in either direction (section 14.1).
         """
+        if not body:
+            raise LocalProtocolError("expected an SDP offer in body")
         if self.state != CONFIRMED:
             raise LocalProtocolError(f"reinvite in state {self.state}")
         if self._reinvite or self._pending or self._accepted:
