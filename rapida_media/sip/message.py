@@ -171,11 +171,14 @@ class Message:
 
     @lazy
     def top_via(self) -> Via:
-        return parse_via(split_list(self._one("via", "Via"), "Via")[0])
+        text = self._one("via", "Via")
+        return parse_via(text if "," not in text else split_list(text, "Via")[0])
 
     @lazy
     def vias(self) -> list[Via]:
-        return [parse_via(item) for text in self._values("via") for item in split_list(text, "Via")]
+        top = self.top_via
+        items = [item for text in self._values("via") for item in split_list(text, "Via")]
+        return [top, *(parse_via(item) for item in items[1:])]
 
     @lazy
     def from_(self) -> NameAddr:
