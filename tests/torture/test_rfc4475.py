@@ -134,7 +134,7 @@ def test_intmeth_keeps_its_wide_characters() -> None:
     assert message.from_.display_name == "token1~` token2'+_ token3*%!.-"
     assert message.from_.params["fromparam''~+*_!.-%"] == "работающий"
     assert message.from_.tag == "_token~1'+`*%!-."
-    assert message.call_id == 'intmeth.word%ZK-!.*_+\'@word`~)(><:\\/"][?}{'
+    assert message.call_id == "intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{"
     assert message.header("extensionHeader-!.%*+_`'~") == "\ufeff大停電"
 
 
