@@ -111,7 +111,8 @@ def _draw_levels(axes: Axes, picture: Picture) -> None:
     axes.set_xlabel("seconds since the call was placed", color=MUTED, fontsize=10)
     legend = axes.legend(
         loc="upper right", bbox_to_anchor=(0.97, 1.02), ncols=2, fontsize=10,
-        labelcolor="linecolor", handlelength=1.2, facecolor="white", edgecolor="white", framealpha=1, borderaxespad=0.3,
+        labelcolor="linecolor", handlelength=1.2, facecolor="white", edgecolor="white",
+        framealpha=1, borderaxespad=0.3,
     )  # fmt: skip
     legend.set_zorder(5)
 
