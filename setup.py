@@ -11,8 +11,17 @@ if os.environ.get("RAPIDA_SANITIZE"):
     COMPILE += ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
 
+# C files that travel together; a kernel built on another one lists that one's group too.
+G711 = ["g711.c"]
+RESAMPLE = ["resample.c"]
+DSP = ["dsp.c"]
+
 # extension → the C files behind it
-EXTENSIONS: dict[str, list[str]] = {}
+EXTENSIONS: dict[str, list[str]] = {
+    "_g711": G711,
+    "_resample": RESAMPLE,
+    "_dsp": DSP,
+}
 
 setup(
     ext_modules=cythonize(

@@ -1,1 +1,17 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
+
+from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._resample import Resampler
+
+__all__ = [
+    "Resampler",
+    "Tone",
+    "alaw_decode",
+    "alaw_encode",
+    "gain_ramp",
+    "level_dbov",
+    "mix",
+    "ulaw_decode",
+    "ulaw_encode",
+]

@@ -1,0 +1,19 @@
+/* ITU-T G.711 companding, exact over every input value.
+ *
+ * What for: one octet on the wire <-> one 16-bit sample (host order, full scale = 32768).
+ * Who calls: the stream kernel for each RTP packet, the Cython wrappers, the fused paths.
+ *
+ * `in` and `out` must not overlap. Any n, 0 included.
+ */
+#ifndef RM_G711_H
+#define RM_G711_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void rm_ulaw_decode(const uint8_t *in, int16_t *out, size_t n);
+void rm_ulaw_encode(const int16_t *in, uint8_t *out, size_t n);
+void rm_alaw_decode(const uint8_t *in, int16_t *out, size_t n);
+void rm_alaw_encode(const int16_t *in, uint8_t *out, size_t n);
+
+#endif

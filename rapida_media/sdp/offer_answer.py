@@ -1,0 +1,319 @@
+"""The offer/answer model (RFC 3264) for one session with one audio stream.
+
+The call layer owns one ``OfferAnswer`` per SIP session and moves bodies through it: ``make_offer``
+then ``receive_answer`` when we offer, ``receive_offer`` when the peer does. Both roles end in a
+``NegotiatedAudio``: where to send, with what, and what may arrive.
+
+State is small on purpose: the last description we sent (for the ``o=`` version), the layout of
+its ``m=`` lines (their number and order never change, RFC 3264 section 8), the payload type
+numbers already bound to a codec, and the offer that waits for its answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rapida_media.errors import LocalProtocolError, NegotiationError
+from rapida_media.ids import IdSource
+from rapida_media.sdp.codec import (
+    DEFAULT_CODECS,
+    FIRST_DYNAMIC,
+    MAXIMUM_PAYLOAD_TYPE,
+    SUPPORTED,
+    Codec,
+    local_codecs,
+)
+from rapida_media.sdp.description import (
+    Attribute,
+    Connection,
+    MediaDescription,
+    Origin,
+    SessionDescription,
+    parse_sdp,
+)
+from rapida_media.sdp.peer_audio import (
+    DIRECTIONS,
+    PROTOCOL,
+    PeerAudio,
+    direction_attribute,
+    parse_address,
+    read_audio,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMedia:
+    """What we bring to a negotiation.
+
+    address, port: where we receive RTP; the address is an IPv4 or IPv6 literal.
+    codecs: names of ``codec.SUPPORTED``, the preferred first.
+    """
+
+    address: str
+    port: int
+    codecs: tuple[str, ...] = DEFAULT_CODECS
+    ptime_ms: int = 20
+    direction: str = "sendrecv"
+
+    def __post_init__(self) -> None:
+        if parse_address(self.address) is None:
+            raise LocalProtocolError(f"address: expected an IP literal, got {self.address!r}")
+        if not 1 <= self.port <= 65535:
+            raise LocalProtocolError(f"port: expected 1 to 65535, got {self.port}")
+        if not self.codecs or not set(self.codecs) <= SUPPORTED.keys():
+            known = ", ".join(SUPPORTED)
+            raise LocalProtocolError(f"codecs: expected some of {known}, got {self.codecs}")
+        if self.ptime_ms < 1:
+            raise LocalProtocolError(f"ptime_ms: expected a positive number, got {self.ptime_ms}")
+        if self.direction not in DIRECTIONS:
+            known = ", ".join(DIRECTIONS)
+            raise LocalProtocolError(f"direction: expected {known}, got {self.direction!r}")
+
+    @property
+    def address_type(self) -> str:
+        return "IP6" if ":" in self.address else "IP4"
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedAudio:
+    """What offer and answer agreed on, seen from our side.
+
+    remote_rtcp: None when the peer has no RTCP port.
+    send: codec to send, by the peer's payload type number.  receive: what may arrive, by ours.
+    send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
+    receive_events: our telephone-event numbers.
+    direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
+    """
+
+    remote_address: str
+    remote_port: int
+    remote_rtcp: tuple[str, int] | None
+    send: Codec
+    receive: tuple[Codec, ...]
+    send_event: int | None
+    receive_events: tuple[int, ...]
+    direction: str
+    ptime_ms: int
+
+    @property
+    def sending(self) -> bool:
+        return DIRECTIONS[self.direction][0]
+
+    @property
+    def receiving(self) -> bool:
+        return DIRECTIONS[self.direction][1]
+
+
+# A codec both sides know: (the peer's numbering, ours).
+_Pair = tuple[Codec, Codec]
+
+
+class OfferAnswer:
+    """The negotiation of one session, in either role and any number of rounds."""
+
+    def __init__(self, ids: IdSource) -> None:
+        # RFC 3264 section 5: both numbers "MUST be representable with a 64-bit signed integer";
+        # peers that keep only 32 bits of them exist.
+        self._session_id = ids.number(31)
+        self._version = 0
+        self._sent: SessionDescription | None = None
+        self._layout: tuple[MediaDescription, ...] = ()
+        self._slot = 0
+        self._numbers: dict[str, int] = {}
+        self._peer_numbers: set[int] = set()
+        self._offer: tuple[LocalMedia, tuple[Codec, ...]] | None = None
+
+    @property
+    def awaiting_answer(self) -> bool:
+        """Whether our offer is unanswered; an offer by the peer is then glare (answered 491)."""
+        return self._offer is not None
+
+    def make_offer(self, local: LocalMedia) -> bytes:
+        """Write an offer of one audio stream; lines the session once had stay, with port 0.
+
+        Raises LocalProtocolError while an earlier offer is unanswered: RFC 3264 section 4, an
+        agent "MUST NOT generate a new offer" then.
+        """
+        if self._offer is not None:
+            raise LocalProtocolError("an earlier offer has no answer yet")
+        codecs = tuple(self._numbered(codec) for codec in local_codecs(local.codecs))
+        lines = list(self._layout) or [_REFUSED_AUDIO]
+        lines[self._slot] = _audio_line(local, codecs, local.direction)
+        self._offer = local, codecs
+        return self._write(local, lines, ("0 0",))
+
+    def withdraw_offer(self) -> None:
+        """Note that our offer was rejected: the session stays as it was (RFC 3264 section 4)."""
+        if self._offer is None:
+            raise LocalProtocolError("there is no offer to withdraw")
+        self._offer = None
+
+    def receive_answer(self, body: bytes) -> NegotiatedAudio:
+        """Read the answer to our offer, which is settled by it even when this raises.
+
+        Raises NegotiationError when the answer leaves nothing to use, RemoteProtocolError when it
+        cannot be read, LocalProtocolError when no offer waits.
+        """
+        if self._offer is None:
+            raise LocalProtocolError("an answer without an offer")
+        (local, offered), self._offer = self._offer, None
+        answer = parse_sdp(body)
+        if len(answer.media) <= self._slot:
+            raise NegotiationError("the answer has fewer media lines than the offer")
+        peer = _usable(answer, answer.media[self._slot], local)
+        if peer is None:
+            raise NegotiationError("the answer refuses the audio line or gives no usable address")
+        # RFC 3264 section 7: the offerer "MAY immediately cease listening for media formats that
+        # were listed in the initial offer, but not present in the answer".
+        pairs = _common(peer, offered)
+        if not pairs:
+            raise NegotiationError("the answer names no codec of the offer")
+        return _agree(local, peer, pairs)
+
+    def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio]:
+        """Read the peer's offer and write our answer.
+
+        The first usable audio line is taken, all others are refused with port 0 in their place.
+        Raises NegotiationError when there is none (to be answered 488), RemoteProtocolError when
+        the offer cannot be read (its status is the answer), and LocalProtocolError while our own
+        offer is unanswered (to be answered 491); the session then stays as it was.
+        """
+        if self._offer is not None:
+            raise LocalProtocolError("our own offer has no answer yet")
+        offer = parse_sdp(body)
+        for slot, media in enumerate(offer.media):
+            peer = _usable(offer, media, local)
+            pairs = _common(peer, local_codecs(local.codecs)) if peer else []
+            if peer and pairs:
+                return self._answer(offer, slot, peer, pairs, local)
+        raise NegotiationError("no RTP/AVP audio line with a codec and an address we can use")
+
+    def _answer(
+        self,
+        offer: SessionDescription,
+        slot: int,
+        peer: PeerAudio,
+        pairs: list[_Pair],
+        local: LocalMedia,
+    ) -> tuple[bytes, NegotiatedAudio]:
+        # RFC 3264 section 6.1: "if a particular codec was referenced with a specific payload type
+        # number in the offer, that same payload type number SHOULD be used for that codec in the
+        # answer."
+        pairs = [(peers, replace(ours, payload_type=peers.payload_type)) for peers, ours in pairs]
+        agreed = _agree(local, peer, pairs)
+        answered = tuple(ours for _, ours in pairs)
+        lines = [_refused(media) for media in offer.media]
+        lines[slot] = _audio_line(local, answered, agreed.direction)
+        self._slot = slot
+        self._numbers |= {codec.name: codec.payload_type for codec in answered}
+        self._peer_numbers |= {codec.payload_type for codec in peer.codecs}
+        # RFC 3264 section 6: 'The "t=" line in the answer MUST equal that of the offer.'
+        return self._write(local, lines, offer.times), agreed
+
+    def _write(
+        self, local: LocalMedia, lines: list[MediaDescription], times: tuple[str, ...]
+    ) -> bytes:
+        """Write our next description; the version moves only when the content does.
+
+        RFC 3264 section 8: "If the version in the origin line does not increment, the SDP MUST be
+        identical to the SDP with that version number."
+        """
+        description = SessionDescription(
+            origin=self._origin(local),
+            media=tuple(lines),
+            connection=Connection(local.address_type, local.address),
+            times=times,
+        )
+        if description != self._sent:
+            self._version += 1
+            description = replace(description, origin=self._origin(local))
+        self._sent = description
+        self._layout = description.media
+        return description.format()
+
+    def _origin(self, local: LocalMedia) -> Origin:
+        return Origin(
+            username="-",
+            session_id=str(self._session_id),
+            version=str(self._version),
+            address_type=local.address_type,
+            address=local.address,
+        )
+
+    def _numbered(self, codec: Codec) -> Codec:
+        """Give a codec of ours the number it had before in this session, or a free one.
+
+        RFC 3264 section 8.3.2: "the mapping from a particular dynamic payload type number to a
+        particular codec within that media stream MUST NOT change for the duration of a session."
+        """
+        if codec.payload_type < FIRST_DYNAMIC:
+            return codec
+        if codec.name not in self._numbers:
+            ours = set(self._numbers.values())
+            wanted = [codec.payload_type, *range(FIRST_DYNAMIC, MAXIMUM_PAYLOAD_TYPE + 1)]
+            free = [number for number in wanted if number not in ours]
+            unseen = [number for number in free if number not in self._peer_numbers]
+            self._numbers[codec.name] = (unseen or free)[0]
+        return replace(codec, payload_type=self._numbers[codec.name])
+
+
+def _usable(
+    session: SessionDescription, media: MediaDescription, local: LocalMedia
+) -> PeerAudio | None:
+    """Read a media line, None when our socket cannot reach it."""
+    peer = read_audio(session, media)
+    if peer is None or (":" in peer.address) != (":" in local.address):
+        return None
+    return peer
+
+
+def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
+    """Pair the codecs both sides know, in the peer's order; empty when no audio is among them.
+
+    RFC 3264 section 6.1 recommends "that unless there is a specific reason, the answerer list
+    formats in the same relative order they were present in the offer". Events count only at the
+    clock rate of an audio codec: RFC 4733 section 2.5.1 puts them on the audio's timestamps.
+    """
+    by_name = {codec.name: codec for codec in ours}
+    pairs = [(codec, by_name[codec.name]) for codec in peer.codecs if codec.name in by_name]
+    rates = {codec.rate_hz for codec, _ in pairs if not codec.is_telephone_event}
+    return [pair for pair in pairs if pair[0].rate_hz in rates]
+
+
+def _agree(local: LocalMedia, peer: PeerAudio, pairs: list[_Pair]) -> NegotiatedAudio:
+    audio = [pair for pair in pairs if not pair[0].is_telephone_event]
+    events = [pair for pair in pairs if pair[0].is_telephone_event]
+    # RFC 3264 section 7: the sender "SHOULD use the first media format listed".
+    send = audio[0][0]
+    sends, receives = DIRECTIONS[local.direction]
+    return NegotiatedAudio(
+        remote_address=peer.address,
+        remote_port=peer.port,
+        remote_rtcp=peer.rtcp,
+        send=send,
+        receive=tuple(ours for _, ours in audio),
+        send_event=next((e.payload_type for e, _ in events if e.rate_hz == send.rate_hz), None),
+        receive_events=tuple(ours.payload_type for _, ours in events),
+        direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
+        ptime_ms=peer.ptime_ms or local.ptime_ms,
+    )
+
+
+def _audio_line(local: LocalMedia, codecs: tuple[Codec, ...], direction: str) -> MediaDescription:
+    attributes = [attribute for codec in codecs for attribute in codec.attributes()]
+    return MediaDescription(
+        kind="audio",
+        port=local.port,
+        protocol=PROTOCOL,
+        formats=tuple(str(codec.payload_type) for codec in codecs),
+        attributes=(*attributes, Attribute("ptime", str(local.ptime_ms)), Attribute(direction)),
+    )
+
+
+def _refused(media: MediaDescription) -> MediaDescription:
+    """Refuse a media line: RFC 3264 section 6, port zero, and "at least one [format] MUST be
+    present, as specified by SDP"."""
+    return MediaDescription(media.kind, 0, media.protocol, media.formats or ("0",))
+
+
+_REFUSED_AUDIO = MediaDescription("audio", 0, PROTOCOL, ("0",))

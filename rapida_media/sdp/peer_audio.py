@@ -1,0 +1,111 @@
+"""What one audio line of the peer says, with every default applied.
+
+Called by ``offer_answer`` for offers and answers alike: direction and connection may stand at
+session or media level, the RTCP port may be implied, hold may be written the old way. A line that
+no RTP/AVP stream over IP can follow reads as None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from rapida_media.sdp.codec import Codec, codecs_of
+from rapida_media.sdp.description import (
+    Attribute,
+    MediaDescription,
+    SessionDescription,
+    parse_number,
+)
+
+PROTOCOL = "RTP/AVP"
+
+# direction → (the describing side sends, it receives); RFC 3264 section 5.1.
+DIRECTIONS = {
+    "sendrecv": (True, True),
+    "sendonly": (True, False),
+    "recvonly": (False, True),
+    "inactive": (False, False),
+}
+
+# The longest packet interval worth believing, in milliseconds.
+_MAXIMUM_PTIME_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAudio:
+    """One usable audio line of the peer.
+
+    address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
+    sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
+    """
+
+    address: str
+    port: int
+    rtcp: tuple[str, int] | None
+    sends: bool
+    receives: bool
+    ptime_ms: int | None
+    codecs: tuple[Codec, ...]
+
+
+def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | None:
+    """Read a media line, None unless it is an accepted RTP/AVP audio line to a unicast address."""
+    connection = media.connection or session.connection
+    if media.kind != "audio" or media.protocol != PROTOCOL or not media.port or not connection:
+        return None
+    ip = parse_address(connection.address)
+    if ip is None or ip.is_multicast:
+        return None
+    sends, receives = _direction(session, media)
+    # RFC 3264 section 8.4: "RFC 2543 specified that placing a user on hold was accomplished by
+    # setting the connection address to 0.0.0.0. Its usage [...] is no longer recommended."
+    # It says that the peer receives nothing; what it sends is left as its direction tells.
+    receives = receives and not ip.is_unspecified
+    return PeerAudio(
+        address=str(ip),
+        port=media.port,
+        rtcp=_rtcp(media, str(ip)),
+        sends=sends,
+        receives=receives,
+        ptime_ms=_ptime_ms(media),
+        codecs=tuple(codecs_of(media)),
+    )
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an IP literal; None for names and for zones, which mean nothing on another machine."""
+    try:
+        return None if "%" in text else ip_address(text)
+    except ValueError:
+        return None
+
+
+def _direction(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
+    for attributes in (media.attributes, session.attributes):
+        for attribute in attributes:
+            if attribute.name in DIRECTIONS:
+                return DIRECTIONS[attribute.name]
+    # RFC 8866 section 6.7: "If none of the attributes [...] is present, sendrecv is assumed."
+    return DIRECTIONS["sendrecv"]
+
+
+def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
+    """Find the RTCP port: ``a=rtcp`` (RFC 3605 section 2.1), else the one above the RTP port."""
+    fields = (media.attribute("rtcp") or "").split()
+    port = parse_number(fields[0], 65535) if fields else None
+    if port is not None:
+        own = parse_address(fields[3]) if len(fields) == 4 else None
+        own_address = address if own is None or own.is_multicast else str(own)
+        return (own_address, port) if port else None
+    return (address, media.port + 1) if media.port < 65535 else None
+
+
+def _ptime_ms(media: MediaDescription) -> int | None:
+    whole, _, _ = (media.attribute("ptime") or "").strip().partition(".")
+    return parse_number(whole, _MAXIMUM_PTIME_MS) or None
+
+
+def direction_attribute(sends: bool, receives: bool) -> Attribute:
+    """Write a direction attribute (RFC 8866 section 6.7)."""
+    return Attribute(next(name for name, flags in DIRECTIONS.items() if flags == (sends, receives)))
