@@ -24,6 +24,13 @@ FLOOR_DBFS = -72.0
 LEVEL_WINDOW_MS = 20
 WAVEFORM_COLUMNS = 1800
 
+EVENT_WORDS = {
+    "ringing": "ringing",
+    "answered": "answered",
+    "first_media": "first media",
+    "ended": "hang-up",
+}
+
 INK, MUTED, RULE = "#1b2430", "#6b7684", "#dfe4ea"
 SENT, HEARD = "#0f766e", "#d9580d"
 
@@ -161,9 +168,9 @@ def _style(axes: Axes) -> None:
 
 
 def marks_of(report: dict[str, Any]) -> list[Mark]:
-    """Give the events of a call report as marks, in plain words."""
-    words = {"first_media": "first media", "hangup": "hang-up"}
+    """Give the events of a call report as marks, in plain words; time 0 is the INVITE."""
     return [
-        Mark(event["at_ms"] / 1000, words.get(event["event"], event["event"]))
+        Mark(event["at_ms"] / 1000, EVENT_WORDS[event["event"]])
         for event in report["events"]
+        if event["event"] in EVENT_WORDS
     ]
