@@ -1,6 +1,7 @@
 """The extension list; everything else about the package is in pyproject.toml."""
 
 import os
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -30,6 +31,7 @@ setup(
                 f"rapida_media.kernels.{name}",
                 [f"csrc/{name}.pyx", *(f"csrc/{source}" for source in sources)],
                 include_dirs=["csrc"],
+                depends=sorted(glob("csrc/*.h")),
                 extra_compile_args=COMPILE,
                 extra_link_args=LINK,
                 libraries=["m"],

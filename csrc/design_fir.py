@@ -14,10 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import freqz, remez
+from scipy.optimize import linprog
+from scipy.signal import freqz
 
 Q = 30  # fractional bits of the table; a prototype sums to K, so that each of K phases sums to 1
 GRID = 1 << 16
+HEADER = """\
+/* Written by design_fir.py. Low-pass prototypes in Q30, sum = factor; band edges are fractions of
+ * the lower rate's Nyquist frequency, responses those of these very integers. */"""
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,41 @@ class Prototype:
         )
 
 
+def minimax(
+    matrix: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+    equal: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return x with the least largest |matrix x - wanted| among the exact solutions of `equal`."""
+    scale = 1e4  # errors of 1e-5 are far above the solver's tolerance only when scaled up
+    rows = np.concatenate([matrix, -matrix]) * scale
+    slack = -np.ones((len(rows), 1))
+    solution = linprog(
+        c=np.append(np.zeros(matrix.shape[1]), 1.0),
+        A_ub=np.hstack([rows, slack]),
+        b_ub=np.concatenate([wanted, -wanted]) * scale,
+        A_eq=np.hstack([equal[0], np.zeros((len(equal[0]), 1))]),
+        b_eq=equal[1],
+        bounds=(None, None),
+    )
+    assert solution.success, solution.message
+    taps: NDArray[np.float64] = solution.x[:-1]
+    return taps
+
+
 def half_band(name: str, length: int, passband: float) -> Prototype:
     """Return a linear-phase half-band low-pass: every second tap but the middle one is zero.
 
     The taps that are not zero form, at the lower rate, an equiripple approximation of a delay of
-    half a sample; so one Chebyshev fit on [0, passband] gives pass band and stop band at once.
+    half a sample; so one Chebyshev fit on [0, passband] gives pass band and stop band at once. The
+    gain at 0 Hz is exact: a constant input gives the same constant at every output.
     """
-    branch = remez((length + 1) // 2, [0, passband / 2], [1], fs=1.0, maxiter=200)
+    half = (length + 1) // 4
+    frequency = np.linspace(0, passband / 2, 16 * half)
+    cosines = 2 * np.cos(2 * np.pi * np.outer(frequency, np.arange(half) + 0.5))
+    branch = minimax(cosines, np.ones(len(frequency)), equal=(cosines[:1], np.ones(1)))
     taps = np.zeros(length)
-    taps[::2] = (branch + branch[::-1]) / 2
+    taps[::2] = np.concatenate([branch[::-1], branch])
     taps[length // 2] = 1.0
     return Prototype(name, 2, passband, 2 - passband, np.round(taps * 2**Q).astype(np.int64))
 
@@ -67,8 +97,7 @@ def table(prototype: Prototype) -> str:
 
 
 def main() -> None:
-    print("/* Written by design_fir.py. Low-pass prototypes in Q30, sum = factor; band edges are")
-    print(" * fractions of the lower rate's Nyquist frequency, responses those of these integers. */")
+    print(HEADER)
     for prototype in (half_band("telephony_2", 79, 0.85),):
         print(f"\n{table(prototype)}", end="")
 

@@ -13,7 +13,8 @@ from rapida_media.sdp.description import Attribute, MediaDescription, parse_numb
 TELEPHONE_EVENT = "telephone-event"
 # RFC 4733 section 3.2: events 0-15 are the DTMF digits, 16 is the hook flash.
 TELEPHONE_EVENT_FMTP = "0-16"
-# RFC 3551 section 3: "the range 96-127" is left to dynamic assignment.
+# RFC 3551 section 3 "reserves payload type numbers in the range 96-127 exclusively for dynamic
+# assignment".
 FIRST_DYNAMIC = 96
 MAXIMUM_PAYLOAD_TYPE = 127
 # What most peers number telephone-event at 8 kHz; some old ones know it by no other number.
@@ -67,24 +68,6 @@ SUPPORTED: dict[str, tuple[str, int, int | None]] = {
 }
 DEFAULT_CODECS = ("PCMU", "PCMA", "L16/16000")
 
-
-def local_codecs(names: tuple[str, ...]) -> tuple[Codec, ...]:
-    """Give our codecs of these names of ``SUPPORTED``, then telephone-event at each clock rate.
-
-    Dynamic payload types are wishes: the negotiation moves them where the session needs it.
-    """
-    audio = []
-    for name in names:
-        encoding, rate_hz, static = SUPPORTED[name]
-        audio.append(Codec(encoding, rate_hz, 1, FIRST_DYNAMIC if static is None else static))
-    rates_hz = dict.fromkeys(codec.rate_hz for codec in audio)
-    events = [
-        Codec(TELEPHONE_EVENT, rate_hz, 1, _USUAL_TELEPHONE_EVENT, TELEPHONE_EVENT_FMTP)
-        for rate_hz in rates_hz
-    ]
-    return (*audio, *events)
-
-
 # RFC 3551 section 6, table 4: encoding, clock rate, channels of the static audio numbers.
 STATIC_PAYLOAD_TYPES: dict[int, tuple[str, int, int]] = {
     0: ("PCMU", 8000, 1),
@@ -110,6 +93,23 @@ STATIC_PAYLOAD_TYPES: dict[int, tuple[str, int, int]] = {
 _SPELLING = {name.lower(): name for name, _, _ in SUPPORTED.values()} | {
     TELEPHONE_EVENT: TELEPHONE_EVENT
 }
+
+
+def local_codecs(names: tuple[str, ...]) -> tuple[Codec, ...]:
+    """Give our codecs of these names of ``SUPPORTED``, then telephone-event at each clock rate.
+
+    Dynamic payload types are wishes: the negotiation moves them where the session needs it.
+    """
+    audio = []
+    for name in names:
+        encoding, rate_hz, static = SUPPORTED[name]
+        audio.append(Codec(encoding, rate_hz, 1, FIRST_DYNAMIC if static is None else static))
+    rates_hz = dict.fromkeys(codec.rate_hz for codec in audio)
+    events = [
+        Codec(TELEPHONE_EVENT, rate_hz, 1, _USUAL_TELEPHONE_EVENT, TELEPHONE_EVENT_FMTP)
+        for rate_hz in rates_hz
+    ]
+    return (*audio, *events)
 
 
 def codecs_of(media: MediaDescription) -> list[Codec]:

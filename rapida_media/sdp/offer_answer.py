@@ -112,10 +112,9 @@ class OfferAnswer:
     """The negotiation of one session, in either role and any number of rounds."""
 
     def __init__(self, ids: IdSource) -> None:
-        # RFC 3264 section 5: both numbers "MUST be representable with a 64-bit signed integer";
+        # RFC 3264 section 5: both numbers "MUST be representable with a 64 bit signed integer";
         # peers that keep only 32 bits of them exist.
-        self._session_id = ids.number(31)
-        self._version = 0
+        self._session_id = str(ids.number(31))
         self._sent: SessionDescription | None = None
         self._layout: tuple[MediaDescription, ...] = ()
         self._slot = 0
@@ -205,7 +204,11 @@ class OfferAnswer:
         lines = [_refused(media) for media in offer.media]
         lines[slot] = _audio_line(local, answered, agreed.direction)
         self._slot = slot
-        self._numbers |= {codec.name: codec.payload_type for codec in answered}
+        self._numbers |= {
+            codec.name: codec.payload_type
+            for codec in answered
+            if codec.payload_type >= FIRST_DYNAMIC
+        }
         self._peer_numbers |= {codec.payload_type for codec in peer.codecs}
         # RFC 3264 section 6: 'The "t=" line in the answer MUST equal that of the offer.'
         return self._write(local, lines, offer.times), agreed
@@ -215,30 +218,25 @@ class OfferAnswer:
     ) -> bytes:
         """Write our next description; the version moves only when the content does.
 
-        RFC 3264 section 8: "If the version in the origin line does not increment, the SDP MUST be
-        identical to the SDP with that version number."
+        RFC 3264 section 8: the "o=" line "MUST be identical to that in the previous SDP, except
+        that the version in the origin field MUST increment by one [...]. If the version in the
+        origin line does not increment, the SDP MUST be identical to the SDP with that version
+        number."
         """
+        first = Origin("-", self._session_id, "0", local.address_type, local.address)
+        origin = self._sent.origin if self._sent else first
         description = SessionDescription(
-            origin=self._origin(local),
+            origin=origin,
             media=tuple(lines),
             connection=Connection(local.address_type, local.address),
             times=times,
         )
         if description != self._sent:
-            self._version += 1
-            description = replace(description, origin=self._origin(local))
+            newer = replace(origin, version=str(int(origin.version) + 1))
+            description = replace(description, origin=newer)
         self._sent = description
         self._layout = description.media
         return description.format()
-
-    def _origin(self, local: LocalMedia) -> Origin:
-        return Origin(
-            username="-",
-            session_id=str(self._session_id),
-            version=str(self._version),
-            address_type=local.address_type,
-            address=local.address,
-        )
 
     def _numbered(self, codec: Codec) -> Codec:
         """Give a codec of ours the number it had before in this session, or a free one.
@@ -272,7 +270,8 @@ def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
 
     RFC 3264 section 6.1 recommends "that unless there is a specific reason, the answerer list
     formats in the same relative order they were present in the offer". Events count only at the
-    clock rate of an audio codec: RFC 4733 section 2.5.1 puts them on the audio's timestamps.
+    clock rate of an audio codec: RFC 4733 section 2.1 has them "use the same sequence number and
+    timestamp base as the regular audio channel".
     """
     by_name = {codec.name: codec for codec in ours}
     pairs = [(codec, by_name[codec.name]) for codec in peer.codecs if codec.name in by_name]

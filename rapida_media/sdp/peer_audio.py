@@ -58,9 +58,9 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
     if ip is None or ip.is_multicast:
         return None
     sends, receives = _direction(session, media)
-    # RFC 3264 section 8.4: "RFC 2543 specified that placing a user on hold was accomplished by
-    # setting the connection address to 0.0.0.0. Its usage [...] is no longer recommended."
-    # It says that the peer receives nothing; what it sends is left as its direction tells.
+    # RFC 3264 section 8.4: "RFC 2543 [10] specified that placing a user on hold was accomplished
+    # by setting the connection address to 0.0.0.0." It tells that the peer receives nothing; what
+    # it sends stays as its direction tells.
     receives = receives and not ip.is_unspecified
     return PeerAudio(
         address=str(ip),
@@ -86,7 +86,7 @@ def _direction(session: SessionDescription, media: MediaDescription) -> tuple[bo
         for attribute in attributes:
             if attribute.name in DIRECTIONS:
                 return DIRECTIONS[attribute.name]
-    # RFC 8866 section 6.7: "If none of the attributes [...] is present, sendrecv is assumed."
+    # RFC 8866 section 6.7: without any of the four, "sendrecv" is the default.
     return DIRECTIONS["sendrecv"]
 
 

@@ -150,7 +150,7 @@ def parse_via(text: str) -> Via:
         transport.upper(),
         host if host[0] != "[" else parse_host(host),
         None if port is None else parse_port(port),
-        parse_params(params, "Via", checked=True),
+        parse_params(params, "Via") if params else {},
     )
 
 
@@ -166,7 +166,7 @@ def parse_name_addr(text: str, what: str) -> NameAddr:
             raise malformed(what)
         name = ""
         uri_text, params = match.groups()
-    return NameAddr(name, uri_text, parse_params(params, what, checked=True) if params else {})
+    return NameAddr(name, uri_text, parse_params(params, what) if params else {})
 
 
 def parse_contact(text: str) -> NameAddr:
@@ -193,7 +193,7 @@ def parse_media_type(text: str, what: str) -> MediaType:
     if match is None:
         raise malformed(what)
     kind, subtype, params = match.groups()
-    return MediaType(kind.lower(), subtype.lower(), parse_params(params, what, checked=True))
+    return MediaType(kind.lower(), subtype.lower(), parse_params(params, what) if params else {})
 
 
 def parse_number(text: str, what: str, limit: int) -> int:

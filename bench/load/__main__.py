@@ -1,0 +1,119 @@
+"""Measure an engine under echo calls: `python -m bench.load` (that is `make load`).
+
+    python -m bench.load                                   100, 300 and 600 calls, fresh engine each
+    python -m bench.load --levels 50 --seconds 5           one short level
+    python -m bench.load --target sip:echo@127.0.0.1:5060 --pid PID --label asterisk-22
+    python -m bench.load --churn 10000                     short calls in a row
+
+Another server is set beside it with --target and --pid (its CPU and memory are read, it is never
+started or ended), or with --engine and a command line that holds {sip} or {port}.
+Exit status: 0 measured; 1 a call was not answered or the engine could not be reached; 3 a level was
+refused because the generator itself was starved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from .churn import measure_churn
+from .engine import DEFAULT_COMMAND, Engine, attach_engine, start_engine
+from .level import LevelResult, Plan, measure_level
+from .process import split_cores
+from .report import format_churn, format_levels, machine_facts, write_json
+
+UNANSWERED, REFUSED = 1, 3
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.load", description=__doc__, add_help=True
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--levels", default="100,300,600", help="calls at once (100,300,600)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured window (10)")
+    parser.add_argument("--rate", type=float, default=60.0, help="set-ups a second (60)")
+    parser.add_argument(
+        "--engine", default=DEFAULT_COMMAND, help="command line with {sip} or {port}"
+    )
+    parser.add_argument("--target", help="a running server, sip:user@host:port")
+    parser.add_argument("--pid", help="its process, or several with commas")
+    parser.add_argument("--churn", type=int, metavar="N", help="N short calls instead of levels")
+    parser.add_argument("--parallel", type=int, default=20, help="short calls at once (20)")
+    parser.add_argument("--settle", type=float, default=2.0, help="wait after the last, s (2)")
+    parser.add_argument("--label", default="rapida-media", help="names the JSON file")
+    options = parser.parse_args(arguments)
+    if bool(options.target) != bool(options.pid):
+        parser.error("--target and --pid belong together")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked; print the table; write the JSON."""
+    options = parse_arguments(arguments)
+    generator, engine_cores = split_cores()
+    facts = machine_facts()
+    document: dict[str, Any] = {
+        "engine": options.target or options.engine,
+        "machine": facts,
+        "generator_core": generator,
+        "engine_cores": sorted(engine_cores),
+    }
+    print(f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}", flush=True)
+    if generator is None:
+        print("one core only: generator and engine share it, figures are rough", flush=True)
+    try:
+        status = _churn(options, document) if options.churn else _levels(options, document)
+    except RuntimeError as error:
+        print(f"not measured: {error}", file=sys.stderr)
+        return UNANSWERED
+    kind = "churn-" if options.churn else ""
+    print(f"written: {write_json(kind + options.label, document)}")
+    return status
+
+
+def _levels(options: argparse.Namespace, document: dict[str, Any]) -> int:
+    plan = Plan(options.seconds, options.rate)
+    results: list[LevelResult] = []
+    shared = _attached(options)
+    try:
+        for count in map(int, options.levels.split(",")):
+            with _engine(options, shared) as engine:
+                results.append(measure_level(engine, count, plan))
+            print(f"  {count} calls measured", flush=True)
+    finally:
+        if shared is not None:
+            shared.stop()
+    document["window_s"], document["setups_per_second"] = plan.window_s, plan.setups_per_second
+    document["levels"] = [result.to_json() for result in results]
+    print(format_levels(results))
+    if any(result.refused for result in results):
+        return REFUSED
+    return UNANSWERED if any(result.answered < result.calls for result in results) else 0
+
+
+def _churn(options: argparse.Namespace, document: dict[str, Any]) -> int:
+    with _attached(options) or start_engine(options.engine) as engine:
+        result = measure_churn(engine, options.churn, options.parallel, options.settle)
+    document["churn"] = result.to_json()
+    print(format_churn(result))
+    return 0 if result.answered == result.calls else UNANSWERED
+
+
+def _attached(options: argparse.Namespace) -> Engine | None:
+    if not options.target:
+        return None
+    return attach_engine(options.target, [int(pid) for pid in options.pid.split(",")])
+
+
+def _engine(options: argparse.Namespace, shared: Engine | None) -> AbstractContextManager[Engine]:
+    """A fresh engine for every level, so that memory of one is not counted at the next."""
+    return start_engine(options.engine) if shared is None else nullcontext(shared)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

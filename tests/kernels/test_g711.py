@@ -1,0 +1,112 @@
+"""G.711 against golden hashes, the Recommendation's tables and itself."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from hashlib import sha256
+
+import g711_golden as golden
+import g711_spec as spec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapida_media.kernels import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+
+EVERY_OCTET = bytes(range(256))
+EVERY_SAMPLE = struct.pack("<65536h", *range(-32768, 32768))
+
+
+def digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def test_the_inputs_are_those_of_the_golden_values():
+    assert digest(EVERY_SAMPLE) == golden.EVERY_SAMPLE
+
+
+def test_every_octet_and_sample_matches_the_golden_values():
+    assert digest(ulaw_decode(EVERY_OCTET)) == golden.ULAW_DECODE
+    assert digest(alaw_decode(EVERY_OCTET)) == golden.ALAW_DECODE
+    assert digest(ulaw_encode(EVERY_SAMPLE)) == golden.ULAW_ENCODE
+    assert digest(alaw_encode(EVERY_SAMPLE)) == golden.ALAW_ENCODE
+
+
+@pytest.mark.parametrize(
+    ("kernel", "specified"), [(ulaw_decode, spec.ulaw_decode), (alaw_decode, spec.alaw_decode)]
+)
+def test_decoders_give_the_output_values_of_the_recommendation(kernel, specified):
+    assert struct.unpack("<256h", kernel(EVERY_OCTET)) == tuple(map(specified, range(256)))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "specified"), [(ulaw_encode, spec.ulaw_encode), (alaw_encode, spec.alaw_encode)]
+)
+def test_encoders_use_the_decision_values_of_the_recommendation(kernel, specified):
+    assert kernel(EVERY_SAMPLE) == bytes(map(specified, range(-32768, 32768)))
+
+
+@pytest.mark.parametrize(
+    ("encode", "sample", "code"),
+    [
+        (ulaw_encode, -32768, 0x00),
+        (ulaw_encode, -5, 0x7E),
+        (ulaw_encode, -4, 0x7F),
+        (ulaw_encode, 0, 0xFF),
+        (ulaw_encode, 4, 0xFE),
+        (ulaw_encode, 32767, 0x80),
+        (alaw_encode, -32768, 0x2A),
+        (alaw_encode, -16, 0x55),
+        (alaw_encode, 0, 0xD5),
+        (alaw_encode, 16, 0xD4),
+        (alaw_encode, 32767, 0xAA),
+    ],
+)
+def test_known_samples_have_known_codes(encode, sample, code):
+    assert encode(struct.pack("<h", sample)) == bytes([code])
+
+
+def test_decoding_and_encoding_again_keeps_the_code_except_for_negative_zero():
+    negative_zero = EVERY_OCTET.replace(b"\x7f", b"\xff")
+    assert ulaw_encode(ulaw_decode(EVERY_OCTET)) == negative_zero
+    assert alaw_encode(alaw_decode(EVERY_OCTET)) == EVERY_OCTET
+
+
+@given(st.binary(max_size=700), st.integers(0, 3))
+def test_a_decoder_treats_every_octet_alike_at_any_length_and_alignment(data, skip):
+    view = memoryview(data)[skip:]
+    for decode in (ulaw_decode, alaw_decode):
+        assert decode(view) == decode(bytes(view)) == b"".join(decode(bytes([c])) for c in view)
+
+
+@given(st.binary(max_size=1400), st.integers(0, 3))
+def test_an_encoder_treats_every_sample_alike_at_any_length_and_alignment(data, skip):
+    view = memoryview(data)[skip:]
+    view = view[: len(view) & ~1]
+    pcm = bytes(view)
+    for encode in (ulaw_encode, alaw_encode):
+        singly = b"".join(encode(pcm[i : i + 2]) for i in range(0, len(pcm), 2))
+        assert encode(view) == encode(pcm) == singly
+
+
+@pytest.mark.parametrize("length", [8192, 16383, 16384, 100_001])
+def test_a_long_input_is_converted_as_a_short_one(length):
+    octets = (EVERY_OCTET * 400)[:length]
+    assert ulaw_decode(octets) == (ulaw_decode(EVERY_OCTET) * 400)[: 2 * length]
+    assert alaw_encode(alaw_decode(octets)) == octets
+
+
+@pytest.mark.parametrize("encode", [ulaw_encode, alaw_encode])
+def test_half_a_sample_is_refused(encode):
+    with pytest.raises(ValueError, match="expected whole 16-bit samples, got 3 octets"):
+        encode(b"abc")
+
+
+@pytest.mark.parametrize("kernel", [ulaw_encode, alaw_encode, ulaw_decode, alaw_decode])
+def test_any_buffer_is_accepted_and_nothing_else(kernel):
+    samples = array("h", [1, -2, 3000])
+    assert kernel(samples) == kernel(samples.tobytes()) == kernel(bytearray(samples.tobytes()))
+    assert kernel(b"") == b""
+    with pytest.raises(TypeError):
+        kernel("text")
