@@ -19,7 +19,7 @@ DSP = ["dsp.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
     *G711, *RESAMPLE, *DSP, *RTP,
-    "address.c", "frame_line.c", "ingress.c", "latch.c", "payload.c", "playout.c", "sender.c",
+    "address.c", "frame_line.c", "ingress.c", "latch.c", "monitor.c", "payload.c", "playout.c", "sender.c",
     "stream.c", "telephone_event.c",
 ]
 
