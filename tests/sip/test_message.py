@@ -97,6 +97,7 @@ def test_a_typed_value_is_parsed_once() -> None:
     message = request(INVITE)
     assert message.from_ is message.from_
     assert message.uri is message.uri
+    assert (Message.body.__doc__ or "").startswith("Give the body")
 
 
 def test_lines_are_echoed_as_they_came() -> None:
