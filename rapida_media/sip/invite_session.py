@@ -48,6 +48,7 @@ class InviteSession:
     """
 
     __slots__ = (
+        "__weakref__",  # users may keep things by session
         "_accepted",
         "_agent",
         "_bye_headers",
