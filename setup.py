@@ -18,9 +18,19 @@ RESAMPLE = ["resample.c"]
 DSP = ["dsp.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
-    *G711, *RESAMPLE, *DSP, *RTP,
-    "address.c", "frame_line.c", "ingress.c", "latch.c", "payload.c", "playout.c", "sender.c",
-    "stream.c", "telephone_event.c",
+    *G711,
+    *RESAMPLE,
+    *DSP,
+    *RTP,
+    "address.c",
+    "frame_line.c",
+    "ingress.c",
+    "latch.c",
+    "payload.c",
+    "playout.c",
+    "sender.c",
+    "stream.c",
+    "telephone_event.c",
 ]
 
 # extension → the C files behind it
