@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from peer import configure, constant
+from rtp_peer import configure, constant
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import MediaPoller, MediaStream

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peer import HOST, Peer, configure, constant, make_stream
+from rtp_peer import HOST, Peer, configure, constant, make_stream
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import MediaStream, PayloadEncoder, RtpPacket, parse_rtp
@@ -94,7 +94,7 @@ def test_writes_of_any_size_are_one_stream_of_samples(sizes: list[int]) -> None:
     assert peer.stream.statistics()["played_ms"] == start // 16
 
 
-@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 40)), max_size=20))
+@given(st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 30)), max_size=10))
 def test_the_queue_grows_and_shrinks_without_losing_a_sample(
     steps: list[tuple[int, int]],
 ) -> None:

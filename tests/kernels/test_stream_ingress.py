@@ -8,7 +8,7 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peer import FRAME, HOST, Peer, configure, make_stream
+from rtp_peer import FRAME, HOST, Peer, configure, make_stream
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import CONCEALED, SILENCE, TALKSPURT_START, MediaStream, ulaw_encode
@@ -104,7 +104,7 @@ def test_a_concealed_gap_fades_to_silence_and_keeps_its_length() -> None:
     assert [pts for pts, _, _ in frames] == [3, 4, 5, 6, 7, 8]
     assert [flags for _, flags, _ in frames] == [1, 1, 1, 3, 3, 0]
     heard = [value for _, _, value in frames]
-    assert heard == sorted(heard[:-1], reverse=True) + [1009]
+    assert heard == [*sorted(heard[:-1], reverse=True), 1009]
     assert heard[3:5] == [0, 0]
 
 

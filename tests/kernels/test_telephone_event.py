@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peer import EVENT, Peer, configure, constant, make_stream
+from rtp_peer import EVENT, Peer, configure, constant, make_stream
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import DIGIT, RtpPacket, parse_rtp
@@ -215,7 +217,7 @@ def test_digits_sent_are_digits_heard() -> None:
     assert "".join(digit for digit, _, _ in heard) == "0123456789*#ABCD"
     assert {duration_ms for _, duration_ms, _ in heard} == {80}
     starts = [pts for _, _, pts in heard]
-    assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {140 * 16}
+    assert {b - a for a, b in pairwise(starts)} == {140 * 16}
     peer.stream.datagrams_to_send(peer.now)
     assert peer.stream.next_mark() == (1, True)
 

@@ -1,4 +1,4 @@
-"""The far end of a stream in virtual time: numbered packets in, whatever the stream made of them."""
+"""The far end of a stream in virtual time: numbered packets in, frames and digits out."""
 
 from __future__ import annotations
 
