@@ -13,8 +13,8 @@ if os.environ.get("RAPIDA_SANITIZE"):
 LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
 
 # C files that travel together; a kernel built on another one lists that one's group too.
-G711 = ["g711.c"]
-RESAMPLE = ["resample.c"]
+G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
+RESAMPLE = ["resample.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
@@ -26,6 +26,7 @@ STREAM = [
     "frame_line.c",
     "ingress.c",
     "latch.c",
+    "monitor.c",
     "payload.c",
     "playout.c",
     "sender.c",

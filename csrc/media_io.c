@@ -27,6 +27,10 @@ void rm_poller_free(rm_poller *p)
         close(p->epoll_fd);
     free(p->slots);
     free(p->news);
+    p->epoll_fd = -1;
+    p->slots = NULL;
+    p->news = NULL;
+    p->capacity = 0;
 }
 
 /* --- slots ------------------------------------------------------------------------------- */

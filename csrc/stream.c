@@ -196,7 +196,8 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
 bool rm_stream_has_news(const rm_stream *s)
 {
     return s->ingress.line.count > 0 || s->events.count > 0 ||
-           rm_playout_has_marks(&s->sender.playout);
+           rm_playout_has_marks(&s->sender.playout) ||
+           (s->sender.monitor != NULL && s->sender.monitor->line.count > 0);
 }
 
 int64_t rm_stream_lost(const rm_stream *s)

@@ -3,7 +3,7 @@
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from rapida_media.kernels._media_io import MediaPoller
-from rapida_media.kernels._resample import Resampler
+from rapida_media.kernels._resample import FirResampler as Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
     RtpPacket,

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.message import Request, Response
-from rapida_media.sip.syntax import QUOTED, TOKEN
+from rapida_media.sip.syntax import QUOTED, TOKEN, field_key, usual_key
+
+_SPACE = " \t\r\n"
 
 # RFC 3261 section 21 and the registry's later additions (RFC 3323 … 8688).
 REASONS: dict[int, str] = {
@@ -94,10 +96,11 @@ REASONS: dict[int, str] = {
 # values from the request into the response" (section 12.1.1; RFC 6665, RFC 3515).
 _DIALOG_METHODS = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
-_TOP_VIA = re.compile(rb"(?:[^,\"]++|" + QUOTED.encode() + rb")*+", re.DOTALL)
-_RPORT = re.compile(rb";[ \t\r\n]*+rport(?![^ \t\r\n;=])[ \t\r\n]*+(?:=[^;]*+)?+", re.IGNORECASE)
-_RECEIVED = re.compile(rb";[ \t\r\n]*+received[ \t\r\n]*+=[^;]*+", re.IGNORECASE)
-_TAG = re.compile(rb";[ \t\r\n]*+tag[ \t\r\n]*+=", re.IGNORECASE)
+_TOP_VIA = re.compile(rf"(?:[^,\"]++|{QUOTED})*+", re.DOTALL)
+_RPORT = re.compile(r";\s*+rport(?![^\s;=])\s*+(?:=[^;]*+)?+", re.IGNORECASE | re.ASCII)
+_RECEIVED = re.compile(r";\s*+received\s*+=[^;]*+", re.IGNORECASE | re.ASCII)
+_TAG = re.compile(r";\s*+tag\s*+=", re.IGNORECASE | re.ASCII)
+_BARE_CR_LF = re.compile(r"\r(?!\n[ \t])|(?<!\r)\n|\n(?![ \t])")
 
 
 def build_request(
@@ -112,7 +115,7 @@ def build_request(
         raise LocalProtocolError(f"method {method!r} is not a token")
     if not uri or any(char <= " " for char in uri):
         raise LocalProtocolError("Request-URI empty or with white space in it")
-    raw, body_start = _write([f"{method} {uri} SIP/2.0".encode()], headers, body)
+    raw, body_start = _write(f"{method} {uri} SIP/2.0\r\n", headers, body)
     return Request(method, uri, raw, body_start)
 
 
@@ -137,70 +140,70 @@ def build_response(
         raise LocalProtocolError(f"status {status}: expected 100 to 699")
     if reason is None:
         reason = REASONS.get(status, "Unknown")
-    lines = [f"SIP/2.0 {status} {reason}".encode()]
     if "\r" in reason or "\n" in reason:
         raise LocalProtocolError("CR or LF in the reason phrase")
-    vias = request.raw_header_lines("via")
-    if vias and received is not None:
-        vias[0] = _with_source(vias[0], request, received)
-    lines += vias
+    lines = request.index.lines
+    echo = lines("via")
+    if echo and received is not None:
+        echo[0] = _with_source(echo[0], request, received)
     if 101 <= status <= 299 and request.method in _DIALOG_METHODS:
-        lines += request.raw_header_lines("record-route")
-    lines += request.raw_header_lines("from")[:1]
-    lines += _to_line(request, to_tag)
-    lines += request.raw_header_lines("call-id")[:1]
-    lines += request.raw_header_lines("cseq")[:1]
+        echo += lines("record-route")
+    echo += lines("from")[:1]
+    echo += _to_line(request, to_tag)
+    echo += lines("call-id")[:1]
+    echo += lines("cseq")[:1]
     if status == 100:
-        lines += request.raw_header_lines("timestamp")[:1]
-    raw, body_start = _write([_clean(line) for line in lines], headers, body)
+        echo += lines("timestamp")[:1]
+    text = "\r\n".join(echo)
+    if text.count("\r") != len(echo) - 1 or text.count("\n") != len(echo) - 1:
+        text = "\r\n".join(_BARE_CR_LF.sub(" ", line) for line in echo)
+    start = f"SIP/2.0 {status} {reason}\r\n"
+    raw, body_start = _write(f"{start}{text}\r\n" if echo else start, headers, body)
     return Response(status, reason, raw, body_start)
 
 
-def _write(
-    lines: list[bytes], headers: Sequence[tuple[str, str]], body: bytes
-) -> tuple[bytes, int]:
+def _write(before: str, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[bytes, int]:
+    """Write what comes before, the caller's headers, Content-Length and body.
+
+    Returns the message and where its body begins.
+    """
     text = ""
     for name, value in headers:
-        if TOKEN.fullmatch(name) is None or name.lower() in ("content-length", "l"):
-            raise LocalProtocolError(f"header name {name!r} is not for the caller to write")
+        if usual_key(name) is None and TOKEN.fullmatch(name) is None:
+            raise LocalProtocolError(f"header name {name!r} is not a token")
         text += f"{name}: {value}\r\n"
     if text.count("\r") != len(headers) or text.count("\n") != len(headers):
         raise LocalProtocolError("CR or LF in a header value")
+    if any(field_key(name) == "content-length" for name, _ in headers):
+        raise LocalProtocolError("Content-Length is written from the body")
     try:
-        written = text.encode()
+        # Octets of an echoed line that are no UTF-8 go out as they came in.
+        head = f"{before}{text}Content-Length: {len(body)}\r\n\r\n".encode(
+            "utf-8", "surrogateescape"
+        )
     except UnicodeEncodeError:
-        raise LocalProtocolError("a header value is no text: lone surrogate") from None
-    head = b"%b\r\n%bContent-Length: %d\r\n\r\n" % (b"\r\n".join(lines), written, len(body))
+        raise LocalProtocolError("a lone surrogate in a header value") from None
     return head + body, len(head)
 
 
-def _clean(line: bytes) -> bytes:
-    """Give an echoed line its bytes back, unless a bare CR or LF would make it two lines."""
-    if b"\r" not in line and b"\n" not in line:
-        return line
-    return b"\r\n".join(
-        part.replace(b"\r", b" ").replace(b"\n", b" ") for part in re.split(rb"\r\n(?=[ \t])", line)
-    )
-
-
-def _to_line(request: Request, to_tag: str | None) -> list[bytes]:
-    lines = request.raw_header_lines("to")[:1]
+def _to_line(request: Request, to_tag: str | None) -> list[str]:
+    lines = request.index.lines("to")[:1]
     if lines and to_tag is not None:
         if TOKEN.fullmatch(to_tag) is None:
             raise LocalProtocolError("the To tag is not a token")
         if not _has_tag(request, lines[0]):
-            lines[0] = lines[0].rstrip(b" \t") + b";tag=" + to_tag.encode()
+            lines[0] = f"{lines[0].rstrip(_SPACE)};tag={to_tag}"
     return lines
 
 
-def _has_tag(request: Request, line: bytes) -> bool:
+def _has_tag(request: Request, line: str) -> bool:
     try:
         return request.to.tag is not None
     except RemoteProtocolError:
         return _TAG.search(line) is not None
 
 
-def _with_source(line: bytes, request: Request, source: tuple[str, int]) -> bytes:
+def _with_source(line: str, request: Request, source: tuple[str, int]) -> str:
     """Enter where the request came from into the first Via of a line.
 
     "the server MUST add a 'received' parameter" when sent-by is a name or another address
@@ -217,8 +220,7 @@ def _with_source(line: bytes, request: Request, source: tuple[str, int]) -> byte
     match = _TOP_VIA.match(line)
     assert match is not None, "the pattern also matches nothing"
     top, rest = match.group(), line[match.end() :]
-    received = b";received=" + source[0].encode()
-    top = _RECEIVED.sub(b"", top).rstrip(b" \t\r\n")
+    top = _RECEIVED.sub("", top).rstrip(_SPACE)
     if wants_port:
-        top = _RPORT.sub(b";rport=%d" % source[1], top, count=1)
-    return top + received + rest
+        top = _RPORT.sub(f";rport={source[1]}", top, count=1)
+    return f"{top};received={source[0]}{rest}"

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from rapida_media.sip.syntax import (
     PARAMS,
-    QUOTED,
+    QUOTED_TEXT,
     TCHARS,
     format_params,
     malformed,
     parse_params,
     quote,
-    unquote,
+    unescape_pairs,
 )
 from rapida_media.sip.uri import HOST, SipUri, parse_host, parse_port, parse_uri
 
@@ -29,13 +29,14 @@ BRANCH_COOKIE = "z9hG4bK"
 _DIGITS = 128
 
 _VIA = re.compile(
-    rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([{TCHARS}]++)[ \t]++({HOST})"
+    rf"[Ss][Ii][Pp][ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([{TCHARS}]++)[ \t]++({HOST})"
     rf"(?:[ \t]*+:[ \t]*+([0-9]{{1,5}}+))?+({PARAMS})",
-    re.IGNORECASE | re.ASCII | re.DOTALL,
+    re.DOTALL,
 )
 _ABSOLUTE_URI = r"[A-Za-z][A-Za-z0-9+.\-]*+:"
 _NAME_ADDR = re.compile(
-    rf"(?:({QUOTED})[ \t]*+|([^\"<>,;]*+))<({_ABSOLUTE_URI}[^\s<>\"]++)>({PARAMS})", re.DOTALL
+    rf"(?:\"({QUOTED_TEXT})\"[ \t]*+|([^\"<>,;]*+))<({_ABSOLUTE_URI}[^\s<>\"]++)>({PARAMS})",
+    re.DOTALL,
 )
 # "If the URI is not enclosed in angle brackets, any semicolon-delimited parameters are
 # header-parameters, not URI parameters" (section 20); comma and question mark demand brackets.
@@ -150,7 +151,7 @@ def parse_via(text: str) -> Via:
         transport.upper(),
         host if host[0] != "[" else parse_host(host),
         None if port is None else parse_port(port),
-        parse_params(params, "Via", checked=True),
+        parse_params(params, "Via") if params else {},
     )
 
 
@@ -159,14 +160,17 @@ def parse_name_addr(text: str, what: str) -> NameAddr:
     match = _NAME_ADDR.fullmatch(text)
     if match is not None:
         quoted, name, uri_text, params = match.groups()
-        name = unquote(quoted) if quoted else name.strip(" \t")
+        if quoted is None:
+            name = name.strip(" \t")
+        else:
+            name = unescape_pairs(quoted) if "\\" in quoted else quoted
     else:
         match = _ADDR_SPEC.fullmatch(text)
         if match is None:
             raise malformed(what)
         name = ""
         uri_text, params = match.groups()
-    return NameAddr(name, uri_text, parse_params(params, what, checked=True) if params else {})
+    return NameAddr(name, uri_text, parse_params(params, what) if params else {})
 
 
 def parse_contact(text: str) -> NameAddr:
@@ -193,7 +197,7 @@ def parse_media_type(text: str, what: str) -> MediaType:
     if match is None:
         raise malformed(what)
     kind, subtype, params = match.groups()
-    return MediaType(kind.lower(), subtype.lower(), parse_params(params, what, checked=True))
+    return MediaType(kind.lower(), subtype.lower(), parse_params(params, what) if params else {})
 
 
 def parse_number(text: str, what: str, limit: int) -> int:

@@ -30,21 +30,21 @@ from rapida_media.sip.headers import (
     parse_number,
     parse_via,
 )
+from rapida_media.sip.index import Index, index_lines, printable, tidy
 from rapida_media.sip.syntax import (
     LIST_FIELDS,
-    TOKEN_BYTES,
-    WIRE_KEYS,
+    TOKEN,
     field_key,
     split_list,
     split_tokens,
 )
 from rapida_media.sip.uri import SipUri, parse_uri
-from rapida_media.sip.validation import validate_request, validate_response
+from rapida_media.sip.validation import REGISTERED_METHODS, validate_request, validate_response
 
-_FOLD = re.compile(rb"[ \t]*+\r\n[ \t]++")
-_VERSION = re.compile(rb"SIP/[0-9]{1,9}\.[0-9]{1,9}", re.IGNORECASE)
+_VERSION = re.compile(r"SIP/[0-9]{1,9}\.[0-9]{1,9}", re.IGNORECASE | re.ASCII)
 _STATUS_LINE = re.compile(
-    rb"(SIP/[0-9]{1,9}\.[0-9]{1,9})[ \t]++([1-6][0-9][0-9])(?: (.*+))?+", re.IGNORECASE | re.DOTALL
+    r"(SIP/[0-9]{1,9}\.[0-9]{1,9})[ \t]++([1-6][0-9][0-9])(?: (.*+))?+",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 
 T = TypeVar("T")
@@ -91,41 +91,49 @@ class lazy(Generic[T]):  # noqa: N801 — a decorator
 class Message:
     """What requests and responses share: header fields and a body.
 
-    raw: the bytes as received or built.  defect: what is wrong with the message as a whole, if
-    anything; ``validate`` reports it.
+    raw: the bytes as received or built.
 
     Typed attributes raise RemoteProtocolError (400) on use when malformed or, for From, To,
     Call-ID, CSeq and the top Via, missing; optional ones are None or empty when absent.
     """
 
-    def __init__(self, raw: bytes, body_start: int, version: str = "SIP/2.0") -> None:
-        self.raw = raw
-        self.version = version
-        self.defect: str | None = None
-        self._body_start = body_start
+    version = "SIP/2.0"
 
-    @lazy
-    def _fields(self) -> dict[str, list[bytes]]:
-        """Index the header lines by lower-case long name; order and bytes are kept."""
-        lines = self.raw[: self._body_start].removesuffix(b"\r\n\r\n").split(b"\r\n")
-        fields, defect = _index(lines)
-        self.defect = self.defect or defect
-        return fields
+    def __init__(self, raw: bytes, body_start: int) -> None:
+        self.raw = raw
+        self._body_start = body_start
+        self._index: Index | None = None
+
+    def _indexed(self) -> Index:
+        """Index a message of our own making, which is seldom asked for its header fields."""
+        head = self.raw[: self._body_start - 4].decode("utf-8", "surrogateescape")
+        self._index = index_lines(head.split("\r\n"))
+        return self._index
+
+    @property
+    def index(self) -> Index:
+        """Give where each header field is; for the modules of this package."""
+        return self._index or self._indexed()
+
+    @property
+    def defect(self) -> str | None:
+        """Tell what is wrong with the header section as a whole, None when nothing is."""
+        return self.index.defect
 
     def has(self, name: str) -> bool:
-        return field_key(name) in self._fields
+        return field_key(name) in self.index.fields
 
     def raw_header_lines(self, name: str) -> list[bytes]:
         """Give every line of that field as it was received, folds included, without final CRLF."""
-        return list(self._fields.get(field_key(name), ()))
+        return [line.encode("utf-8", "surrogateescape") for line in self.index.lines(name)]
 
     def header(self, name: str) -> str | None:
         """Give the first such field's value, unfolded, None when there is none.
 
         Octets that are no UTF-8 become U+FFFD.
         """
-        lines = self._fields.get(field_key(name))
-        return None if lines is None else _value(lines[0])
+        row = self.index.fields.get(field_key(name))
+        return None if row is None else tidy(row[1])
 
     def header_values(self, name: str) -> list[str]:
         """Give the values of all such fields, those of list fields cut at their commas.
@@ -139,13 +147,16 @@ class Message:
         return [item for text in values if text for item in split_list(text, name)]
 
     def _values(self, key: str) -> list[str]:
-        return [_value(line) for line in self._fields.get(key, ())]
+        row = (self._index or self._indexed()).fields.get(key)
+        return [] if row is None else [tidy(value) for value in row[1::2]]
 
     def _one(self, key: str, name: str) -> str:
-        lines = self._fields.get(key)
-        if lines is None:
+        row = (self._index or self._indexed()).fields.get(key)
+        if row is None:
             raise RemoteProtocolError(f"missing {name}", 400)
-        return _value(lines[0])
+        text = row[1]
+        # The usual case of tidy(), without the call.
+        return text.strip(" \t") if text.isascii() and "\r" not in text else tidy(text)
 
     def _addresses(self, key: str, name: str) -> list[NameAddr]:
         return [
@@ -158,15 +169,18 @@ class Message:
         return [token for text in self._values(key) for token in split_tokens(text)]
 
     def _seconds(self, key: str, name: str) -> int | None:
-        return parse_delta_seconds(self._one(key, name), name) if key in self._fields else None
+        return parse_delta_seconds(self._one(key, name), name) if key in self.index.fields else None
 
     @lazy
     def top_via(self) -> Via:
-        return parse_via(split_list(self._one("via", "Via"), "Via")[0])
+        text = self._one("via", "Via")
+        return parse_via(text if "," not in text else split_list(text, "Via")[0])
 
     @lazy
     def vias(self) -> list[Via]:
-        return [parse_via(item) for text in self._values("via") for item in split_list(text, "Via")]
+        top = self.top_via
+        items = [item for text in self._values("via") for item in split_list(text, "Via")]
+        return [top, *(parse_via(item) for item in items[1:])]
 
     @lazy
     def from_(self) -> NameAddr:
@@ -202,13 +216,13 @@ class Message:
 
     @lazy
     def max_forwards(self) -> int | None:
-        if "max-forwards" not in self._fields:
+        if "max-forwards" not in self.index.fields:
             return None
         return parse_number(self._one("max-forwards", "Max-Forwards"), "Max-Forwards", 255)
 
     @lazy
     def content_length(self) -> int | None:
-        if "content-length" not in self._fields:
+        if "content-length" not in self.index.fields:
             return None
         return parse_number(
             self._one("content-length", "Content-Length"), "Content-Length", 0xFFFFFFFF
@@ -216,7 +230,7 @@ class Message:
 
     @lazy
     def content_type(self) -> MediaType | None:
-        if "content-type" not in self._fields:
+        if "content-type" not in self.index.fields:
             return None
         return parse_media_type(self._one("content-type", "Content-Type"), "Content-Type")
 
@@ -276,10 +290,8 @@ class Message:
 class Request(Message):
     """A SIP request. uri_text is the Request-URI as written."""
 
-    def __init__(
-        self, method: str, uri_text: str, raw: bytes, body_start: int, version: str = "SIP/2.0"
-    ) -> None:
-        super().__init__(raw, body_start, version)
+    def __init__(self, method: str, uri_text: str, raw: bytes, body_start: int) -> None:
+        super().__init__(raw, body_start)
         self.method = method
         self.uri_text = uri_text
 
@@ -299,10 +311,8 @@ class Request(Message):
 class Response(Message):
     """A SIP response."""
 
-    def __init__(
-        self, status: int, reason: str, raw: bytes, body_start: int, version: str = "SIP/2.0"
-    ) -> None:
-        super().__init__(raw, body_start, version)
+    def __init__(self, status: int, reason: str, raw: bytes, body_start: int) -> None:
+        super().__init__(raw, body_start)
         self.status = status
         self.reason = reason
 
@@ -332,92 +342,53 @@ def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Res
         end = len(data)
     if end > limits.header_bytes:
         raise RemoteProtocolError(f"header section of more than {limits.header_bytes} bytes", 513)
-    head = data[:end]
-    lines = head.split(b"\r\n")
+    # Undecodable octets become lone surrogates, which the echo turns back into the same octets.
+    head = data[:end].decode("utf-8", "surrogateescape")
+    lines = head.split("\r\n")
     if len(lines) > limits.header_count:
         raise RemoteProtocolError(f"header section of {len(lines)} lines", 513)
     message = _start(lines[0], data, end + 4 if complete else end)
-    fields, defect = _index(lines)
-    message.__dict__["_fields"] = fields
-    if defect is not None and message.defect is None:
-        message.defect = defect
+    index = message._index = index_lines(lines)
     if not complete:
-        message.defect = "the header section does not end with an empty line"
-    elif head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
+        index.defect = "the header section does not end with an empty line"
+    elif head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         # No rule of the grammar lets CR or LF into a field, not even a quoted-pair: a peer that
         # takes one for a line end would read other fields than we do.
-        message.defect = "bare CR or LF in the header section"
+        index.defect = "bare CR or LF in the header section"
     return message
 
 
-def _start(line: bytes, data: bytes, body_start: int) -> Request | Response:
-    method, _, rest = line.partition(b" ")
-    if method == b"SIP/2.0" or _VERSION.fullmatch(method):
+def _start(line: str, data: bytes, body_start: int) -> Request | Response:
+    parts = line.split(" ")
+    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[0] in REGISTERED_METHODS:
+        return Request(parts[0], printable(parts[1]), data, body_start)
+    if _VERSION.fullmatch(parts[0]):
         return _start_response(line, data, body_start)
-    uri, _, version = rest.rstrip(b" \t").rpartition(b" ")
-    if version != b"SIP/2.0" and _VERSION.fullmatch(version) is None:
+    return _start_unusual(line, data, body_start)
+
+
+def _start_unusual(line: str, data: bytes, body_start: int) -> Request:
+    """Read a request line of another method or version, or with white space astray.
+
+    The white space stays in the Request-URI, which is then no URI: "lwsstart" and "trws" of RFC
+    4475 are answered 400.
+    """
+    method, _, rest = line.partition(" ")
+    uri, _, version = rest.rstrip(" \t").rpartition(" ")
+    if _VERSION.fullmatch(version) is None or TOKEN.fullmatch(method) is None:
         raise RemoteProtocolError("expected Method SP Request-URI SP SIP-Version CRLF", 400)
-    if TOKEN_BYTES.fullmatch(method) is None:
-        raise RemoteProtocolError("the method is not a token", 400)
-    message = Request(
-        method.decode(), _text(uri), data, body_start, version.decode() if version else "SIP/2.0"
-    )
-    if rest[-1:] in b" \t":
-        message.defect = "white space at the end of the request line"
+    if rest[-1] in " \t":
+        uri += " "
+    message = Request(method, printable(uri), data, body_start)
+    message.version = version.upper()
     return message
 
 
-def _start_response(line: bytes, data: bytes, body_start: int) -> Response:
+def _start_response(line: str, data: bytes, body_start: int) -> Response:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise RemoteProtocolError("expected SIP-Version SP Status-Code SP Reason-Phrase CRLF")
     version, status, reason = match.groups()
-    return Response(int(status), _text(reason or b""), data, body_start, version.decode())
-
-
-def _index(lines: list[bytes]) -> tuple[dict[str, list[bytes]], str | None]:
-    fields: dict[str, list[bytes]] = {}
-    defect = None
-    known = WIRE_KEYS.get
-    last: list[bytes] | None = None
-    rows = iter(lines)
-    next(rows)
-    for line in rows:
-        key = known(line[: line.find(b":")])
-        if key is None:
-            if line[:1] in (b" ", b"\t"):
-                if last is None:
-                    defect = "continuation line without a header field"
-                else:
-                    last[-1] += b"\r\n" + line
-                continue
-            key = _unusual_key(line)
-            if key is None:
-                defect, last = "header line without a name", None
-                continue
-        last = fields.get(key)
-        if last is None:
-            last = fields[key] = [line]
-        else:
-            last.append(line)
-    return fields, defect
-
-
-def _unusual_key(line: bytes) -> str | None:
-    """Give the key of a name that is not spelled as usual, None when it is no name."""
-    name, colon, _ = line.partition(b":")
-    name = name.rstrip(b" \t")
-    if not colon or TOKEN_BYTES.fullmatch(name) is None:
-        return None
-    return WIRE_KEYS.get(name) or field_key(name.decode().lower())
-
-
-def _value(line: bytes) -> str:
-    value = line[line.find(b":") + 1 :].strip(b" \t")
-    if b"\r" in value:
-        value = _FOLD.sub(b" ", value).strip(b" \t")
-    return value.decode("utf-8", "replace")
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    message = Response(int(status), printable(reason or ""), data, body_start)
+    message.version = version.upper()
+    return message

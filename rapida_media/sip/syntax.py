@@ -15,8 +15,8 @@ from rapida_media.errors import RemoteProtocolError
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")
 TCHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{TCHARS}]++")
-TOKEN_BYTES = re.compile(rf"[{TCHARS}]++".encode())
-QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+QUOTED_TEXT = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
+QUOTED = f'"{QUOTED_TEXT}"'
 
 # Parameters as they follow a value; group-less, so that it can end another pattern. The value is
 # wider than gen-value: peers put URIs, slashes and equal signs there without quoting them.
@@ -24,7 +24,6 @@ PARAMS = (
     rf"(?:[ \t]*+;[ \t]*+[{TCHARS}]++"
     rf'(?:[ \t]*+=[ \t]*+(?:{QUOTED}|[^\s;,"<>]*+))?+)*+[ \t]*+'
 )
-_PARAMS = re.compile(PARAMS, re.DOTALL)
 _QUOTED = re.compile(QUOTED, re.DOTALL)
 _QUOTED_PARAM_PARTS = re.compile(rf"(?:[^;\"]++|{QUOTED})++", re.DOTALL)
 _LIST_ITEM = re.compile(rf"(?:[^,<\"]++|{QUOTED}|<[^>]*+>)*+", re.DOTALL)
@@ -87,7 +86,7 @@ def _usual_keys() -> dict[str, str]:
 
 _KEYS = _usual_keys()
 # Spellings met on the wire, so that the usual line costs one dict lookup.
-WIRE_KEYS = {name.encode(): key for name, key in _KEYS.items()}
+usual_key = _KEYS.get
 
 
 def field_key(name: str) -> str:
@@ -129,24 +128,33 @@ def split_tokens(text: str) -> list[str]:
     return [token for part in text.split(",") if (token := part.strip(" \t"))]
 
 
-def parse_params(text: str, what: str, *, checked: bool = False) -> dict[str, str | None]:
-    """Parse ``;name=value;flag`` into lower-case names and unquoted values.
+def parse_params(text: str, what: str) -> dict[str, str | None]:
+    """Parse ``;name=value;flag``, which has matched ``PARAMS``: lower-case names, unquoted values.
 
-    checked: the text has already matched ``PARAMS``.
-    Raises RemoteProtocolError (400), also for a repeated name: "any given parameter-name MUST NOT
+    Raises RemoteProtocolError (400) for a repeated name: "any given parameter-name MUST NOT
     appear more than once" (RFC 3261 section 7.3.1).
     """
-    if not checked and _PARAMS.fullmatch(text) is None:
-        raise malformed(what)
-    quoted = '"' in text
-    parts = _QUOTED_PARAM_PARTS.findall(text.lstrip(" \t")) if quoted else text.split(";")[1:]
+    if '"' in text or " " in text or "\t" in text:
+        return _parse_unusual_params(text, what)
+    parts = text.split(";")
+    params: dict[str, str | None] = {}
+    for part in parts[1:]:
+        name, equals, value = part.partition("=")
+        params[name.lower()] = value if equals else None
+    if len(params) != len(parts) - 1:
+        raise malformed(f"{what}: repeated parameter")
+    return params
+
+
+def _parse_unusual_params(text: str, what: str) -> dict[str, str | None]:
+    """Parse parameters that have white space or quotes."""
+    parts = _QUOTED_PARAM_PARTS.findall(text.strip(" \t"))
     params: dict[str, str | None] = {}
     for part in parts:
         name, equals, value = part.partition("=")
-        name = name.strip(" \t").lower()
-        if name in params:
-            raise malformed(f"{what}: parameter {name!r} appears more than once")
-        params[name] = unquote(value.strip(" \t")) if equals else None
+        params[name.strip(" \t").lower()] = unquote(value.strip(" \t")) if equals else None
+    if len(params) != len(parts):
+        raise malformed(f"{what}: repeated parameter")
     return params
 
 
@@ -172,5 +180,9 @@ def unquote(text: str) -> str:
     """Read a quoted-string; anything else is given back as it is."""
     if not text.startswith('"') or _QUOTED.fullmatch(text) is None:
         return text
-    inner = text[1:-1]
-    return _PAIR.sub(r"\1", inner) if "\\" in inner else inner
+    return unescape_pairs(text[1:-1])
+
+
+def unescape_pairs(text: str) -> str:
+    """Undo the quoted-pairs inside a quoted-string."""
+    return _PAIR.sub(r"\1", text)

@@ -14,7 +14,6 @@ from rapida_media.errors import RemoteProtocolError
 if TYPE_CHECKING:
     from rapida_media.sip.message import Message, Request, Response
 
-_MANDATORY = {"via": "Via", "from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 # Fields that must not come twice: an element before us may have acted on the other one.
 _SINGLE = {
     "from": "From",
@@ -39,7 +38,7 @@ def validate_request(request: Request) -> None:
     method unknown to SIP whose CSeq names another, 416 Request-URI of another scheme, 400
     everything else. What depends on who we are (405, 415, 420, 481, 482 …) is left to the caller.
     """
-    if request.version.upper() != "SIP/2.0":
+    if request.version != "SIP/2.0":
         raise RemoteProtocolError("this element speaks SIP/2.0", 505)
     _check_fields(request)
     if request.cseq.method != request.method:
@@ -56,7 +55,7 @@ def validate_response(response: Response) -> None:
     Raises RemoteProtocolError without a status: responses are dropped, never answered.
     """
     try:
-        if response.version.upper() != "SIP/2.0":
+        if response.version != "SIP/2.0":
             raise RemoteProtocolError("this element speaks SIP/2.0")
         _check_fields(response)
     except RemoteProtocolError as fault:
@@ -64,17 +63,17 @@ def validate_response(response: Response) -> None:
 
 
 def _check_fields(message: Message) -> None:
-    if message.defect is not None:
-        raise RemoteProtocolError(message.defect, 400)
-    for key, name in _MANDATORY.items():
-        if not message.has(key):
-            raise RemoteProtocolError(f"missing {name}", 400)
+    index = message.index
+    if index.defect is not None:
+        raise RemoteProtocolError(index.defect, 400)
     for key, name in _SINGLE.items():
-        if len(message.raw_header_lines(key)) > 1:
+        row = index.fields.get(key)
+        if row is not None and len(row) != 2:
             raise RemoteProtocolError(f"more than one {name}", 400)
-    # Reading a typed value is its check.
+    # Reading a typed value is its check, also of being there.
     _ = message.vias, message.from_, message.to, message.call_id, message.cseq
-    _ = message.max_forwards, message.contacts, message.routes, message.record_routes
-    _ = message.content_type
+    _ = message.max_forwards, message.contacts, message.content_type
+    if "route" in index.fields or "record-route" in index.fields:
+        _ = message.routes, message.record_routes
     if message.missing_body_bytes:
         raise RemoteProtocolError("Content-Length is greater than the body", 400)

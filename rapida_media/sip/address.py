@@ -1,0 +1,52 @@
+"""Where SIP messages come from and go to. Values only; resolving names is the shell's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import NamedTuple
+
+UNRELIABLE = frozenset({"udp"})
+DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A transport address. host: numeric, IPv6 without brackets; transport: udp, tcp or tls."""
+
+    host: str
+    port: int
+    transport: str = "udp"
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport not in UNRELIABLE
+
+
+class Path(NamedTuple):
+    """A peer's address and the listener of ours that talks to it (None: the default one)."""
+
+    remote: Address
+    local: Address | None
+
+
+class Datagram(NamedTuple):
+    """One message to send. local: the listener that sends it, None for the transport's default."""
+
+    data: bytes
+    destination: Address
+    local: Address | None
+
+
+def is_numeric(host: str) -> bool:
+    """Tell an IP address (IPv6 without brackets) from a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def format_host_port(host: str, port: int) -> str:
+    """Write ``host:port`` as Via and URIs want it, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

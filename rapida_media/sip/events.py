@@ -1,0 +1,143 @@
+"""What a SIP endpoint tells its user. Read with ``SipEndpoint.next_event`` after every input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapida_media.sip.address import Address, Datagram
+
+if TYPE_CHECKING:
+    from rapida_media.sip.incoming_session import IncomingSession
+    from rapida_media.sip.invite_session import InviteSession
+    from rapida_media.sip.message import Request
+
+__all__ = [
+    "Address",
+    "Answered",
+    "Canceled",
+    "Confirmed",
+    "Datagram",
+    "Event",
+    "Failed",
+    "IncomingInvite",
+    "InfoReceived",
+    "ReinviteAnswered",
+    "ReinviteCanceled",
+    "ReinviteConfirmed",
+    "ReinviteFailed",
+    "ReinviteReceived",
+    "Ringing",
+    "Terminated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a session."""
+
+    session: InviteSession
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingInvite(Event):
+    """A new call: ring, accept or reject it. body is the SDP offer, empty when the caller wants
+    ours in the 200 (a late offer)."""
+
+    session: IncomingSession
+    request: Request
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing(Event):
+    """Our call got a provisional response above 100; body may carry early media's answer."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Event):
+    """Our call was answered and the ACK is on its way."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed(Event):
+    """The ACK for the 200 of an incoming call arrived; body answers a late offer."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """Our call was not answered. status 408: nobody replied, 503: the transport failed,
+    487: it was cancelled. retry_after in seconds, if the peer named it."""
+
+    status: int
+    reason: str
+    retry_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled(Event):
+    """The caller hung up, or the ringing limit passed, before we answered."""
+
+    reason: str  # "cancel", "bye" or "ring_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated(Event):
+    """An answered call ended.
+
+    reason: "bye" (the peer hung up), "local_bye" (we did), "ack_timeout" (our 200 was never
+    acknowledged), "refused" (the peer no longer knows the dialog; code is its response), or
+    "protocol" (its answer named no usable dialog).
+    """
+
+    reason: str
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteReceived(Event):
+    """The peer wants to change the session: answer_reinvite or reject_reinvite."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteConfirmed(Event):
+    """The ACK for the 200 of the peer's re-INVITE arrived; body answers a late offer."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteCanceled(Event):
+    """The peer took its re-INVITE back before it was answered; the session is as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteAnswered(Event):
+    """Our re-INVITE was accepted."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteFailed(Event):
+    """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1)."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived(Event):
+    """An INFO arrived and was answered 200; content_type is "application/dtmf-relay" or like."""
+
+    content_type: str
+    body: bytes

@@ -1,0 +1,60 @@
+"""The requests we send: the parts a transaction must remember of one, and those derived from it.
+
+Sessions and dialogs make an ``OutgoingRequest``; ACK for a failed INVITE (RFC 3261 section
+17.1.1.3) and CANCEL (section 9.1) are cut from the parts of the request they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rapida_media.sip.builder import build_request
+
+if TYPE_CHECKING:
+    from rapida_media.sip.message import Message
+
+MAX_FORWARDS = ("Max-Forwards", "70")
+
+
+class OutgoingRequest(NamedTuple):
+    """What identifies a request of ours. Header values as written; routes: Route values."""
+
+    method: str
+    uri: str
+    sent_by: str  # "UDP 192.0.2.1:5060"
+    branch: str
+    routes: Sequence[str]
+    from_: str
+    to: str
+    call_id: str
+    cseq: int
+
+    def pack(self, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> bytes:
+        """Write the request. Raises LocalProtocolError when a value contains CR or LF."""
+        fixed = [
+            ("Via", f"SIP/2.0/{self.sent_by};branch={self.branch};rport"),
+            MAX_FORWARDS,
+            *(("Route", route) for route in self.routes),
+            ("From", self.from_),
+            ("To", self.to),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{self.cseq} {self.method}"),
+            *headers,
+        ]
+        return build_request(self.method, self.uri, fixed, body).raw
+
+
+def acknowledge_failure(request: OutgoingRequest, response: Message) -> bytes:
+    """Write the ACK for a 300-699 response to an INVITE.
+
+    "The To header field in the ACK MUST equal the To header field in the response being
+    acknowledged"; everything else, the branch included, is the INVITE's (17.1.1.3).
+    """
+    to = response.header("To") or request.to
+    return request._replace(method="ACK", to=to).pack()
+
+
+def cancel(request: OutgoingRequest) -> OutgoingRequest:
+    """Give the CANCEL of a request, with the same branch: that is how it is matched (9.1)."""
+    return request._replace(method="CANCEL")

@@ -1,0 +1,193 @@
+"""A call of ours: from the INVITE to its final response (RFC 3261 sections 9.1 and 13.2).
+
+The CANCEL race: a CANCEL may only follow a provisional response, so ``cancel`` before that is
+remembered until one comes; and a 200 may cross it, in which case the call was answered after
+all and is ended with ACK and BYE. Forked INVITEs can be answered more than once: the first
+answer is the call, each other one gets ACK and BYE.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
+from rapida_media.sip import outgoing
+from rapida_media.sip.builder import REASONS
+from rapida_media.sip.dialog import Dialog
+from rapida_media.sip.events import Answered, Failed, Ringing
+from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING, InviteSession
+from rapida_media.sip.outgoing import OutgoingRequest
+from rapida_media.sip.request_checks import offer_of
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
+
+if TYPE_CHECKING:
+    from rapida_media.sip.address import Path
+    from rapida_media.sip.client_transaction import ClientTransaction
+    from rapida_media.sip.message import Response
+
+
+class OutgoingSession(InviteSession):
+    """The caller's side of a call."""
+
+    __slots__ = ("_canceling", "_heard", "_invite")
+
+    direction = "outgoing"
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        *,
+        target: str,
+        path: Path,
+        from_: str,
+        body: bytes,
+        headers: Headers,
+        now: float,
+    ) -> None:
+        """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
+        local_tag = agent.ids.token()
+        request = OutgoingRequest(
+            "INVITE",
+            target,
+            agent.sent_by(path.remote.transport),
+            agent.branch(),
+            (),
+            f"{from_};tag={local_tag}",
+            f"<{target}>",
+            agent.ids.token(),
+            agent.first_cseq(),
+        )
+        content: Headers = (SDP_CONTENT,) if body else ()
+        data = request.pack(
+            (
+                agent.contact(path.remote.transport),
+                ALLOW,
+                ACCEPT,
+                agent.user_agent_header,
+                *content,
+                *headers,
+            ),
+            body,
+        )
+        super().__init__(agent, request.call_id, local_tag)
+        self._canceling = False
+        self._heard = False
+        limit = now + agent.config.ring_seconds
+        self._timer = agent.timers.start(limit, self, "ringing")
+        self._invite: ClientTransaction | None = agent.layer.send_request(
+            request, data, path, self._on_response, now
+        )
+
+    def cancel(self, now: float) -> None:
+        """Take the call back; ``Failed`` with status 487 tells when it is over.
+
+        Raises LocalProtocolError after a final response.
+        """
+        if self.state not in (CALLING, RINGING):
+            raise LocalProtocolError(f"cancel in state {self.state}")
+        if not self._canceling:
+            self._canceling = True
+            if self._heard:
+                self._send_cancel(now)
+
+    def handle_timer(self, event: str, now: float) -> None:
+        if event == "ringing":
+            self._timer = None
+            self.cancel(now)
+        elif event == "cancel_limit":
+            assert self._invite is not None, "the timer stops with the INVITE"
+            self._invite.step("abandon", None, now)
+            self._fail(487, None, now)
+        else:
+            super().handle_timer(event, now)
+
+    def _send_cancel(self, now: float) -> None:
+        """Send the CANCEL the way the INVITE went, and wait 64*T1 for the INVITE's answer."""
+        invite = self._invite
+        assert invite is not None
+        assert invite.request is not None
+        request = outgoing.cancel(invite.request)
+        self._agent.layer.send_request(
+            request, request.pack((self._agent.user_agent_header,)), invite.path, _ignore, now
+        )
+        self._agent.timers.cancel(self._timer)
+        limit = now + self._agent.config.timers.give_up
+        self._timer = self._agent.timers.start(limit, self, "cancel_limit")
+
+    def _on_response(
+        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if response is None or status >= 300:
+            self._fail(status, response, now)
+        elif status >= 200:
+            self._receive_answer(transaction, response, now)
+        else:
+            self._receive_provisional(status, response, now)
+
+    def _receive_provisional(self, status: int, response: Response, now: float) -> None:
+        first, self._heard = not self._heard, True
+        if self._canceling:
+            if first:
+                self._send_cancel(now)
+        elif status > 100:
+            self.state = RINGING
+            self._agent.events.append(Ringing(self, status, offer_of(response)))
+
+    def _receive_answer(
+        self, transaction: ClientTransaction, response: Response, now: float
+    ) -> None:
+        """Acknowledge a 2xx: the first is the call, a repeated one gets its ACK again."""
+        tag = response.to.tag
+        datagram = transaction.acks.get(tag)
+        if datagram is not None:
+            self._agent.outbox.append(datagram)
+            return
+        assert transaction.request is not None
+        try:
+            dialog = Dialog.of_response(transaction.request, self.id, response, transaction.path)
+        except RemoteProtocolError:
+            self._agent.counters.add("bad_answers")
+            if self.state in (CALLING, RINGING):
+                self._fail(502, None, now)
+            return
+        self._agent.acknowledge(transaction, dialog, response.cseq.number, tag)
+        if self.state not in (CALLING, RINGING):
+            self._agent.counters.add("forked_answers")
+            self._agent.send_within(dialog, "BYE", _ignore, now)
+        elif self._canceling:
+            self._agent.send_within(dialog, "BYE", _ignore, now)
+            self._fail(487, None, now)
+        else:
+            self._answer(dialog, offer_of(response))
+
+    def _answer(self, dialog: Dialog, body: bytes) -> None:
+        self.dialog = dialog
+        self.state = CONFIRMED
+        self._invite = None
+        self._agent.timers.cancel(self._timer)
+        self._timer = None
+        self._agent.events.append(Answered(self, body))
+
+    def _fail(self, status: int, response: Response | None, now: float) -> None:
+        """End an unanswered call; a cancelled one always ends with 487."""
+        self._invite = None
+        self._terminate(now)
+        reason, retry_after = REASONS.get(status, ""), None
+        if response is not None:
+            reason, retry_after = response.reason, _retry_after(response)
+        elif self._canceling:
+            status, reason = 487, REASONS[487]
+        self._agent.events.append(Failed(self, status, reason, retry_after))
+
+
+def _retry_after(response: Response) -> int | None:
+    try:
+        return response.retry_after
+    except RemoteProtocolError:
+        return None
+
+
+def _ignore(
+    transaction: ClientTransaction, status: int, response: Response | None, now: float
+) -> None:
+    """Nothing depends on what is answered to a CANCEL, or to the BYE of an unwanted fork."""

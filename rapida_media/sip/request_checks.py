@@ -1,0 +1,77 @@
+"""Whether a UAS can act on a request at all: RFC 3261 section 8.2.
+
+Pure functions used by the endpoint and the sessions. A refusal is ``(status, headers)``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, Headers
+from rapida_media.sip.validation import REGISTERED_METHODS
+
+if TYPE_CHECKING:
+    from rapida_media.sip.message import Message, Request
+
+SDP = "application/sdp"
+INFO_CONTENT = ("application/dtmf-relay", "application/dtmf")
+ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
+OUTSIDE_DIALOG = frozenset({"INVITE", "OPTIONS"})
+
+Refusal = tuple[int, Headers]
+
+
+def refusal(request: Request) -> Refusal | None:
+    """Give why a request cannot be served, in the order of section 8.2, None when it can."""
+    return (
+        method_refusal(request)
+        or extension_refusal(request)
+        or (body_refusal(request) if request.method == "INVITE" else None)
+    )
+
+
+def method_refusal(request: Request) -> Refusal | None:
+    """405 for a method SIP knows, 501 for another, with Allow (sections 8.2.1, 21.5.2)."""
+    if request.method in ALLOWED_METHODS:
+        return None
+    return 405 if request.method in REGISTERED_METHODS else 501, (ALLOW,)
+
+
+def extension_refusal(request: Request) -> Refusal | None:
+    """420 naming each option tag of Require: we support none so far (section 8.2.2.3)."""
+    unknown = request.require
+    return (420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
+
+
+def body_refusal(request: Request) -> Refusal | None:
+    """415 for an offer we cannot read, 406 for a caller that cannot read our answer.
+
+    A body may be ignored when its Content-Disposition says handling=optional (section 20.11).
+    """
+    if request.body and not _optional(request):
+        if request.has("Content-Encoding"):
+            return 415, (("Accept-Encoding", "identity"),)
+        if request.content_type is None:
+            return 400, ()  # "MUST be present if the body is not empty" (section 20.15)
+        if request.content_type.name != SDP:
+            return 415, (ACCEPT,)
+    if request.has("Accept") and not _accepts_sdp(request):
+        return 406, (ACCEPT,)
+    return None
+
+
+def offer_of(message: Message | None) -> bytes:
+    """Give the SDP a message carries, empty when it carries none."""
+    if message is None or not message.body or message.has("Content-Encoding"):
+        return b""
+    content = message.content_type
+    return message.body if content is not None and content.name == SDP else b""
+
+
+def _optional(request: Request) -> bool:
+    disposition = request.header("Content-Disposition") or ""
+    return "handling=optional" in disposition.lower().replace(" ", "")
+
+
+def _accepts_sdp(request: Request) -> bool:
+    return any(kind.name in (SDP, "application/*", "*/*") for kind in request.accept)

@@ -1,0 +1,173 @@
+"""What all sessions of one endpoint share: who we are, what we were told, where things go.
+
+A session is handed one ``UserAgent`` in place of its endpoint.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rapida_media.errors import LocalProtocolError
+from rapida_media.sip.address import Address, Datagram, format_host_port
+from rapida_media.sip.builder import build_response
+from rapida_media.sip.headers import BRANCH_COOKIE
+from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.transaction_layer import TransactionLayer
+
+if TYPE_CHECKING:
+    from rapida_media.ids import IdSource
+    from rapida_media.sip.client_transaction import ClientTransaction, Outcome
+    from rapida_media.sip.dialog import Dialog
+    from rapida_media.sip.events import Event
+    from rapida_media.sip.invite_session import InviteSession
+    from rapida_media.sip.message import Request
+    from rapida_media.sip.server_transaction import ServerTransaction
+    from rapida_media.stats import Counters
+
+Headers = Sequence[tuple[str, str]]
+# Asked for every new INVITE: None admits it, (status, headers) refuses it.
+Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
+
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")
+ACCEPT = ("Accept", "application/sdp")
+SDP_CONTENT = ("Content-Type", "application/sdp")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """Settings of one SIP endpoint.
+
+    contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
+    behind a NAT the outside ones.
+    ring_seconds: how long a call may stay unanswered, in either direction.
+    """
+
+    contacts: Mapping[str, tuple[str, int]]
+    user_agent: str = "rapida-media"
+    timers: TimerValues = field(default_factory=TimerValues)
+    ring_seconds: float = 180.0
+    max_sessions: int = 10_000
+    max_transactions: int = 100_000
+    retry_after_seconds: int = 10
+    admission: Admission | None = None
+
+
+class UserAgent:
+    """Identity, registers and outlets shared by the sessions of one endpoint."""
+
+    __slots__ = (
+        "_contacts",
+        "_sent_by",
+        "config",
+        "counters",
+        "events",
+        "ids",
+        "layer",
+        "outbox",
+        "server_header",
+        "sessions",
+        "timers",
+        "user_agent_header",
+    )
+
+    def __init__(self, config: EndpointConfig, ids: IdSource, counters: Counters) -> None:
+        if not config.contacts:
+            raise LocalProtocolError("expected a contact for at least one transport")
+        self.config = config
+        self.ids = ids
+        self.counters = counters
+        self.layer = TransactionLayer(config.timers, counters)
+        self.timers = self.layer.around.timers
+        self.outbox = self.layer.around.outbox
+        self.events: deque[Event] = deque()
+        self.sessions: dict[str, InviteSession] = {}  # by local tag
+        self.server_header = ("Server", config.user_agent)
+        self.user_agent_header = ("User-Agent", config.user_agent)
+        self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
+        self._sent_by = {
+            t: f"{t.upper()} {format_host_port(*c)}" for t, c in config.contacts.items()
+        }
+
+    def contact(self, transport: str) -> tuple[str, str]:
+        """Give our Contact header for peers reached over ``transport``."""
+        return self._contacts.get(transport) or next(iter(self._contacts.values()))
+
+    def sent_by(self, transport: str) -> str:
+        """Give what our Via says over ``transport``: "UDP 192.0.2.1:5060"."""
+        return self._sent_by.get(transport) or next(iter(self._sent_by.values()))
+
+    def branch(self) -> str:
+        return BRANCH_COOKIE + self.ids.token()
+
+    def first_cseq(self) -> int:
+        """Give a dialog's first CSeq: arbitrary and below 2**31 (section 8.1.1.5), never 0, which
+        some peers take for a missing one."""
+        return 1 + self.ids.number(16)
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        status: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        to_tag: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> bytes:
+        """Write a response, send it through its transaction and give its bytes."""
+        if to_tag is None and status > 100:
+            to_tag = self.ids.token()
+        source = transaction.source
+        data = build_response(
+            request,
+            status,
+            reason,
+            to_tag=to_tag,
+            headers=(*headers, self.server_header),
+            body=body,
+            received=(source.host, source.port),
+        ).raw
+        transaction.respond(status, data, now)
+        return data
+
+    def send_within(
+        self,
+        dialog: Dialog,
+        method: str,
+        on_response: Outcome,
+        now: float,
+        *,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> ClientTransaction:
+        """Send a request within a dialog."""
+        path = dialog.next_hop()
+        request = dialog.request(method, self.sent_by(path.remote.transport), self.branch())
+        data = request.pack((*headers, self.user_agent_header), body)
+        return self.layer.send_request(request, data, path, on_response, now)
+
+    def acknowledge(
+        self, transaction: ClientTransaction, dialog: Dialog, cseq: int, tag: str | None
+    ) -> None:
+        """Send the ACK for a 2xx, and keep it for as long as that may be retransmitted.
+
+        "The sequence number of the CSeq header field MUST be the same as the INVITE being
+        acknowledged" (RFC 3261 section 13.2.2.4).
+        """
+        path = dialog.next_hop()
+        request = dialog.request(
+            "ACK", self.sent_by(path.remote.transport), self.branch(), cseq=cseq
+        )
+        datagram = Datagram(request.pack(), *path)
+        transaction.acks[tag] = datagram
+        self.outbox.append(datagram)
+
+
+def _contact(transport: str, host: str, port: int) -> str:
+    suffix = "" if transport == "udp" else f";transport={transport}"
+    return f"<sip:{format_host_port(host, port)}{suffix}>"

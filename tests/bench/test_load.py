@@ -1,0 +1,50 @@
+"""The load test, small: five calls through the real engine and its Python agent, and ten in a row.
+
+Figures of time are not judged here, a test machine may be busy; `make load` prints them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from bench.load.churn import measure_churn
+from bench.load.engine import DEFAULT_COMMAND, Engine, start_engine
+from bench.load.level import Plan, measure_level
+from bench.load.report import format_churn, format_levels
+
+pytest.importorskip("rapida_media.cli", reason="the engine's command line is not built")
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the far ends need cc")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with start_engine(DEFAULT_COMMAND) as engine:
+        yield engine
+
+
+def test_five_calls_are_answered_and_hear_themselves(engine: Engine) -> None:
+    result = measure_level(engine, 5, Plan(window_s=3.0, setups_per_second=20.0))
+    print(format_levels([result]))
+
+    assert (result.answered, result.statuses) == (5, {200: 5})
+    assert not any(result.signalling.values()), result.signalling
+    if result.refused:
+        pytest.skip(f"the generator was starved: {result.refused}")
+    assert result.echoed_share is not None
+    assert result.echoed_share >= 0.99
+    assert result.media["silent_calls"] == result.media["foreign"] == 0
+    assert result.core_percent is not None
+    assert result.core_percent > 0
+
+
+def test_calls_in_a_row_give_back_what_they_took(engine: Engine) -> None:
+    result = measure_churn(engine, 40, parallel=10, settle_s=1.0)
+    print(format_churn(result))
+
+    assert result.answered == 40
+    assert result.readings[-1].calls_ended == 40
+    assert result.readings[-1].fds == result.readings[0].fds
+    assert result.readings[-1].threads == result.readings[0].threads
