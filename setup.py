@@ -16,12 +16,21 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
 RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
+RTP = ["rtp.c", "source.c"]
+STREAM = [
+    *G711, *RESAMPLE, *DSP, *RTP,
+    "address.c", "frame_line.c", "ingress.c", "latch.c", "payload.c", "playout.c", "sender.c",
+    "stream.c", "telephone_event.c",
+]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
     "_g711": G711,
     "_resample": RESAMPLE,
     "_dsp": DSP,
+    "_rtp": RTP,
+    "_stream": STREAM,
+    "_media_io": [*STREAM, "media_io.c"],
 }
 
 setup(
@@ -39,7 +48,7 @@ setup(
             for name, sources in EXTENSIONS.items()
         ],
         build_dir="build/cython",
-        include_path=["csrc"],
+        include_path=["csrc", "."],
         language_level=3,
     )
 )
