@@ -20,6 +20,14 @@ def udp(family: int = socket.AF_INET, host: str = "127.0.0.1") -> socket.socket:
     return sock
 
 
+def has_ipv6() -> bool:
+    try:
+        udp(socket.AF_INET6, "::1").close()
+    except OSError:
+        return False
+    return True
+
+
 class Line:
     """Two streams, each behind its socket, in one poller."""
 
@@ -140,6 +148,7 @@ def test_a_refused_port_is_counted_when_the_socket_hears_of_it() -> None:
         assert statistics["send_errors"] + statistics["receive_errors"] > 0
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
 @pytest.mark.parametrize("dual", [False, True], ids=["IPv6", "IPv4 through IPv6"])
 def test_an_ipv6_socket_serves_both_families(dual: bool) -> None:
     with (
@@ -154,6 +163,15 @@ def test_an_ipv6_socket_serves_both_families(dual: bool) -> None:
             line.poller.receive(n * 0.02)
         assert line.streams[1].statistics()["packets_received"] == 3
         assert frames(line.streams[1]) == 3
+
+
+def test_a_socket_closed_before_its_removal_is_harmless(line: Line) -> None:
+    again = line.sockets[1].dup()
+    line.sockets[1].close()
+    line.poller.remove(line.slots[1])
+    line.sockets[0].sendto(b"noise", again.getsockname())
+    assert line.poller.receive(0.0) == []
+    again.close()
 
 
 def test_many_streams_come_and_go_and_slots_are_used_again() -> None:
