@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.builder import build_response
+from rapida_media.sip.client_auth import ClientAuth
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.incoming_session import IncomingSession
@@ -34,6 +35,7 @@ from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
     ACCEPT,
     ALLOW,
+    IGNORED,
     Admission,
     EndpointConfig,
     Headers,
@@ -42,6 +44,7 @@ from rapida_media.sip.user_agent import (
 
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
+    from rapida_media.sip.digest import Credentials
     from rapida_media.sip.events import Event
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.server_transaction import ServerTransaction
@@ -107,10 +110,12 @@ class SipEndpoint:
         now: float,
         from_display: str | None = None,
         headers: Headers = (),
+        credentials: Credentials | None = None,
     ) -> OutgoingSession:
         """Call ``target`` by way of ``destination``.
 
-        body: the SDP offer. headers: more of them, as written.
+        body: the SDP offer. headers: more of them, as written. credentials: what answers a
+        challenge to the INVITE or to any later request of the call.
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -132,6 +137,7 @@ class SipEndpoint:
             body=body,
             headers=headers,
             now=now,
+            auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
         )
 
     def transport_failed(self, destination: Address, now: float) -> None:
@@ -183,8 +189,17 @@ class SipEndpoint:
         elif request.to.tag is not None:
             transaction = self._layer.open_server(key, request, path)
             self._act(self._receive_in_dialog, transaction, request, now)
+        elif (refused := self._guarded(request, path.remote, now)) is not None:
+            if refused != IGNORED:
+                self._refuse_statelessly(request, path, refused[0], headers=refused[1])
         else:
             self._receive_new(key, request, path, now)
+
+    def _guarded(self, request: Request, source: Address, now: float) -> Refusal | None:
+        """Ask the guard before anything is kept: requests are processed "starting with
+        authentication, then inspecting the method, the header fields, and so on" (section 8.2)."""
+        guard = self._agent.config.guard
+        return None if guard is None else guard(request, source, now)
 
     def _act(
         self,

@@ -22,6 +22,7 @@ from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, Use
 
 if TYPE_CHECKING:
     from rapida_media.sip.address import Path
+    from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Response
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class OutgoingSession(InviteSession):
     """The caller's side of a call."""
 
-    __slots__ = ("_canceling", "_heard", "_invite")
+    __slots__ = ("_cancel_sent", "_canceling", "_invite")
 
     direction = "outgoing"
 
@@ -43,6 +44,7 @@ class OutgoingSession(InviteSession):
         body: bytes,
         headers: Headers,
         now: float,
+        auth: ClientAuth | None = None,
     ) -> None:
         """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
         local_tag = agent.ids.token()
@@ -56,6 +58,7 @@ class OutgoingSession(InviteSession):
             f"<{target}>",
             agent.ids.token(),
             agent.first_cseq(),
+            auth,
         )
         content: Headers = (SDP_CONTENT,) if body else ()
         data = request.pack(
@@ -71,10 +74,10 @@ class OutgoingSession(InviteSession):
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
-        self._heard = False
+        self._cancel_sent = False
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
-        self._invite: ClientTransaction | None = agent.layer.send_request(
+        self._invite: ClientTransaction | None = agent.send_request(
             request, data, path, self._on_response, now
         )
 
@@ -86,8 +89,10 @@ class OutgoingSession(InviteSession):
         if self.state not in (CALLING, RINGING):
             raise LocalProtocolError(f"cancel in state {self.state}")
         if not self._canceling:
+            assert self._invite is not None, "kept until the final response"
             self._canceling = True
-            if self._heard:
+            self._invite.second = None
+            if self._invite.state == "proceeding":
                 self._send_cancel(now)
 
     def handle_timer(self, event: str, now: float) -> None:
@@ -106,6 +111,7 @@ class OutgoingSession(InviteSession):
         invite = self._invite
         assert invite is not None
         assert invite.request is not None
+        self._cancel_sent = True
         request = outgoing.cancel(invite.request)
         self._agent.layer.send_request(
             request, request.pack((self._agent.user_agent_header,)), invite.path, _ignore, now
@@ -125,9 +131,8 @@ class OutgoingSession(InviteSession):
             self._receive_provisional(status, response, now)
 
     def _receive_provisional(self, status: int, response: Response, now: float) -> None:
-        first, self._heard = not self._heard, True
         if self._canceling:
-            if first:
+            if not self._cancel_sent:
                 self._send_cancel(now)
         elif status > 100:
             self.state = RINGING

@@ -14,20 +14,27 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address, Datagram, format_host_port
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
+from rapida_media.sip.second_attempt import SecondAttempt
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.transaction_layer import TransactionLayer
 
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
+    from rapida_media.sip.address import Path
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.events import Event
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
+    from rapida_media.sip.outgoing import OutgoingRequest
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
 
 Headers = Sequence[tuple[str, str]]
+# Asked about every request from outside a dialog before anything is kept about it: None lets it in,
+# (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
+Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
+IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 
@@ -52,6 +59,7 @@ class EndpointConfig:
     max_sessions: int = 10_000
     max_transactions: int = 100_000
     retry_after_seconds: int = 10
+    guard: Guard | None = None
     admission: Admission | None = None
 
 
@@ -135,6 +143,22 @@ class UserAgent:
         transaction.respond(status, data, now)
         return data
 
+    def send_request(
+        self,
+        request: OutgoingRequest,
+        data: bytes,
+        path: Path,
+        on_response: Outcome,
+        now: float,
+        *,
+        dialog: Dialog | None = None,
+    ) -> ClientTransaction:
+        """Send a request already written as ``data``; a challenge to it is answered."""
+        second = None
+        if request.auth is not None:
+            second = SecondAttempt(request, data, dialog, self.ids)
+        return self.layer.send_request(request, data, path, on_response, now, second=second)
+
     def send_within(
         self,
         dialog: Dialog,
@@ -148,8 +172,11 @@ class UserAgent:
         """Send a request within a dialog."""
         path = dialog.next_hop()
         request = dialog.request(method, self.sent_by(path.remote.transport), self.branch())
+        if request.auth is not None:
+            credentials = request.auth.headers(method, request.uri, body)
+            request = request._replace(credentials=credentials)
         data = request.pack((*headers, self.user_agent_header), body)
-        return self.layer.send_request(request, data, path, on_response, now)
+        return self.send_request(request, data, path, on_response, now, dialog=dialog)
 
     def acknowledge(
         self, transaction: ClientTransaction, dialog: Dialog, cseq: int, tag: str | None
@@ -157,12 +184,14 @@ class UserAgent:
         """Send the ACK for a 2xx, and keep it for as long as that may be retransmitted.
 
         "The sequence number of the CSeq header field MUST be the same as the INVITE being
-        acknowledged" (RFC 3261 section 13.2.2.4).
+        acknowledged" (RFC 3261 section 13.2.2.4), and it "will duplicate all of the Authorization
+        and Proxy-Authorization header field values that appeared in the INVITE" (section 22.1).
         """
+        assert transaction.request is not None, "kept while a 2xx may come"
         path = dialog.next_hop()
         request = dialog.request(
             "ACK", self.sent_by(path.remote.transport), self.branch(), cseq=cseq
-        )
+        )._replace(credentials=transaction.request.credentials)
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)
