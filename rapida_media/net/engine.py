@@ -33,6 +33,7 @@ from rapida_media.net.target import Target
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
+from rapida_media.sip.address import Path as Flow
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
@@ -68,12 +69,13 @@ class Engine:
         self._config = config
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
-        self._agents = AgentContext(directory, config.store.recordings)
         default = Assistant("", default_agent) if default_agent else None
         self._router = Router(config.assistants, default)
-        # Every agent is made once now, so that a wrong spec is a sentence at start, not at a call.
-        for each in (*config.assistants.values(), *([default] if default else [])):
-            make_agent(each.agent, self._agents)
+        # Made now, so that a wrong spec is a sentence at the start and not a failure at a call.
+        self._agents = {
+            each.name: _prepare(each, AgentContext(directory, config.store.recordings))
+            for each in (*config.assistants.values(), *([default] if default else []))
+        }
         self._callers = Callers(config.trunks.values())
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self._transport = SipTransport(self._loop, self._handle, self.counters)
@@ -209,12 +211,12 @@ class Engine:
             assistant=assistant.name or None,
             parameters=assistant.parameters,
         )
-        local = self._local_media(channel, local_address_towards(session.dialog.flow.remote.host))
+        local = self._local_media(channel, self._address_towards(session.dialog.flow))
         call = self._make_call(
             info,
             channel,
             local,
-            self._agent_of(assistant),
+            self._agents[assistant.name],
             agent_answers=assistant.answer == "agent",
         )
         self._register(session, call)
@@ -223,11 +225,6 @@ class Engine:
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("offer refused: %s", error, extra={"call_id": info.id})
             call.reject(getattr(error, "status", None) or NOT_ACCEPTABLE_HERE)
-
-    def _agent_of(self, assistant: Assistant) -> Agent:
-        recordings = self._agents.recordings if assistant.record else None
-        agent = make_agent(assistant.agent, self._agents)
-        return with_prologue(agent, assistant.greeting, recordings)
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -270,12 +267,13 @@ class Engine:
         self._admission.release()
         ended = call.call.ended
         assert ended is not None
-        log.info(
-            "ended: %s%s",
-            ended.reason,
-            f" ({ended.code})" if ended.code else "",
-            extra={"call_id": call.call.id, "fields": call.call.stats()},
-        )
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "ended: %s%s",
+                ended.reason,
+                f" ({ended.code})" if ended.code else "",
+                extra={"call_id": call.call.id, "fields": call.call.stats()},
+            )
         if not self._calls:
             self._idle.set()
 
@@ -302,11 +300,23 @@ class Engine:
             for address in reversed(self.sip_addresses)
         }
 
+    def _address_towards(self, flow: Flow) -> str:
+        """Give what the far end can reach us by: the listener it called, unless that is all."""
+        if flow.local is not None and not is_unspecified(flow.local.host):
+            return flow.local.host
+        return local_address_towards(flow.remote.host)
+
     def _local_media(
         self, channel: MediaChannel, address: str, codecs: tuple[str, ...] | None = None
     ) -> LocalMedia:
         media = LocalMedia(self._config.sip.external_address or address, channel.port.port)
         return replace(media, codecs=codecs) if codecs else media
+
+
+def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
+    agent = make_agent(assistant.agent, context)
+    recordings = context.recordings if assistant.record else None
+    return with_prologue(agent, assistant.greeting, recordings)
 
 
 def _reachable(host: str) -> str:
