@@ -157,6 +157,10 @@ class SipCall:
         self._hang_up_reason = reason
         self._act(self._end_session)
 
+    def abandon(self, reason: str) -> None:
+        """End the call on our side alone: there is no time left to tell the far end."""
+        self._finish(reason, None)
+
     @property
     def _incoming(self) -> IncomingSession:
         """The session of a call to us; LocalProtocolError where we are the caller."""
