@@ -80,6 +80,7 @@ class SipCall:
         self._description = b""
         self._hang_up_reason: str | None = None
         self._held = False
+        self._silent = False
         self._seen_packets = 0
         self._seen_at = 0.0
         self.session: IncomingSession | OutgoingSession
@@ -112,7 +113,8 @@ class SipCall:
     def _configure(self, audio: NegotiatedAudio) -> None:
         self._channel.leg.configure(audio)
         # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.receiving
+        held = not audio.sending
+        self._silent = held or not audio.receiving
         if held != self._held:
             self._held = held
             self.call.hold_changed(held)
@@ -248,13 +250,13 @@ class SipCall:
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long.
 
-        A call that one side holds is silent on purpose.
+        A call that one side holds, or whose far end only listens, is silent on purpose.
         """
         answered = self.milestones.get("answered")
         if answered is None:
             return
         received = self._channel.leg.stream.packets_received
-        if received != self._seen_packets or self._held:
+        if received != self._seen_packets or self._silent:
             self._seen_packets, self._seen_at = received, now
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")
