@@ -89,6 +89,8 @@ class Engine:
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._calls: dict[InviteSession, SipCall] = {}
+        # Agents whose call is over: they may still store what they learnt.
+        self._agents_at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -107,6 +109,7 @@ class Engine:
         but for the connections that peers keep open."""
         return {
             "calls": len(self._calls),
+            "agents_at_work": len(self._agents_at_work),
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
             "timers": self._endpoint.timer_count,
@@ -152,7 +155,7 @@ class Engine:
             self._callers.resolved(str(address[0]) for *_, address in found)
 
     async def drain(self) -> None:
-        """Take no more calls; returns when the last one has ended."""
+        """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
         await self._idle.wait()
 
@@ -301,7 +304,17 @@ class Engine:
                 f" ({ended.code})" if ended.code else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
-        if not self._calls:
+        if (agent := call.agent_at_work) is not None:
+            self._agents_at_work.add(agent)
+            agent.add_done_callback(self._agent_ended)
+        self._set_if_idle()
+
+    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
+        self._agents_at_work.discard(agent)
+        self._set_if_idle()
+
+    def _set_if_idle(self) -> None:
+        if not self._calls and not self._agents_at_work:
             self._idle.set()
 
     def drain_signalling(self, now: float) -> None:

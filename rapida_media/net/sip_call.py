@@ -143,7 +143,6 @@ class SipCall:
             self._shell.media.start(self._channel, now)
 
     def reject(self, status: int) -> None:
-        self._hang_up_reason = "rejected"
         self._act(lambda now: self._incoming.reject(status, now))
         self._finish("rejected", status)
 
@@ -162,6 +161,12 @@ class SipCall:
     def abandon(self, reason: str) -> None:
         """End the call on our side alone: there is no time left to tell the far end."""
         self._finish(reason, None)
+
+    @property
+    def agent_at_work(self) -> asyncio.Task[None] | None:
+        """The agent's task until it is done, which may be after the call is."""
+        agent = self._agent_task
+        return None if agent is None or agent.task.done() else agent.task
 
     @property
     def _incoming(self) -> IncomingSession:

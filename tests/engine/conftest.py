@@ -33,21 +33,31 @@ ports = "30000-32766"
 FAST = TimerValues(t1=0.03, t2=0.24, t4=0.3, d=1.9)
 
 
+class Log(logging.Handler):
+    """Keeps what was logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 class Bench:
     """Starts engines and phones for one test, ends them, and tells what went wrong meanwhile."""
 
-    def __init__(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def __init__(self, folder: Path, log: Log) -> None:
         self.folder = folder
         self.engine: Engine
         self.expected_errors = 0
-        self._caplog = caplog
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self._before = asyncio.all_tasks()
         self._phones: list[Phone] = []
         self._engines: list[Engine] = []
         self._unhandled: list[dict[str, Any]] = []
         self._loop.set_exception_handler(lambda loop, context: self._unhandled.append(context))
-        caplog.set_level(logging.INFO)
 
     async def start(
         self,
@@ -79,14 +89,14 @@ class Bench:
         return next(a for a in self.engine.sip_addresses if a.transport == transport)
 
     def logged(self, text: str) -> list[logging.LogRecord]:
-        return [record for record in self._caplog.records if text in record.getMessage()]
+        return [record for record in self._log.records if text in record.getMessage()]
 
     @property
     def log_lines(self) -> int:
-        return len(self._caplog.records)
+        return len(self._log.records)
 
     def errors(self) -> list[logging.LogRecord]:
-        return [r for r in self._caplog.records if r.levelno >= logging.ERROR or r.exc_info]
+        return [r for r in self._log.records if r.levelno >= logging.ERROR or r.exc_info]
 
     async def idle(self, patience: float = 10.0) -> None:
         """Wait until the engine holds nothing any more, timers of SIP included."""
@@ -114,10 +124,18 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path, caplog)
-    yield made
-    await made.close()
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    log, root = Log(), logging.getLogger()
+    level = root.level
+    root.addHandler(log)
+    root.setLevel(logging.INFO)
+    made = Bench(tmp_path, log)
+    try:
+        yield made
+        await made.close()
+    finally:
+        root.removeHandler(log)
+        root.setLevel(level)
 
 
 AgentNamer = Callable[[Agent], str]
