@@ -14,13 +14,24 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 
 # C files that travel together; a kernel built on another one lists that one's group too.
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
-RESAMPLE = ["resample.c", "fir_x86.c", "fir_neon.c"]
+RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
-    *G711, *RESAMPLE, *DSP, *RTP,
-    "address.c", "frame_line.c", "ingress.c", "latch.c", "monitor.c", "payload.c", "playout.c", "sender.c",
-    "stream.c", "telephone_event.c",
+    *G711,
+    *RESAMPLE,
+    *DSP,
+    *RTP,
+    "address.c",
+    "frame_line.c",
+    "ingress.c",
+    "latch.c",
+    "monitor.c",
+    "payload.c",
+    "playout.c",
+    "sender.c",
+    "stream.c",
+    "telephone_event.c",
 ]
 
 # extension → the C files behind it

@@ -112,6 +112,8 @@ size_t rm_poller_receive(rm_poller *p, double now)
         int ready = epoll_wait(p->epoll_fd, p->events, RM_POLL_EVENTS, 0);
         for (int i = 0; i < ready; i++) {
             const rm_slot *slot = &p->slots[p->events[i].data.u32];
+            if (slot->stream == NULL)
+                continue; /* closed before it was removed, and a duplicate of it lives on */
             drain(p, slot, now);
             if (rm_stream_has_news(slot->stream) && count < p->capacity)
                 p->news[count++] = p->events[i].data.u32;
@@ -143,7 +145,7 @@ size_t rm_poller_tick(rm_poller *p, double now)
     size_t count = 0;
     for (uint32_t i = 0; i < p->capacity; i++) {
         rm_stream *stream = p->slots[i].stream;
-        if (stream == NULL || (stream->timeout > now && stream->sender.due > now))
+        if (stream == NULL || (stream->timeout > now && rm_sender_next_time(&stream->sender) > now))
             continue;
         rm_stream_handle_timeout(stream, now);
         send_due(&p->slots[i], now);
