@@ -99,6 +99,7 @@ async def place_call(options: CallOptions) -> Report:
             phone = Softphone(options, speech, path)
             call = engine.dial(target, phone.run, codecs=_codecs(options))
             await _wait_for_end(call, options.timeout_s)
+            await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
             _measure(report, phone, path)
     finally:
