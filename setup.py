@@ -16,12 +16,14 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 G711 = ["g711.c"]
 RESAMPLE = ["resample.c"]
 DSP = ["dsp.c"]
+G722 = ["g722.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
     "_g711": G711,
     "_resample": RESAMPLE,
     "_dsp": DSP,
+    "_g722": G722,
 }
 
 setup(
