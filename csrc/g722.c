@@ -5,8 +5,8 @@
  * adapt predictor (two poles, six zeros) and step from what was sent. Only the lower band's four
  * most significant bits drive the adaptation, so that the other modes may steal the other two.
  *
- * Section 6.2: "all arithmetic is 16-bit two's complement; sums saturate, products are shifted 15
- * to the right and truncated". Capital letters in the comments are names of its blocks.
+ * Section 6.2 gives it as 16-bit arithmetic: sums saturate, products lose their 15 lowest bits
+ * towards minus infinity. Names in capital letters are those of its blocks.
  */
 #include "g722.h"
 
@@ -22,20 +22,20 @@ enum {
     BLOCK = 160,         /* pairs of samples filtered in one go: 20 ms */
 };
 
-/* Table 11: the quadrature mirror filter, times 8192; the second half mirrors the first. */
+/* The quadrature mirror filter, times 8192; the second half mirrors the first. */
 static const int16_t MIRROR_FILTER[RM_G722_TAPS] = {
     3,    -11, -11,  53,   12,  -156, 32,   362, -210, -805, 951, 3876,
     3876, 951, -805, -210, 362, 32,   -156, 12,  53,   -11,  -11, 3,
 };
 
-/* Table 14, QL: decision levels of the lower band's 60 intervals, in 1/64 of the scale factor. */
+/* Q6: where the lower band's 60 intervals begin, 30 for each sign, in 1/4096 of the scale factor. */
 static const int16_t LOWER_DECISION[LEVELS] = {
     0,   35,  72,  110, 150,  190,  233,  276,  323,  370,  422,  473,  530,  587,  650,
     714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
 };
 
-/* Table 18, QQ6: what each lower-band code stands for. Codes 0-3 are never sent by an encoder: they
- * would make bits 1-4 of an octet all zeros in another mode; they decode as -136. */
+/* QQ6: what each lower-band code stands for, in 1/32768 of the scale factor. No encoder sends the
+ * codes 0-3 (60 intervals, so that no octet is all zeros in any mode); they mean what 63 means. */
 static const int16_t LOWER_VALUE[64] = {
     -136,  -136,  -136,  -136,  -24808, -21904, -19008, -16704, -14984, -13512, -12280,
     -11192, -10232, -9360, -8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464,
@@ -45,23 +45,23 @@ static const int16_t LOWER_VALUE[64] = {
     1688,  1360,  1040,  728,   432,   136,   -432,  -136,
 };
 
-/* Table 17, QQ4: the same for the four bits that drive the adaptation. */
+/* QQ4: the same for the four bits that drive the adaptation. */
 static const int16_t LOWER_COARSE_VALUE[16] = {
     0,     -20456, -12896, -8968, -6288, -4240, -2584, -1200,
     20456, 12896,  8968,   6288,  4240,  2584,  1200,  0,
 };
 
-/* Table 20, WL by way of RIL: how much a code moves the logarithmic scale factor. */
+/* WL, by code: how far each moves the logarithmic scale factor. */
 static const int16_t LOWER_STEP[16] = {
     -60,  3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60,
 };
 
-/* Tables 22, 23: the higher band's four codes, and its only decision level. */
+/* The higher band's only decision level (Q2), four codes (QQ2) and their steps (WH). */
 enum { HIGHER_DECISION = 564 };
 static const int16_t HIGHER_VALUE[4] = {-7408, -1616, 7408, 1616};
 static const int16_t HIGHER_STEP[4] = {798, -214, 798, -214};
 
-/* Table 21, ILB: 2048 * 2^(i/32). */
+/* ILB: 2048 * 2^(i/32). */
 static const int16_t INVERSE_LOG[32] = {
     2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
     2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
@@ -115,7 +115,9 @@ static inline void adapt_poles(rm_g722_band *band, int32_t p)
 }
 
 /* UPZERO, DELAYA and FILTEZ in one pass: each coefficient leaks, leans towards the sign its delayed
- * difference shares with the newest, and weighs the difference one step younger. Returns SZ. */
+ * difference shares with the newest, and weighs the difference one step younger. Returns SZ, which
+ * saturates as a whole: saturating after each term gives other samples for codes that no encoder
+ * makes, and the decoders in the field do not. */
 static inline int32_t adapt_zeros(rm_g722_band *band, int32_t d)
 {
     int32_t lean = d == 0 ? 0 : 128;
@@ -125,9 +127,9 @@ static inline int32_t adapt_zeros(rm_g722_band *band, int32_t d)
         int32_t turn = differ_in_sign(d, band->d[i]) ? -lean : lean;
         band->b[i] = clip16(product(band->b[i], 32640) + turn);
         band->d[i] = younger;
-        sum = clip16(sum + product(band->b[i], clip16(2 * younger)));
+        sum += product(band->b[i], clip16(2 * younger));
     }
-    return sum;
+    return clip16(sum);
 }
 
 /* Block 4: take the quantised difference d into the predictor and predict the next sample. */
@@ -267,6 +269,7 @@ static void decode_block(rm_g722_decoder *state, const uint8_t *in, int16_t *out
         line[RM_G722_TAPS - 2 + 2 * i] = (int16_t)(low + high);
         line[RM_G722_TAPS - 1 + 2 * i] = (int16_t)(low - high);
         filter(line + 2 * i, &even, &odd);
+        /* A full-scale tone overshoots here; a decoder that wraps instead turns it into clicks. */
         out[2 * i] = (int16_t)clip16(odd >> 11);
         out[2 * i + 1] = (int16_t)clip16(even >> 11);
     }
