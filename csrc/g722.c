@@ -18,20 +18,26 @@ enum {
     RECONSTRUCTION_LIMIT = 16384,
     LOWER_OCTAVES = 8,   /* SCALEL: right shift of a scale factor in octave 0 */
     HIGHER_OCTAVES = 10, /* SCALEH */
-    LEVELS = 30,         /* decision levels above zero in the lower band */
+    LEVELS = 32,         /* of decision in the lower band, padded */
     BLOCK = 160,         /* pairs of samples filtered in one go: 20 ms */
 };
 
 /* The quadrature mirror filter, times 8192; the second half mirrors the first. */
-static const int16_t MIRROR_FILTER[RM_G722_TAPS] = {
+static const int16_t LOW_PASS[RM_G722_TAPS] = {
     3,    -11, -11,  53,   12,  -156, 32,   362, -210, -805, 951, 3876,
     3876, 951, -805, -210, 362, 32,   -156, 12,  53,   -11,  -11, 3,
 };
+/* Its mirror image about 4 kHz: every other tap negated, the newest sample's not. */
+static const int16_t HIGH_PASS[RM_G722_TAPS] = {
+    -3,    -11, 11,  53,   -12,  -156, -32,   362, 210, -805, -951, 3876,
+    -3876, 951, 805, -210, -362, 32,   156, 12,  -53,   -11,  11, 3,
+};
 
-/* Q6: where the lower band's 60 intervals begin, 30 for each sign, in 1/4096 of the scale factor. */
-static const int16_t LOWER_DECISION[LEVELS] = {
-    0,   35,  72,  110, 150,  190,  233,  276,  323,  370,  422,  473,  530,  587,  650,
-    714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
+/* Q6: where the lower band's 30 intervals of each sign begin, in 1/4096 of the scale factor. Two
+ * zeros more than there are intervals make 32. */
+static const uint16_t LOWER_DECISION[LEVELS] = {
+    0,   0,   0,   35,  72,  110,  150,  190,  233,  276,  323,  370,  422,  473,  530,  587,
+    650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
 };
 
 /* QQ6: what each lower-band code stands for, in 1/32768 of the scale factor. No encoder sends the
@@ -162,17 +168,20 @@ static inline int32_t adapt_higher(rm_g722_band *band, unsigned code)
 }
 
 /* QUANTL. Magnitudes of negative differences are one's complements. Interval n is code 61 - n for
- * positive, 31 - n for negative differences, and 63, 62 for the two negative ones nearest zero. */
+ * positive, 33 - n for negative differences, but 63, 62 for the two negative ones nearest zero.
+ * Counting the levels reached takes no branch, and 16-bit products by their upper halves. */
 static inline unsigned quantise_lower(int32_t difference, int32_t det)
 {
-    int32_t magnitude = difference < 0 ? ~difference : difference;
-    unsigned low = 0;
-    for (unsigned half = 16; half > 0; half /= 2)
-        if (low + half < LEVELS && magnitude >= (LOWER_DECISION[low + half] * det) >> 12)
-            low += half;
+    int16_t magnitude = (int16_t)(difference < 0 ? ~difference : difference);
+    int16_t reached = 0;
+    for (int i = 0; i < LEVELS; i++) {
+        int16_t level = (int16_t)((8u * LOWER_DECISION[i] * (uint16_t)(2 * det)) >> 16);
+        reached = (int16_t)(reached + (magnitude >= level));
+    }
+    unsigned interval = (unsigned)(reached - 3);
     if (difference >= 0)
-        return 61 - low;
-    return low < 2 ? 63 - low : 33 - low;
+        return 61 - interval;
+    return interval < 2 ? 63 - interval : 33 - interval;
 }
 
 /* QUANTH: codes 0, 1 for negative differences, 2, 3 for positive ones, the smaller magnitude odd. */
@@ -204,16 +213,12 @@ static void decode_pair(rm_g722_decoder *state, unsigned code, int32_t *low, int
                  RECONSTRUCTION_LIMIT - 1);
 }
 
-/* Even and odd taps apart, over 24 values whose newest is the last. */
-static inline void filter(const int16_t *line, int32_t *even, int32_t *odd)
+static inline int32_t filter(const int16_t *line, const int16_t *taps)
 {
-    int32_t a = 0, b = 0;
-    for (int i = 0; i < RM_G722_TAPS; i += 2) {
-        a += line[i] * MIRROR_FILTER[i];
-        b += line[i + 1] * MIRROR_FILTER[i + 1];
-    }
-    *even = a;
-    *odd = b;
+    int32_t sum = 0;
+    for (int i = 0; i < RM_G722_TAPS; i++)
+        sum += line[i] * taps[i];
+    return sum;
 }
 
 static void reset_band(rm_g722_band *band, int32_t det)
@@ -244,9 +249,9 @@ static void encode_block(rm_g722_encoder *state, const int16_t *in, uint8_t *out
     memcpy(line, state->history, sizeof state->history);
     memcpy(line + RM_G722_TAPS - 2, in, 2 * n * sizeof *in);
     for (size_t i = 0; i < n; i++) {
-        int32_t even, odd;
-        filter(line + 2 * i, &even, &odd);
-        out[i] = (uint8_t)encode_pair(state, (odd + even) >> 14, (odd - even) >> 14);
+        int32_t low = filter(line + 2 * i, LOW_PASS) >> 14;
+        int32_t high = filter(line + 2 * i, HIGH_PASS) >> 14;
+        out[i] = (uint8_t)encode_pair(state, low, high);
     }
     memcpy(state->history, line + 2 * n, sizeof state->history);
 }
@@ -264,14 +269,17 @@ static void decode_block(rm_g722_decoder *state, const uint8_t *in, int16_t *out
     int16_t line[RM_G722_TAPS - 2 + 2 * BLOCK];
     memcpy(line, state->history, sizeof state->history);
     for (size_t i = 0; i < n; i++) {
-        int32_t low, high, even, odd;
+        int32_t low, high;
         decode_pair(state, in[i], &low, &high);
         line[RM_G722_TAPS - 2 + 2 * i] = (int16_t)(low + high);
         line[RM_G722_TAPS - 1 + 2 * i] = (int16_t)(low - high);
-        filter(line + 2 * i, &even, &odd);
+    }
+    for (size_t i = 0; i < n; i++) {
+        /* The sum and difference of the two filters are twice the sums over odd and even places. */
+        int32_t low = filter(line + 2 * i, LOW_PASS), high = filter(line + 2 * i, HIGH_PASS);
         /* A full-scale tone overshoots here; a decoder that wraps instead turns it into clicks. */
-        out[2 * i] = (int16_t)clip16(odd >> 11);
-        out[2 * i + 1] = (int16_t)clip16(even >> 11);
+        out[2 * i] = (int16_t)clip16((low + high) >> 12);
+        out[2 * i + 1] = (int16_t)clip16((low - high) >> 12);
     }
     memcpy(state->history, line + 2 * n, sizeof state->history);
 }
