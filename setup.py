@@ -17,6 +17,7 @@ G711 = ["g711.c"]
 RESAMPLE = ["resample.c"]
 DSP = ["dsp.c"]
 G722 = ["g722.c"]
+DTMF = ["dtmf.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -24,6 +25,7 @@ EXTENSIONS: dict[str, list[str]] = {
     "_resample": RESAMPLE,
     "_dsp": DSP,
     "_g722": G722,
+    "_dtmf": DTMF,
 }
 
 setup(
