@@ -18,6 +18,7 @@ RESAMPLE = ["resample.c"]
 DSP = ["dsp.c"]
 G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
+L16 = ["l16.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -26,6 +27,7 @@ EXTENSIONS: dict[str, list[str]] = {
     "_dsp": DSP,
     "_g722": G722,
     "_dtmf": DTMF,
+    "_l16": L16,
 }
 
 setup(
