@@ -72,11 +72,13 @@ static float weigh(const rm_dtmf *state, float *out)
  * last sample. */
 static void goertzel(const rm_dtmf *state, const float *in, float *real, float *imaginary)
 {
-    float one[RM_DTMF_TONES] = {0}, two[RM_DTMF_TONES] = {0};
+    float one[RM_DTMF_TONES] = {0}, two[RM_DTMF_TONES] = {0}, twice[RM_DTMF_TONES];
+    for (int k = 0; k < RM_DTMF_TONES; k++)
+        twice[k] = 2.0F * state->cosine[k];
     for (uint32_t i = 0; i < state->window; i += 2)
         for (int k = 0; k < RM_DTMF_TONES; k++) {
-            two[k] = in[i] + 2.0F * state->cosine[k] * one[k] - two[k];
-            one[k] = in[i + 1] + 2.0F * state->cosine[k] * two[k] - one[k];
+            two[k] = twice[k] * one[k] + (in[i] - two[k]);
+            one[k] = twice[k] * two[k] + (in[i + 1] - one[k]);
         }
     for (int k = 0; k < RM_DTMF_TONES; k++) {
         real[k] = one[k] - state->cosine[k] * two[k];

@@ -9,11 +9,11 @@
  *   - its strongest row tone and column tone are loud enough, of similar level, and hold nearly all
  *     of its energy (talk-off protection rests on that: a voice has further harmonics and noise);
  *   - the phase of both moved over the last 5 ms as that of a tone near the nominal frequency does.
- * Hits in a row with the same pair and mean frequencies within the limits are a digit; misses in a
- * row, or another pair, end it:
+ * Four hits in a row with the same pair and mean frequencies within the limits are a digit; seven
+ * misses in a row, or another pair, end it:
  *
- *     tone of        <= 23 ms    >= 40 ms             gap of         <= 10 ms    >= 40 ms
- *     hits in a row  at most 3   at least 4           misses         at most 5   at least 7
+ *     tone of    23 ms   40 ms            gap of    10 ms   20 ms   30 ms   40 ms
+ *     hits       2-3     5-7              misses    2-4     5-6     7-8     9-10
  *
  * What is reported does not depend on how the input was cut. State is a plain struct of fixed size,
  * no pointer inside: copy it to fork a stream. No allocation.
