@@ -13,12 +13,29 @@ if os.environ.get("RAPIDA_SANITIZE"):
 LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
 
 # C files that travel together; a kernel built on another one lists that one's group too.
-G711 = ["g711.c"]
-RESAMPLE = ["resample.c"]
+G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
+RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
 L16 = ["l16.c"]
+RTP = ["rtp.c", "source.c"]
+STREAM = [
+    *G711,
+    *RESAMPLE,
+    *DSP,
+    *RTP,
+    "address.c",
+    "frame_line.c",
+    "ingress.c",
+    "latch.c",
+    "monitor.c",
+    "payload.c",
+    "playout.c",
+    "sender.c",
+    "stream.c",
+    "telephone_event.c",
+]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -28,6 +45,9 @@ EXTENSIONS: dict[str, list[str]] = {
     "_g722": G722,
     "_dtmf": DTMF,
     "_l16": L16,
+    "_rtp": RTP,
+    "_stream": STREAM,
+    "_media_io": [*STREAM, "media_io.c"],
 }
 
 setup(
@@ -45,7 +65,7 @@ setup(
             for name, sources in EXTENSIONS.items()
         ],
         build_dir="build/cython",
-        include_path=["csrc"],
+        include_path=["csrc", "."],
         language_level=3,
     )
 )

@@ -1,45 +1,25 @@
-/* Polyphase FIR resampling; the definition is in resample.h. */
+/* Polyphase FIR resampling; the definition is in resample.h.
+ *
+ * `output` is that definition. The fast way gives the same integers for whole periods of M inputs
+ * and L outputs: the input is dealt out to M streams, so that each of the L outputs of a period, over
+ * successive periods, becomes one row of fir.h over contiguous samples; the rows are then woven into
+ * the output. What is left at the ends of a push, less than a period, takes the definition.
+ */
 #include "resample.h"
 
 #include <string.h>
 
-#include "fir_tables.h"
+enum {
+    BLOCK = 480,            /* input samples worked on at a time; the stack holds them */
+    FRONT = RM_MAX_UP,      /* room for a period that begins before the history */
+    BACK = RM_FIR_GROUP + 16 /* what a row may read past its last period */
+};
 
-/* One conversion by up/down in lowest terms. Coefficients are exact integers: Q22 when the sum over a
- * phase's absolute values stays below 4 (interpolation), Q23 below 2 (decimation). Rounding to
- * 2^-22 leaves the response of the design, which 16-bit coefficients would not (they cost 15 dB). */
-enum { MAX_COEFFICIENTS = 80, MAX_HISTORY = 79, BLOCK = 320 };
+_Static_assert(RM_FIR_STREAM >= RM_FIR_PAST + BLOCK / 2 + BACK, "a stream holds half a block");
 
-typedef struct rm_plan {
-    uint32_t up, down;
-    uint32_t window; /* taps per phase: the input samples one output looks at */
-    uint32_t shift;
-    int32_t coefficients[MAX_COEFFICIENTS]; /* [phase][oldest input sample first] */
-} rm_plan;
+static rm_fir_kernel *kernel; /* NULL: everything by the definition */
 
-static rm_plan up2_plan, down2_plan;
-
-static void plan_build(rm_plan *plan, const int32_t *taps, uint32_t length, uint32_t factor,
-                       uint32_t up, uint32_t down)
-{
-    plan->up = up;
-    plan->down = down;
-    plan->window = (length + up - 1) / up;
-    plan->shift = up < factor ? 23 : 22;
-    int64_t divisor = (int64_t)factor << (30 - plan->shift);
-    for (uint32_t i = 0; i < plan->window * up; i++) {
-        /* Tap i belongs to phase i mod L, and there to the sample i / L before the newest one. */
-        int64_t tap = i < length ? (int64_t)taps[i] * up * 2 : 0;
-        int64_t rounded = (tap + (tap < 0 ? -divisor : divisor)) / (2 * divisor);
-        plan->coefficients[(i % up) * plan->window + plan->window - 1 - i / up] = (int32_t)rounded;
-    }
-}
-
-__attribute__((constructor)) static void build_plans(void)
-{
-    plan_build(&up2_plan, telephony_2_taps, 79, 2, 2, 1);
-    plan_build(&down2_plan, telephony_2_taps, 79, 2, 1, 2);
-}
+/* ---- The definition ---- */
 
 static inline int16_t clip16(int64_t value)
 {
@@ -47,7 +27,7 @@ static inline int16_t clip16(int64_t value)
 }
 
 /* One output: `oldest` is the first of the window's input samples. */
-static inline int16_t output(const rm_plan *plan, uint32_t phase, const int16_t *oldest)
+static inline int16_t output(const rm_fir_plan *plan, uint32_t phase, const int16_t *oldest)
 {
     const int32_t *coefficients = plan->coefficients + phase * plan->window;
     int64_t sum = (int64_t)1 << (plan->shift - 1);
@@ -56,25 +36,145 @@ static inline int16_t output(const rm_plan *plan, uint32_t phase, const int16_t 
     return clip16(sum >> plan->shift);
 }
 
+/* ---- The fast way ---- */
+
+static size_t up_to_group(size_t n)
+{
+    return (n + RM_FIR_GROUP - 1) / RM_FIR_GROUP * RM_FIR_GROUP;
+}
+
+/* With the stride known, the compiler uses shuffles: what is inlined here is called with constants. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void deal_strided(const int16_t *restrict in, size_t n, uint32_t down,
+                         int16_t (*restrict streams)[RM_FIR_STREAM])
+{
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t stream = 0; stream < down; stream++)
+            streams[stream][i] = in[i * down + stream];
+}
+
+/* Deal down * n samples out to `down` streams. */
+static void deal(const int16_t *in, size_t n, uint32_t down, int16_t (*streams)[RM_FIR_STREAM])
+{
+    if (down == 2)
+        deal_strided(in, n, 2, streams);
+    else if (down == 3)
+        deal_strided(in, n, 3, streams);
+    else
+        deal_strided(in, n, down, streams);
+}
+
+INLINE void weave_strided(const int16_t *const *rows, uint32_t up, size_t n, int16_t *restrict out)
+{
+    const int16_t *row[RM_MAX_UP];
+    for (uint32_t i = 0; i < up; i++)
+        row[i] = rows[i];
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < up; j++)
+            out[i * up + j] = row[j][i];
+}
+
+/* Weave `up` rows of n samples into one line. */
+static void weave(const int16_t *const *rows, uint32_t up, size_t n, int16_t *out)
+{
+    if (up == 1)
+        memcpy(out, rows[0], n * sizeof *out);
+    else if (up == 2)
+        weave_strided(rows, 2, n, out);
+    else if (up == 3)
+        weave_strided(rows, 3, n, out);
+    else
+        weave_strided(rows, up, n, out);
+}
+
+/* Whole periods; `newest` is the first period's first input sample, its past before it. */
+static void periods(const rm_fir_plan *plan, const int16_t *newest, size_t count, int16_t *out)
+{
+    int16_t streams[RM_MAX_UP][RM_FIR_STREAM];
+    int16_t sums[RM_MAX_UP][BLOCK + RM_FIR_GROUP];
+    const int16_t *rows[RM_MAX_UP];
+    uint32_t past = rm_fir_plan_past(plan);
+    const int16_t *x = newest - past * plan->down;
+    if (plan->down > 1) {
+        deal(x, past + count, plan->down, streams);
+        x = streams[0];
+    }
+    for (uint32_t i = 0; i < plan->up; i++) {
+        const rm_fir_row *row = &plan->rows[i];
+        const rm_fir_pair *pairs = plan->pairs + row->first;
+        rows[i] = row->delay_only ? x + pairs->offset : sums[i];
+        if (!row->delay_only)
+            kernel(row, pairs, x, sums[i], up_to_group(count));
+    }
+    weave(rows, plan->up, count, out);
+}
+
+/* ---- Pushing ---- */
+
+/* One block; `line` holds the window's past and then the n new samples. Returns outputs written. */
+static size_t convert(const rm_fir_plan *plan, uint32_t *position, const int16_t *line, size_t n,
+                      int16_t *out)
+{
+    uint32_t at = *position, end = (uint32_t)n * plan->up, up = plan->up, down = plan->down;
+    size_t written = 0;
+    for (; at < end && (at % up != 0 || !kernel); at += down)
+        out[written++] = output(plan, at % up, line + at / up);
+    if (at < end) {
+        size_t first = at / up, count = (n - first) / down;
+        if (count > 0)
+            periods(plan, line + plan->window - 1 + first, count, out + written);
+        written += count * up;
+        at += (uint32_t)count * up * down;
+    }
+    for (; at < end; at += down)
+        out[written++] = output(plan, at % up, line + at / up);
+    *position = at - end;
+    return written;
+}
+
 /* `history` holds the last window - 1 input samples, oldest first. */
-static size_t push(const rm_plan *plan, uint32_t *position, int16_t *history, const int16_t *in,
+static size_t push(const rm_fir_plan *plan, uint32_t *position, int16_t *history, const int16_t *in,
                    size_t n, int16_t *out)
 {
-    int16_t line[MAX_HISTORY + BLOCK];
+    int16_t buffer[FRONT + RM_MAX_TAPS + BLOCK + BACK];
+    int16_t *line = buffer + FRONT;
     size_t kept = plan->window - 1, written = 0;
-    while (n > 0) {
-        size_t block = n < BLOCK ? n : BLOCK;
-        memcpy(line, history, kept * sizeof *line);
+    memset(buffer, 0, FRONT * sizeof *buffer);
+    memcpy(line, history, kept * sizeof *line);
+    for (size_t block; n > 0; in += block, n -= block) {
+        block = n < BLOCK ? n : BLOCK;
         memcpy(line + kept, in, block * sizeof *line);
-        uint32_t at = *position, end = (uint32_t)block * plan->up;
-        for (; at < end; at += plan->down)
-            out[written++] = output(plan, at % plan->up, line + at / plan->up);
-        *position = at - end;
-        memcpy(history, line + block, kept * sizeof *line);
-        in += block;
-        n -= block;
+        written += convert(plan, position, line, block, out + written);
+        memmove(line, line + block, kept * sizeof *line);
     }
+    memcpy(history, line, kept * sizeof *line);
     return written;
+}
+
+/* ---- The interface ---- */
+
+static rm_fir_plan up2_plan, down2_plan;
+
+__attribute__((constructor)) static void prepare(void)
+{
+    rm_fir_plan_build(&up2_plan, 8000, 16000, RM_TELEPHONY);
+    rm_fir_plan_build(&down2_plan, 16000, 8000, RM_TELEPHONY);
+    rm_simd best = rm_simd_best();
+    rm_resample_use(best < RM_RESAMPLE_HIGHEST ? best : RM_RESAMPLE_HIGHEST);
+}
+
+void rm_resample_use(rm_simd variant)
+{
+    static rm_fir_kernel *const kernels[RM_SIMD_COUNT] = {
+#if RM_X86
+        [RM_SSE2] = rm_fir_sse2,
+        [RM_AVX2] = rm_fir_avx2,
+#elif RM_ARM
+        [RM_NEON] = rm_fir_neon,
+#endif
+    };
+    kernel = kernels[variant];
 }
 
 void rm_up2_reset(rm_up2 *state)
@@ -95,4 +195,29 @@ void rm_down2_reset(rm_down2 *state)
 size_t rm_down2_push(rm_down2 *state, const int16_t *in, size_t n, int16_t *out)
 {
     return push(&down2_plan, &state->position, state->history, in, n, out);
+}
+
+bool rm_resampler_init(rm_resampler *state, int from_hz, int to_hz, rm_profile profile)
+{
+    if (!rm_fir_plan_build(&state->plan, from_hz, to_hz, profile))
+        return false;
+    rm_resampler_reset(state);
+    return true;
+}
+
+void rm_resampler_reset(rm_resampler *state)
+{
+    state->position = 0;
+    memset(state->history, 0, sizeof state->history);
+}
+
+size_t rm_resampler_outputs(const rm_resampler *state, size_t n)
+{
+    size_t end = n * state->plan.up, at = state->position;
+    return at < end ? (end - at + state->plan.down - 1) / state->plan.down : 0;
+}
+
+size_t rm_resampler_push(rm_resampler *state, const int16_t *in, size_t n, int16_t *out)
+{
+    return push(&state->plan, &state->position, state->history, in, n, out);
 }

@@ -2,23 +2,72 @@
 
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._dtmf import DtmfDetector
-from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._g711 import (
+    alaw_decode,
+    alaw_decode_into,
+    alaw_encode,
+    alaw_encode_into,
+    alaw_to_ulaw,
+    ulaw_decode,
+    ulaw_decode_into,
+    ulaw_encode,
+    ulaw_encode_into,
+    ulaw_to_alaw,
+)
 from rapida_media.kernels._g722 import G722Decoder, G722Encoder
 from rapida_media.kernels._l16 import swap16
+from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._resample import Resampler
+from rapida_media.kernels._rtp import (
+    ReceptionReport,
+    RtpPacket,
+    SourceStatistics,
+    Verdict,
+    format_rtp,
+    parse_rtp,
+)
+from rapida_media.kernels._stream import (
+    CONCEALED,
+    DIGIT,
+    SILENCE,
+    TALKSPURT_START,
+    MediaStream,
+    PayloadDecoder,
+    PayloadEncoder,
+)
 
 __all__ = [
+    "CONCEALED",
+    "DIGIT",
+    "SILENCE",
+    "TALKSPURT_START",
     "DtmfDetector",
     "G722Decoder",
     "G722Encoder",
+    "MediaPoller",
+    "MediaStream",
+    "PayloadDecoder",
+    "PayloadEncoder",
+    "ReceptionReport",
     "Resampler",
+    "RtpPacket",
+    "SourceStatistics",
     "Tone",
+    "Verdict",
     "alaw_decode",
+    "alaw_decode_into",
     "alaw_encode",
+    "alaw_encode_into",
+    "alaw_to_ulaw",
+    "format_rtp",
     "gain_ramp",
     "level_dbov",
     "mix",
+    "parse_rtp",
     "swap16",
     "ulaw_decode",
+    "ulaw_decode_into",
     "ulaw_encode",
+    "ulaw_encode_into",
+    "ulaw_to_alaw",
 ]
