@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from rapida_media.config import Listen, parse_listen
-from rapida_media.errors import RapidaError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
+from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
 
@@ -77,6 +79,10 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
     command.add_argument("--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,l16")
+    command.add_argument("--user", metavar="NAME", help="who we are, where a password is asked for")
+    command.add_argument(
+        "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"
+    )
     command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
     command.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
@@ -122,12 +128,26 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
             )
         )
     )
     _print_report(report, as_json=options.json)
     return 0 if report.answered and report.packets_received else 1
+
+
+def _credentials(user: str | None, password: str | None) -> Credentials | None:
+    if (user is None) != (password is None):
+        raise ConfigError("--user and --password belong together")
+    if user is None or password is None:
+        return None
+    if password.startswith("env:"):
+        name = password.removeprefix("env:")
+        if name not in os.environ:
+            raise ConfigError(f"--password: the environment variable {name} is not set")
+        password = os.environ[name]
+    return Credentials(user, password)
 
 
 def _print_report(report: Report, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ FULL = """
 [sip]
 listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]
 external_address = "203.0.113.7"
+digest = ["SHA-256", "MD5"]
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"
@@ -42,6 +43,12 @@ recordings = "recordings/"
 
 [trunks.carrier]
 hosts = ["198.51.100.0/24", "198.51.101.7", "2001:db8::/32", "SIP.carrier.example"]
+username = "us"
+password = "env:PASSWORD"
+challenge = false
+[trunks.phones]
+username = "alice"
+password = "open sesame"
 
 [assistants.support]
 agent = "python:bot:agent"
@@ -60,10 +67,11 @@ def parse(text: str, **environment: str) -> Config:
 
 
 def test_every_key_is_read() -> None:
-    assert parse(FULL, TOKEN="secret") == Config(
+    assert parse(FULL, TOKEN="secret", PASSWORD="pw") == Config(
         sip=SipConfig(
             (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
             external_address="203.0.113.7",
+            digest=("SHA-256", "MD5"),
         ),
         rtp=RtpConfig(
             ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
@@ -91,7 +99,10 @@ def test_every_key_is_read() -> None:
                     ip_network("2001:db8::/32"),
                 ),
                 names=("sip.carrier.example",),
-            )
+                username="us",
+                password="pw",
+            ),
+            "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
     )
 
@@ -150,7 +161,7 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         ),
         ("sip = 3", "sip: expected a table, got a whole number"),
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
-        ("[sip]\nx = 1", "[sip] x: unknown key; known are listen, external_address"),
+        ("[sip]\nx = 1", "[sip] x: unknown key; known are listen, external_address, digest"),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
         ("[sip]\nlisten = [5060]", "[sip] listen: expected a text, got a whole number"),
@@ -252,6 +263,27 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             "[trunks.t]\nhosts = []",
             "[trunks.t] hosts: missing or empty; expected who may call, such as "
             '["198.51.100.0/24", "sip.carrier.example"]',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nusername = "x"',
+            "[trunks.t] password: missing; username and password belong together",
+        ),
+        (
+            '[trunks.t]\npassword = "x"',
+            "[trunks.t] username: missing; username and password belong together",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nchallenge = true',
+            "[trunks.t] challenge: wants a username and a password to ask for",
+        ),
+        (
+            '[trunks.t]\nusername = "x"\npassword = "1"\n'
+            '[trunks.u]\nusername = "x"\npassword = "2"',
+            "[trunks.u] username: it already belongs to [trunks.t]; each trunk needs its own",
+        ),
+        (
+            '[trunks.t]\nusername = "a\\nb"\npassword = "1"',
+            '[trunks.t] username: expected a printable text, got "a\nb"',
         ),
         (
             '[trunks.t]\nhosts = ["198.51.100.7/24"]',

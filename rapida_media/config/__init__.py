@@ -8,22 +8,20 @@ are never repeated in it. An unknown key is refused with the nearest known one s
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import Trunk as Trunk
+from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
 TRANSPORTS = ("udp", "tcp")
-Network = IPv4Network | IPv6Network
-# RFC 1123 section 2.1: letters, digits and inner hyphens.
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,18 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class SipConfig:
-    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one."""
+    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one.
+
+    digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
+    otherwise: phones that know no other give up on a challenge that names one.
+    """
 
     listen: tuple[Listen, ...] = (
         Listen("udp", "127.0.0.1", 5060),
         Listen("tcp", "127.0.0.1", 5060),
     )
     external_address: str | None = None
+    digest: tuple[str, ...] = ("MD5",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,6 @@ class StoreConfig:
     """``[store]``. recordings: folder the recordings go to."""
 
     recordings: Path = Path("recordings")
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """``[trunks.NAME]``: who may call us. networks and names are ``hosts``, told apart."""
-
-    name: str
-    networks: tuple[Network, ...]
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +164,11 @@ def parse_config(
         limits=_limits(root.table("limits")),
         store=_store(root.table("store")),
         assistants={name: _assistant(name, table) for name, table in root.tables("assistants")},
-        trunks={name: _trunk(name, table) for name, table in root.tables("trunks")},
+        trunks={name: read_trunk(name, table) for name, table in root.tables("trunks")},
     )
     root.finish()
     _check_numbers(config.assistants)
+    check_trunks(config.trunks.values())
     return config
 
 
@@ -208,6 +203,7 @@ def _sip(table: Table) -> SipConfig:
     config = SipConfig(
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),
+        digest=table.texts("digest", one_of("SHA-256", "MD5")) or default.digest,
     )
     table.finish()
     return config
@@ -260,22 +256,6 @@ def _assistant(name: str, table: Table) -> Assistant:
     return assistant
 
 
-def _trunk(name: str, table: Table) -> Trunk:
-    hosts = table.texts("hosts", _host)
-    if not hosts:
-        raise table.fault(
-            "hosts",
-            "missing or empty; expected who may call, "
-            'such as ["198.51.100.0/24", "sip.carrier.example"]',
-        )
-    table.finish()
-    return Trunk(
-        name,
-        networks=tuple(host for host in hosts if not isinstance(host, str)),
-        names=tuple(host for host in hosts if isinstance(host, str)),
-    )
-
-
 def _ports(text: str) -> tuple[int, int]:
     first_text, _, last_text = text.partition("-")
     digits = first_text + last_text
@@ -297,19 +277,6 @@ def _external_address(text: str) -> str:
     if address.is_unspecified:
         raise ValueError("expected an address that others can reach")
     return str(address)
-
-
-def _host(text: str) -> Network | str:
-    """Read a network (an address is one of a single host) or a host name."""
-    try:
-        return ip_network(text)
-    except ValueError:
-        pass
-    labels = text.removesuffix(".").split(".")
-    # A last label of digits only is a mistyped address, never a name (RFC 3696 section 2).
-    if labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("expected a network without host bits, an address or a host name")
-    return text.lower()
 
 
 def _check_numbers(assistants: Mapping[str, Assistant]) -> None:

@@ -18,7 +18,7 @@ from rapida_media.agents.base import Agent, AgentContext, make_agent
 from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import CallInfo
-from rapida_media.call.callers import Callers
+from rapida_media.call.gate import Gate
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
@@ -34,12 +34,14 @@ from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
 from rapida_media.sip.address import Path as Flow
+from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.uri import escape_user
 from rapida_media.sip.user_agent import EndpointConfig
 from rapida_media.stats import Counters
 
@@ -83,7 +85,7 @@ class Engine:
             each.name: _prepare(each, AgentContext(directory, config.store.recordings))
             for each in (*config.assistants.values(), *([default] if default else []))
         }
-        self._callers = Callers(config.trunks.values())
+        self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self._transport = SipTransport(self._loop, self._handle, self.counters)
         self._endpoint: SipEndpoint
@@ -137,6 +139,7 @@ class Engine:
                 contacts=self._contacts(),
                 timers=self._timers,
                 ring_seconds=self._ring_seconds,
+                guard=self._gate.check,
                 admission=self._admit,
             ),
             self._ids,
@@ -147,13 +150,13 @@ class Engine:
 
     async def _resolve_trunks(self) -> None:
         """Look up the trunks that the configuration names by host name."""
-        for name in self._callers.names:
+        for trunk, name in self._gate.names:
             try:
                 found = await self._loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
             except OSError as error:
                 log.warning("trunk host %s cannot be resolved: %s", name, error.strerror)
                 continue
-            self._callers.resolved(str(address[0]) for *_, address in found)
+            self._gate.resolved(trunk, (str(address[0]) for *_, address in found))
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
@@ -180,16 +183,24 @@ class Engine:
     # -- outbound --------------------------------------------------------------------------------
 
     def dial(
-        self, target: Target, agent: Agent, *, codecs: tuple[str, ...] | None = None
+        self,
+        target: Target,
+        agent: Agent,
+        *,
+        codecs: tuple[str, ...] | None = None,
+        credentials: Credentials | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered.
 
+        credentials: who we are, also in From, and what answers a challenge.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         channel = self.media.open()
         if channel is None:
             raise RapidaError("no RTP port pair is free")
         caller = f"sip:rapida@{target.local_host}"
+        if credentials is not None:
+            caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
         local = self._local_media(channel, target.local_host, codecs)
         call = self._make_call(info, channel, local, agent, agent_answers=False)
@@ -200,6 +211,7 @@ class Engine:
             from_uri=caller,
             body=call.offer(),
             now=now,
+            credentials=credentials,
         )
         self._admission.active += 1
         self._register(session, call)
@@ -209,9 +221,6 @@ class Engine:
     # -- inbound ---------------------------------------------------------------------------------
 
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        if not self._callers.admit(source.host):
-            self.counters.add("refused_not_a_trunk")
-            return 403, []
         refusal = self._admission.admit(clock.monotonic())
         if refusal is None:
             return None

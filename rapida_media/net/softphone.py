@@ -19,6 +19,7 @@ from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target
+from rapida_media.sip.digest import Credentials
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
 LISTEN_S = 10.0
@@ -37,6 +38,7 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
+    credentials: Credentials | None = None
     timeout_s: float = 60.0
 
 
@@ -97,7 +99,9 @@ async def place_call(options: CallOptions) -> Report:
         with tempfile.TemporaryDirectory() as scratch:
             path = options.record or Path(scratch) / "call.wav"
             phone = Softphone(options, speech, path)
-            call = engine.dial(target, phone.run, codecs=_codecs(options))
+            call = engine.dial(
+                target, phone.run, codecs=_codecs(options), credentials=options.credentials
+            )
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)

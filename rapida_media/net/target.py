@@ -17,9 +17,11 @@ from rapida_media.sip.uri import parse_uri
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """uri: as dialled.  address: where the INVITE goes.  local_host: how that peer sees us."""
+    """uri: as dialled.  host: the one in it, as URIs want it.  address: where the INVITE goes.
+    local_host: how that peer sees us."""
 
     uri: str
+    host: str
     address: Address
     local_host: str
 
@@ -41,7 +43,8 @@ async def resolve_target(uri: str, transport: str | None = None) -> Target:
         local_host = local_address_towards(host)
     except OSError as error:
         raise ConfigError(f"{uri!r}: there is no route to {host}: {error.strerror}") from None
-    return Target(uri, Address(host, port, chosen), local_host)
+    domain = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
+    return Target(uri, domain, Address(host, port, chosen), local_host)
 
 
 async def _resolve(host: str, port: int) -> str:

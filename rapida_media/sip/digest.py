@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rapida_media.sip.syntax import QUOTED_TEXT, TCHARS, quote
@@ -31,21 +31,12 @@ _COUNT = re.compile(r"[0-9A-Fa-f]{8}")
 _NEEDED = {"username", "realm", "nonce", "uri", "response"}
 
 
-class Secret(str):
-    """A password: compares and hashes as its text, and shows nothing when printed."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who we say we are."""
+    """Who we say we are. The password is never printed."""
 
     username: str
-    password: Secret
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

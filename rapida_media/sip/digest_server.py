@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -43,10 +43,20 @@ class Verdict(Enum):
 class DigestServer:
     """The server's side for one realm and its users."""
 
-    __slots__ = ("_decoy", "_floor", "_ids", "_realm", "_secret", "_used", "_users")
+    __slots__ = ("_algorithms", "_decoy", "_floor", "_ids", "_realm", "_secret", "_used", "_users")
 
-    def __init__(self, realm: str, users: Mapping[str, str], ids: IdSource) -> None:
-        """users: passwords by user name. realm: without quotes or backslashes."""
+    def __init__(
+        self,
+        realm: str,
+        users: Mapping[str, str],
+        ids: IdSource,
+        algorithms: Sequence[str] = ALGORITHMS,
+    ) -> None:
+        """users: passwords by user name. realm: without quotes or backslashes.
+
+        algorithms: some of ``digest.ALGORITHMS``, the preferred first; no other is accepted.
+        """
+        self._algorithms = algorithms
         self._realm = realm
         self._users = users
         self._ids = ids
@@ -58,7 +68,7 @@ class DigestServer:
     def challenge(self, now: float, *, stale: bool = False) -> list[tuple[str, str]]:
         """Give the headers of a 401, one for each algorithm.
 
-        The most preferred stands at the top (RFC 8760 section 2.3): the strongest.
+        The most preferred stands at the top (RFC 8760 section 2.3).
         """
         nonce = self._nonce(int(now * 1000))
         tail = ", stale=true" if stale else ""
@@ -68,7 +78,7 @@ class DigestServer:
                 f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, '
                 f'qop="auth,auth-int"{tail}',
             )
-            for algorithm in ALGORITHMS
+            for algorithm in self._algorithms
         ]
 
     def check(self, request: Request, now: float) -> tuple[Verdict, str]:
@@ -93,7 +103,9 @@ class DigestServer:
     def _ours(self, request: Request) -> Authorization | None:
         for text in request.header_values("Authorization"):
             values = parse_authorization(text)
-            if values is not None and values.realm == self._realm:
+            if values is None or values.realm != self._realm:
+                continue
+            if values.algorithm.removesuffix("-sess") in self._algorithms:
                 return values
         return None
 

@@ -1,4 +1,4 @@
-"""Run sipp with its built-in scenarios and read what it counted."""
+"""Run sipp with its built-in scenarios or those beside this file; read what it counted."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ MUST_BE_ZERO = (
     "FatalErrors(C)",
 )
 LINK_HEADER_BYTES, UDP_HEADER_BYTES, RTP_HEADER_BYTES = 14, 8, 12
+SCENARIOS = Path(__file__).with_name("sipp")
 ECHOED = re.compile(r"(\d+) Total echo RTP pckts 1st stream")
 
 
@@ -46,8 +47,10 @@ class Sipp:
         self.directory = directory
         self.sip_port = free_port()
         self.media_port = free_port()
+        own = SCENARIOS / f"{scenario}.xml"
+        chosen = ("-sf", str(own)) if own.exists() else ("-sn", scenario)
         command = [
-            *(program, "-sn", scenario, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
+            *(program, *chosen, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
             *("-mi", HOST, "-mp", str(self.media_port)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err"),
             *("-error_file", "errors.log", "-trace_screen", "-screen_file", "screen.log"),

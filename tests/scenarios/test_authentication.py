@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rapida_media.sip.address import Address
-from rapida_media.sip.digest import Credentials, Secret, parse_authorization
+from rapida_media.sip.digest import Credentials, parse_authorization
 from rapida_media.sip.digest_server import NONCE_SECONDS, DigestServer, Verdict
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.message import Request, parse_message
@@ -16,8 +16,8 @@ from rapida_media.testing.parties import names
 from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import World
 
-GOOD = Credentials("alice", Secret("open sesame"))
-BAD = Credentials("alice", Secret("guess"))
+GOOD = Credentials("alice", "open sesame")
+BAD = Credentials("alice", "guess")
 PROXY = ("Proxy-Authenticate", 'Digest realm="edge", nonce="n1", algorithm=MD5, qop="auth"')
 
 

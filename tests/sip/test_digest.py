@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rapida_media.sip.digest import (
     Authorization,
-    Secret,
+    Credentials,
     format_authorization,
     parse_authorization,
     parse_challenge,
@@ -132,9 +132,7 @@ def test_credentials_with_a_malformed_nonce_count_are_none(count):
 
 
 def test_a_password_is_never_shown():
-    secret = Secret("zanzibar")
-    assert secret == "zanzibar"
-    assert "zanzibar" not in f"{secret!r} {[secret]}"
+    assert "zanzibar" not in repr(Credentials("bob", "zanzibar"))
 
 
 @given(st.text())

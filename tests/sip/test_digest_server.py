@@ -7,7 +7,7 @@ import pytest
 from rapida_media.sip import digest_server
 from rapida_media.sip.builder import build_request, build_response
 from rapida_media.sip.client_auth import ClientAuth
-from rapida_media.sip.digest import Credentials, Secret, parse_challenge
+from rapida_media.sip.digest import Credentials, parse_challenge
 from rapida_media.sip.digest_server import NONCE_SECONDS, DigestServer, Verdict
 from rapida_media.testing.clock import SeededIds
 
@@ -21,7 +21,7 @@ def server():
 
 
 def client(password="open sesame", user="alice"):
-    return ClientAuth(Credentials(user, Secret(password)), SeededIds(2))
+    return ClientAuth(Credentials(user, password), SeededIds(2))
 
 
 def challenged(client, server, now, stale=False):
@@ -42,6 +42,17 @@ def test_the_challenges_are_listed_strongest_first_with_one_nonce(server):
     assert [each.algorithm for each in challenges] == ["SHA-256", "MD5"]
     assert len({each.nonce for each in challenges}) == 1
     assert 'qop="auth,auth-int"' in headers[0][1]
+
+
+def test_a_hash_that_was_not_offered_is_not_taken():
+    offering = DigestServer("rapida", {"alice": "open sesame"}, SeededIds(1))
+    server = DigestServer("rapida", {"alice": "open sesame"}, SeededIds(1), ["SHA-256"])
+    alice = client()
+    challenged(alice, offering, 10.0)
+    assert "algorithm=SHA-256" in alice.headers("INVITE", URI, b"")[0][1]
+    weak = [each for each in offering.challenge(10.0) if "MD5" in each[1]]
+    assert alice.take(build_response(INVITE, 401, headers=weak), set())
+    assert judge(server, alice, 10.0) is Verdict.MISSING
 
 
 def test_the_right_password_is_accepted_once_for_each_count(server):
