@@ -25,6 +25,7 @@ STREAM = [
     *RESAMPLE,
     *DSP,
     *RTP,
+    *G722,
     "address.c",
     "frame_line.c",
     "ingress.c",
