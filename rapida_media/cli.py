@@ -76,7 +76,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="hang up this long after the answer (default: when the file was played, or 10)",
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
-    command.add_argument("--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,g722,l16")
+    command.add_argument(
+        "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
+    )
     command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
     command.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
