@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rapida_media.agents.events import HangUp
+from rapida_media.agents.events import Digit
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
@@ -147,11 +147,8 @@ class Softphone:
 
     async def _listen(self, call: Call) -> None:
         async for event in call:
-            match event:
-                case HangUp():
-                    return
-                case _ if hasattr(event, "digit"):
-                    self.digits.append(event.digit)
+            if isinstance(event, Digit):
+                self.digits.append(event.digit)
 
     async def _speak(self, call: Call) -> None:
         """Do what was asked for; returns when the call may end, never with --duration."""
