@@ -14,7 +14,7 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 
 # C files that travel together; a kernel built on another one lists that one's group too.
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
-RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
+RESAMPLE = ["resample.c", "fir_plan.c", "fir_shuffle.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
