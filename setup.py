@@ -16,12 +16,16 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
 RESAMPLE = ["resample.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
+BASE64 = ["base64.c", "base64_x86.c"]
+MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
     "_g711": G711,
     "_resample": RESAMPLE,
     "_dsp": DSP,
+    "_base64": BASE64,
+    "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
 }
 
 setup(
