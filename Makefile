@@ -92,4 +92,4 @@ clean:
 	rm -rf .venv build dist *.egg-info demo-out bench/results/local \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
-	find rapida_media -name '*.so' -delete
+	find rapida_media bench -name '*.so' -delete

@@ -14,8 +14,14 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 
 # C files that travel together; a kernel built on another one lists that one's group too.
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
-RESAMPLE = ["resample.c", "fir_x86.c", "fir_neon.c"]
+RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
+RTP = ["rtp.c", "source.c"]
+STREAM = [
+    *G711, *RESAMPLE, *DSP, *RTP,
+    "address.c", "frame_line.c", "ingress.c", "latch.c", "payload.c", "playout.c", "sender.c",
+    "stream.c", "telephone_event.c",
+]
 BASE64 = ["base64.c", "base64_x86.c"]
 MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 
@@ -24,6 +30,9 @@ EXTENSIONS: dict[str, list[str]] = {
     "_g711": G711,
     "_resample": RESAMPLE,
     "_dsp": DSP,
+    "_rtp": RTP,
+    "_stream": STREAM,
+    "_media_io": [*STREAM, "media_io.c"],
     "_base64": BASE64,
     "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
 }
@@ -43,7 +52,7 @@ setup(
             for name, sources in EXTENSIONS.items()
         ],
         build_dir="build/cython",
-        include_path=["csrc"],
+        include_path=["csrc", "."],
         language_level=3,
     )
 )

@@ -24,6 +24,7 @@ cdef extern from "resample.h" nogil:
     size_t rm_resampler_outputs(const rm_resampler *state, size_t n)
     size_t rm_resampler_push(rm_resampler *state, const int16_t *pcm, size_t n, int16_t *out)
     void rm_resample_use(rm_simd variant)
+    const int RM_RESAMPLE_HIGHEST
 
 
 RATES_HZ = (8000, 16000, 24000, 32000, 48000)
@@ -114,9 +115,9 @@ cdef class FirResampler:
 
 def variants():
     """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
-    return variant_names()
+    return variant_names(RM_RESAMPLE_HIGHEST)
 
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    rm_resample_use(variant_called(name))
+    rm_resample_use(variant_called(name, RM_RESAMPLE_HIGHEST))

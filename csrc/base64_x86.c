@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SSSE3 __attribute__((target("ssse3")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 
 /* ---- tables of 16, by a character's nibbles ---- */
 
@@ -179,7 +180,7 @@ static inline __mmask64 lanes(size_t count)
     return count == 0 ? 0 : ~0ULL >> (64 - count);
 }
 
-RM_TARGET_AVX512 static size_t decode_avx512(const uint8_t *text, size_t n, uint8_t *octets)
+AVX512 static size_t decode_avx512(const uint8_t *text, size_t n, uint8_t *octets)
 {
     const __m512i low_half = _mm512_loadu_si512(values), high_half = _mm512_loadu_si512(values + 64);
     const __m512i order = _mm512_loadu_si512(gathered);
@@ -198,7 +199,7 @@ RM_TARGET_AVX512 static size_t decode_avx512(const uint8_t *text, size_t n, uint
     return n;
 }
 
-RM_TARGET_AVX512 static size_t encode_avx512(const uint8_t *octets, size_t n, uint8_t *text)
+AVX512 static size_t encode_avx512(const uint8_t *octets, size_t n, uint8_t *text)
 {
     const __m512i characters = _mm512_loadu_si512(alphabet), order = _mm512_loadu_si512(spread);
     /* Of b a c b in a word: a's upper six bits begin at bit 10, the next six at 4, 22, 16. */

@@ -5,35 +5,48 @@
 
 #include <arm_neon.h>
 
-static inline int32x4_t finish(int32x4_t high, int32x4_t low, int32x4_t half, int32x4_t shift)
+typedef struct sums {
+    int32x4_t first, second; /* of outputs 0..3 and 4..7 */
+} sums;
+
+static inline sums add_products(sums sum, int16x8_t samples, int16_t tap)
 {
-    return vshlq_s32(vaddq_s32(vaddq_s32(high, vshrq_n_s32(low, 8)), half), shift);
+    sum.first = vmlal_n_s16(sum.first, vget_low_s16(samples), tap);
+    sum.second = vmlal_n_s16(sum.second, vget_high_s16(samples), tap);
+    return sum;
 }
 
-static inline void row_8(const int16_t *x, const rm_fir_pair *pairs, size_t pair_count,
-                         int32x4_t half, int32x4_t shift, int16_t *out)
+/* floor((64 high + low + half) / 2^20), clipped: vrshr adds the half, vqmovn clips. */
+static inline int16x4_t finish(int32x4_t low, int32x4_t high)
 {
-    int32x4_t zero = vdupq_n_s32(0), high[2] = {zero, zero}, low[2] = {zero, zero};
-    for (size_t j = 0; j < 2 * pair_count; j++) {
-        const rm_fir_pair *pair = pairs + j / 2;
-        int16_t high_tap = (int16_t)(j & 1 ? pair->high >> 16 : pair->high);
-        int16_t low_tap = (int16_t)(j & 1 ? pair->low >> 16 : pair->low);
-        int16x8_t samples = vld1q_s16(x + pair->offset + (j & 1));
-        high[0] = vmlal_n_s16(high[0], vget_low_s16(samples), high_tap);
-        high[1] = vmlal_n_s16(high[1], vget_high_s16(samples), high_tap);
-        low[0] = vmlal_n_s16(low[0], vget_low_s16(samples), low_tap);
-        low[1] = vmlal_n_s16(low[1], vget_high_s16(samples), low_tap);
+    int32x4_t sum = vaddq_s32(high, vshrq_n_s32(low, RM_FIR_SPLIT));
+    return vqmovn_s32(vrshrq_n_s32(sum, RM_FIR_SHIFT - RM_FIR_SPLIT));
+}
+
+static inline void group(const rm_fir_row *row, const rm_fir_pair *pair, const int16_t *x,
+                         int16_t *out)
+{
+    sums low = {vdupq_n_s32(0), vdupq_n_s32(0)}, high = low;
+    const rm_fir_pair *small = pair + row->small, *end = pair + row->count;
+    for (; pair < small; pair++) {
+        low = add_products(low, vld1q_s16(x + pair->offset), (int16_t)pair->low);
+        low = add_products(low, vld1q_s16(x + pair->offset + 1), (int16_t)(pair->low >> 16));
     }
-    vst1q_s16(out, vcombine_s16(vqmovn_s32(finish(high[0], low[0], half, shift)),
-                                vqmovn_s32(finish(high[1], low[1], half, shift))));
+    for (; pair < end; pair++) {
+        int16x8_t even = vld1q_s16(x + pair->offset), odd = vld1q_s16(x + pair->offset + 1);
+        low = add_products(low, even, (int16_t)pair->low);
+        high = add_products(high, even, (int16_t)pair->high);
+        low = add_products(low, odd, (int16_t)(pair->low >> 16));
+        high = add_products(high, odd, (int16_t)(pair->high >> 16));
+    }
+    vst1q_s16(out, vcombine_s16(finish(low.first, high.first), finish(low.second, high.second)));
 }
 
-void rm_fir_row_neon(const int16_t *x, const rm_fir_pair *pairs, size_t pair_count, int shift,
-                     int16_t *out, size_t n)
+void rm_fir_neon(const rm_fir_row *row, const rm_fir_pair *pairs, const int16_t *x, int16_t *out,
+                 size_t n)
 {
-    int32x4_t half = vdupq_n_s32(1 << (shift - 9)), count = vdupq_n_s32(8 - shift);
     for (size_t i = 0; i < n; i += 8)
-        row_8(x + i, pairs, pair_count, half, count, out + i);
+        group(row, pairs, x + i, out + i);
 }
 
 #endif

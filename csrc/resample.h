@@ -5,7 +5,7 @@
  *
  * Definition, the same for every push size and every SIMD variant, bit for bit: with L / M the ratio
  * of the rates in lowest terms, output m is
- *     clip16((sum over j of C[p][j] * x[n - j] + half) >> shift),  n = m*M / L,  p = m*M mod L
+ *     clip16((sum over j of C[p][j] * x[n - j] + half) >> 20),  n = m*M / L,  p = m*M mod L
  * with integer coefficients C, exact integer sums and x = 0 before the first sample. After N input
  * samples exactly ceil(N*L / M) outputs have been given: 20 ms in, 20 ms out, from the first push.
  *
@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fir.h"
+#include "fir_plan.h"
 
 enum { RM_UP2_HISTORY = 39, RM_DOWN2_HISTORY = 78 };
 
@@ -45,24 +45,6 @@ void rm_up2_push(rm_up2 *state, const int16_t *in, size_t n, int16_t *out);
 /* Returns the samples written: n/2 for even n; for odd n it alternates (n+1)/2, (n-1)/2. */
 size_t rm_down2_push(rm_down2 *state, const int16_t *in, size_t n, int16_t *out);
 
-/* Pass and stop band edges, for a lower rate of 8 kHz and of 16 kHz (higher ones in proportion):
- * TELEPHONY 3.4 and 4.6 kHz, only with 8 kHz at one end; WIDEBAND 7 and 9 kHz, only without;
- * LOW_DELAY the same edges at minimum phase, whose delay is least but depends on the frequency. */
-typedef enum rm_profile { RM_TELEPHONY, RM_WIDEBAND, RM_LOW_DELAY } rm_profile;
-
-enum { RM_MAX_UP = 6, RM_MAX_TAPS = 240, RM_MAX_PAIRS = 144 };
-
-/* One conversion made ready: filled once, then only read. */
-typedef struct rm_fir_plan {
-    uint32_t up, down; /* L and M */
-    uint32_t window;   /* taps per phase: the input samples one output looks at */
-    int shift;
-    double delay_ms; /* constant, except for LOW_DELAY: there at 1/4 of the lower Nyquist frequency */
-    int32_t coefficients[RM_MAX_TAPS];     /* [phase][oldest input sample first] */
-    uint32_t row_ends[RM_MAX_UP];          /* the same numbers as rows of pairs: see resample.c */
-    rm_fir_pair pairs[RM_MAX_PAIRS];
-} rm_fir_plan;
-
 typedef struct rm_resampler {
     rm_fir_plan plan;
     uint32_t position;
@@ -78,7 +60,9 @@ void rm_resampler_reset(rm_resampler *state);
 size_t rm_resampler_outputs(const rm_resampler *state, size_t n);
 size_t rm_resampler_push(rm_resampler *state, const int16_t *in, size_t n, int16_t *out);
 
-/* As rm_g711_use, for the resamplers. */
+/* As rm_g711_use, for the resamplers. AVX-512 has no variant: its loads all cross a cache line, which
+ * takes back what its width gives. */
+#define RM_RESAMPLE_HIGHEST RM_AVX2
 void rm_resample_use(rm_simd variant);
 
 #endif

@@ -14,6 +14,7 @@ refused because the generator itself was starved.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -55,6 +56,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked; print the table; write the JSON."""
     options = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, _leave)
     generator, engine_cores = split_cores()
     facts = machine_facts()
     document: dict[str, Any] = {
@@ -74,6 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kind = "churn-" if options.churn else ""
     print(f"written: {write_json(kind + options.label, document)}")
     return status
+
+
+def _leave(number: int, frame: object) -> None:
+    """A terminated load test ends the engine it started, by way of the with statements."""
+    sys.exit(128 + number)
 
 
 def _levels(options: argparse.Namespace, document: dict[str, Any]) -> int:

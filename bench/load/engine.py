@@ -57,8 +57,11 @@ class Engine:
         return self._child is not None
 
     def usage(self) -> Usage:
-        """CPU, memory, threads and descriptors now."""
-        return read_usage(self.pids)
+        """CPU, memory, threads and descriptors now. RuntimeError if it has ended."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if self._child is None or self._child.poll() is None:
+                return read_usage(self.pids)
+        raise RuntimeError(f"the engine ended while it was measured\n{self.last_words()}")
 
     def stop(self) -> None:
         """End what we started (SIGTERM, again, then SIGKILL); give another's cores back."""

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,17 +55,26 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
+def running_engine(
+    log: Path, *options: str, cwd: Path | None = None
+) -> AbstractContextManager[RunningEngine]:
+    """Run ``serve`` with the options, on a free port, until the block ends."""
+    port = free_port()
+    serve = [sys.executable, "-m", "rapida_media", "serve", "--sip", f"{HOST}:{port}", *options]
+    return running_command(log, port, serve, cwd=cwd)
+
+
 @contextmanager
-def running_engine(log: Path, *options: str, cwd: Path | None = None) -> Iterator[RunningEngine]:
-    """Run ``serve`` with the options until the block ends.
+def running_command(
+    log: Path, port: int, command: Sequence[str], *, cwd: Path | None = None
+) -> Iterator[RunningEngine]:
+    """Run a command that starts an engine on the port, until the block ends.
 
     Raises RuntimeError, with what the engine printed, when it does not answer OPTIONS in time
     or ends by itself before the block does.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "rapida_media", "serve", "--sip", f"{HOST}:{port}", *options]
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(  # noqa: S603 - our own engine
             command,
             cwd=cwd,
             env=environment(),

@@ -24,6 +24,13 @@ FLOOR_DBFS = -72.0
 LEVEL_WINDOW_MS = 20
 WAVEFORM_COLUMNS = 1800
 
+EVENT_WORDS = {
+    "ringing": "ringing",
+    "answered": "answered",
+    "first_media": "first media",
+    "ended": "hang-up",
+}
+
 INK, MUTED, RULE = "#1b2430", "#6b7684", "#dfe4ea"
 SENT, HEARD = "#0f766e", "#d9580d"
 
@@ -111,7 +118,8 @@ def _draw_levels(axes: Axes, picture: Picture) -> None:
     axes.set_xlabel("seconds since the call was placed", color=MUTED, fontsize=10)
     legend = axes.legend(
         loc="upper right", bbox_to_anchor=(0.97, 1.02), ncols=2, fontsize=10,
-        labelcolor="linecolor", handlelength=1.2, facecolor="white", edgecolor="white", framealpha=1, borderaxespad=0.3,
+        labelcolor="linecolor", handlelength=1.2, facecolor="white", edgecolor="white",
+        framealpha=1, borderaxespad=0.3,
     )  # fmt: skip
     legend.set_zorder(5)
 
@@ -160,9 +168,9 @@ def _style(axes: Axes) -> None:
 
 
 def marks_of(report: dict[str, Any]) -> list[Mark]:
-    """Give the events of a call report as marks, in plain words."""
-    words = {"first_media": "first media", "hangup": "hang-up"}
+    """Give the events of a call report as marks, in plain words; time 0 is the INVITE."""
     return [
-        Mark(event["at_ms"] / 1000, words.get(event["event"], event["event"]))
+        Mark(event["at_ms"] / 1000, EVENT_WORDS[event["event"]])
         for event in report["events"]
+        if event["event"] in EVENT_WORDS
     ]

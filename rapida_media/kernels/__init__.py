@@ -3,26 +3,58 @@
 from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._media_message import (
     MediaMessage,
     MediaMessageDecoder,
     MediaMessageEncoder,
 )
 from rapida_media.kernels._resample import FirResampler as Resampler
+from rapida_media.kernels._rtp import (
+    ReceptionReport,
+    RtpPacket,
+    SourceStatistics,
+    Verdict,
+    format_rtp,
+    parse_rtp,
+)
+from rapida_media.kernels._stream import (
+    CONCEALED,
+    DIGIT,
+    SILENCE,
+    TALKSPURT_START,
+    MediaStream,
+    PayloadDecoder,
+    PayloadEncoder,
+)
 
 __all__ = [
+    "CONCEALED",
+    "DIGIT",
+    "SILENCE",
+    "TALKSPURT_START",
     "MediaMessage",
     "MediaMessageDecoder",
     "MediaMessageEncoder",
+    "MediaPoller",
+    "MediaStream",
+    "PayloadDecoder",
+    "PayloadEncoder",
+    "ReceptionReport",
     "Resampler",
+    "RtpPacket",
+    "SourceStatistics",
     "Tone",
+    "Verdict",
     "alaw_decode",
     "alaw_encode",
     "base64_decode",
     "base64_encode",
+    "format_rtp",
     "gain_ramp",
     "level_dbov",
     "mix",
+    "parse_rtp",
     "ulaw_decode",
     "ulaw_encode",
 ]

@@ -121,7 +121,8 @@ def codecs_of(media: MediaDescription) -> list[Codec]:
     rtpmaps = _numbered(media.attribute_values("rtpmap"))
     fmtps = _numbered(media.attribute_values("fmtp"))
     found: dict[str, Codec] = {}
-    for text in media.formats:
+    # There are no more numbers than this; a longer list only costs time.
+    for text in media.formats[: MAXIMUM_PAYLOAD_TYPE + 1]:
         number = parse_number(text, MAXIMUM_PAYLOAD_TYPE)
         if number is None:
             continue

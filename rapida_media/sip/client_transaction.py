@@ -93,6 +93,10 @@ class ClientTransaction(Transaction):
         status = response.status
         self.step("1xx" if status < 200 else "2xx" if status < 300 else "300-699", response, now)
 
+    def limit(self, now: float) -> None:
+        """Wait no longer than 64*T1 for the final response of an INVITE nobody waits for."""
+        self.start_deadline("abandon", self.around.values.give_up, now)
+
     # Actions named in the tables.
 
     def _send(self, message: Message | None, now: float) -> None:

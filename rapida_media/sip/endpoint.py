@@ -110,10 +110,12 @@ class SipEndpoint:
     ) -> OutgoingSession:
         """Call ``target`` by way of ``destination``.
 
-        body: the SDP offer, empty to ask for the peer's. headers: more of them, as written.
-        Raises LocalProtocolError for a URI or a value that cannot be written, or when
-        max_sessions is reached.
+        body: the SDP offer. headers: more of them, as written.
+        Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
+        or when max_sessions is reached.
         """
+        if not body:
+            raise LocalProtocolError("expected an SDP offer in body")
         try:
             parse_uri(target)
             parse_uri(from_uri)

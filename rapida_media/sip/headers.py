@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from rapida_media.sip.syntax import (
     PARAMS,
-    QUOTED,
+    QUOTED_TEXT,
     TCHARS,
     format_params,
     malformed,
     parse_params,
     quote,
-    unquote,
+    unescape_pairs,
 )
 from rapida_media.sip.uri import HOST, SipUri, parse_host, parse_port, parse_uri
 
@@ -29,13 +29,14 @@ BRANCH_COOKIE = "z9hG4bK"
 _DIGITS = 128
 
 _VIA = re.compile(
-    rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([{TCHARS}]++)[ \t]++({HOST})"
+    rf"[Ss][Ii][Pp][ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([{TCHARS}]++)[ \t]++({HOST})"
     rf"(?:[ \t]*+:[ \t]*+([0-9]{{1,5}}+))?+({PARAMS})",
-    re.IGNORECASE | re.ASCII | re.DOTALL,
+    re.DOTALL,
 )
 _ABSOLUTE_URI = r"[A-Za-z][A-Za-z0-9+.\-]*+:"
 _NAME_ADDR = re.compile(
-    rf"(?:({QUOTED})[ \t]*+|([^\"<>,;]*+))<({_ABSOLUTE_URI}[^\s<>\"]++)>({PARAMS})", re.DOTALL
+    rf"(?:\"({QUOTED_TEXT})\"[ \t]*+|([^\"<>,;]*+))<({_ABSOLUTE_URI}[^\s<>\"]++)>({PARAMS})",
+    re.DOTALL,
 )
 # "If the URI is not enclosed in angle brackets, any semicolon-delimited parameters are
 # header-parameters, not URI parameters" (section 20); comma and question mark demand brackets.
@@ -159,7 +160,10 @@ def parse_name_addr(text: str, what: str) -> NameAddr:
     match = _NAME_ADDR.fullmatch(text)
     if match is not None:
         quoted, name, uri_text, params = match.groups()
-        name = unquote(quoted) if quoted else name.strip(" \t")
+        if quoted is None:
+            name = name.strip(" \t")
+        else:
+            name = unescape_pairs(quoted) if "\\" in quoted else quoted
     else:
         match = _ADDR_SPEC.fullmatch(text)
         if match is None:

@@ -95,7 +95,7 @@ class IncomingSession(InviteSession):
         """
         self._unanswered("reject")
         self._refuse_pending(status, now, headers, reason)
-        self._terminate()
+        self._terminate(now)
 
     def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """Take the caller's CANCEL: "the UAS … SHOULD respond to the INVITE with a 487"."""
@@ -123,7 +123,7 @@ class IncomingSession(InviteSession):
 
     def _give_in(self, status: int, reason: str, now: float) -> None:
         self._refuse_pending(status, now)
-        self._terminate()
+        self._terminate(now)
         self._agent.events.append(Canceled(self, reason))
 
     def _unanswered(self, verb: str) -> tuple[ServerTransaction, Request]:

@@ -95,9 +95,11 @@ class InviteSession:
     def reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Offer to change the session; ReinviteAnswered or ReinviteFailed will tell.
 
-        Raises LocalProtocolError unless the call is confirmed and no other INVITE is under way in
-        either direction (section 14.1).
+        Raises LocalProtocolError without an offer, and unless the call is confirmed and no other
+        INVITE is under way in either direction (section 14.1).
         """
+        if not body:
+            raise LocalProtocolError("expected an SDP offer in body")
         if self.state != CONFIRMED:
             raise LocalProtocolError(f"reinvite in state {self.state}")
         if self._reinvite or self._pending or self._accepted:
@@ -184,19 +186,18 @@ class InviteSession:
     def handle_timer(self, event: str, now: float) -> None:
         """Give up on a re-INVITE that got nothing but provisional responses."""
         self._timer = None
-        self._reinvite = None
         self._hang_up("refused", 408, now)
 
     # How a session ends.
 
     def _hang_up(self, reason: str, code: int | None, now: float, headers: Headers = ()) -> None:
-        self._terminate()
+        self._terminate(now)
         # A BYE that crosses ours still finds the session and gets its 200.
         self._agent.sessions[self.id] = self
         self._send("BYE", self._on_bye_response, now, headers)
         self._agent.events.append(Terminated(self, reason, code))
 
-    def _terminate(self) -> None:
+    def _terminate(self, now: float) -> None:
         """Leave every register and stop every timer; the dialog stays for what is in flight."""
         self.state = TERMINATED
         self._agent.sessions.pop(self.id, None)
@@ -204,6 +205,8 @@ class InviteSession:
         self._timer = None
         if self._accepted is not None:
             self._accepted.stop()
+        if self._reinvite is not None:
+            self._reinvite.limit(now)
         self._accepted = self._pending = self._reinvite = self._bye_headers = None
 
     def _on_bye_response(
@@ -222,7 +225,7 @@ class InviteSession:
             # "The UAS MUST still respond to any pending requests received for that dialog. It is
             # RECOMMENDED that a 487 (Request Terminated) response be generated" (section 15.1.2).
             self._refuse_pending(487, now)
-        self._terminate()
+        self._terminate(now)
         self._agent.events.append(Terminated(self, "bye"))
 
     def _receive_reinvite(

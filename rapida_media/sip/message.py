@@ -154,7 +154,9 @@ class Message:
         row = (self._index or self._indexed()).fields.get(key)
         if row is None:
             raise RemoteProtocolError(f"missing {name}", 400)
-        return tidy(row[1])
+        text = row[1]
+        # The usual case of tidy(), without the call.
+        return text.strip(" \t") if text.isascii() and "\r" not in text else tidy(text)
 
     def _addresses(self, key: str, name: str) -> list[NameAddr]:
         return [
@@ -171,11 +173,14 @@ class Message:
 
     @lazy
     def top_via(self) -> Via:
-        return parse_via(split_list(self._one("via", "Via"), "Via")[0])
+        text = self._one("via", "Via")
+        return parse_via(text if "," not in text else split_list(text, "Via")[0])
 
     @lazy
     def vias(self) -> list[Via]:
-        return [parse_via(item) for text in self._values("via") for item in split_list(text, "Via")]
+        top = self.top_via
+        items = [item for text in self._values("via") for item in split_list(text, "Via")]
+        return [top, *(parse_via(item) for item in items[1:])]
 
     @lazy
     def from_(self) -> NameAddr:

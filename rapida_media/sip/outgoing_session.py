@@ -97,7 +97,7 @@ class OutgoingSession(InviteSession):
         elif event == "cancel_limit":
             assert self._invite is not None, "the timer stops with the INVITE"
             self._invite.step("abandon", None, now)
-            self._fail(487, None)
+            self._fail(487, None, now)
         else:
             super().handle_timer(event, now)
 
@@ -118,7 +118,7 @@ class OutgoingSession(InviteSession):
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
         if response is None or status >= 300:
-            self._fail(status, response)
+            self._fail(status, response, now)
         elif status >= 200:
             self._receive_answer(transaction, response, now)
         else:
@@ -148,7 +148,7 @@ class OutgoingSession(InviteSession):
         except RemoteProtocolError:
             self._agent.counters.add("bad_answers")
             if self.state in (CALLING, RINGING):
-                self._fail(502, None)
+                self._fail(502, None, now)
             return
         self._agent.acknowledge(transaction, dialog, response.cseq.number, tag)
         if self.state not in (CALLING, RINGING):
@@ -156,7 +156,7 @@ class OutgoingSession(InviteSession):
             self._agent.send_within(dialog, "BYE", _ignore, now)
         elif self._canceling:
             self._agent.send_within(dialog, "BYE", _ignore, now)
-            self._fail(487, None)
+            self._fail(487, None, now)
         else:
             self._answer(dialog, offer_of(response))
 
@@ -168,12 +168,12 @@ class OutgoingSession(InviteSession):
         self._timer = None
         self._agent.events.append(Answered(self, body))
 
-    def _fail(self, status: int, response: Response | None) -> None:
+    def _fail(self, status: int, response: Response | None, now: float) -> None:
         """End an unanswered call; a cancelled one always ends with 487."""
         if self.state not in (CALLING, RINGING):
             return
         self._invite = None
-        self._terminate()
+        self._terminate(now)
         reason, retry_after = REASONS.get(status, ""), None
         if response is not None:
             reason, retry_after = response.reason, _retry_after(response)

@@ -15,7 +15,8 @@ from rapida_media.errors import RemoteProtocolError
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")
 TCHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{TCHARS}]++")
-QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+QUOTED_TEXT = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
+QUOTED = f'"{QUOTED_TEXT}"'
 
 # Parameters as they follow a value; group-less, so that it can end another pattern. The value is
 # wider than gen-value: peers put URIs, slashes and equal signs there without quoting them.
@@ -179,5 +180,9 @@ def unquote(text: str) -> str:
     """Read a quoted-string; anything else is given back as it is."""
     if not text.startswith('"') or _QUOTED.fullmatch(text) is None:
         return text
-    inner = text[1:-1]
-    return _PAIR.sub(r"\1", inner) if "\\" in inner else inner
+    return unescape_pairs(text[1:-1])
+
+
+def unescape_pairs(text: str) -> str:
+    """Undo the quoted-pairs inside a quoted-string."""
+    return _PAIR.sub(r"\1", text)

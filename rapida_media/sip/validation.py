@@ -71,7 +71,7 @@ def _check_fields(message: Message) -> None:
         if row is not None and len(row) != 2:
             raise RemoteProtocolError(f"more than one {name}", 400)
     # Reading a typed value is its check, also of being there.
-    _ = message.vias, message.top_via, message.from_, message.to, message.call_id, message.cseq
+    _ = message.vias, message.from_, message.to, message.call_id, message.cseq
     _ = message.max_forwards, message.contacts, message.content_type
     if "route" in index.fields or "record-route" in index.fields:
         _ = message.routes, message.record_routes

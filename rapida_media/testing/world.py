@@ -77,7 +77,7 @@ class World:
 
     def __init__(self, seed: int = 0, network: Network | None = None) -> None:
         self.clock = VirtualClock()
-        self.network = network or Network(seed)
+        self.network = Network(seed) if network is None else network
         self.nodes: dict[Address, Node] = {}
         self._seed = seed
 

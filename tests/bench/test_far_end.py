@@ -20,6 +20,7 @@ import pytest
 
 from bench.load.caller import read_media, read_message
 from bench.load.far_end import FarEnd
+from bench.load.level import refusal
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the far ends need cc")
 
@@ -180,6 +181,14 @@ def test_a_stream_that_stopped_is_one_long_gap(peers: list[socket.socket]) -> No
 
     assert figures["gap_us"]["over"] == CALLS
     assert figures["gap_us"]["max"] > 200_000
+
+
+def test_a_level_is_refused_when_the_generator_was_at_fault() -> None:
+    good = {"lateness_us": {"p999": 4_999}, "socket_drops": 0, "unsent": 0}
+    assert refusal(good) == ""
+    assert "sent late (p99.9 5.1 ms)" in refusal({**good, "lateness_us": {"p999": 5_100}})
+    assert "overflowed (3 packets)" in refusal({**good, "socket_drops": 3})
+    assert "could not send 2 packets" in refusal({**good, "unsent": 2})
 
 
 def test_the_answers_media_is_read_from_the_first_audio_line() -> None:

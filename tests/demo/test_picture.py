@@ -28,7 +28,7 @@ def test_silence_lies_on_the_floor() -> None:
 
 def test_the_events_of_a_report_become_marks_in_plain_words() -> None:
     report = {
-        "events": [{"at_ms": 12.5, "event": "first_media"}, {"at_ms": 2000, "event": "hangup"}]
+        "events": [{"at_ms": 12.5, "event": "first_media"}, {"at_ms": 2000, "event": "ended"}]
     }
     assert marks_of(report) == [Mark(0.0125, "first media"), Mark(2.0, "hang-up")]
 

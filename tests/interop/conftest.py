@@ -49,9 +49,22 @@ def baresip() -> str:
     return require("baresip")
 
 
+CONFIGURATION = """
+[store]
+recordings = "recordings/"
+[assistants.recorded]
+agent = "echo"
+record = true
+"""
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[RunningEngine]:
-    """An engine with the echo agent; the test fails when it logged a traceback."""
+    """An engine that echoes every call, and records those to ``sip:recorded@``.
+
+    The test fails when the engine logged a traceback.
+    """
+    (tmp_path / "rapida.toml").write_text(CONFIGURATION)
     with running_engine(tmp_path / "engine.log", "--agent", "echo", cwd=tmp_path) as running:
         yield running
     assert "Traceback" not in running.log.read_text(), running.log.read_text()

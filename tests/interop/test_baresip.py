@@ -1,78 +1,65 @@
-"""baresip, a softphone of another house, calls us: it speaks, and hears its own words back."""
+"""baresip, a softphone of another house: it calls us, and we call it."""
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import HOST, RunningEngine, free_port
+from rapida_media.demo.engine import RunningEngine, free_port, running_command
 
-from .audio import clipped_to_speech, match, read_wav
+from .audio import match, read_wav
+from .baresip import MODULES, Phone, likeness
+from .caller import call
 
 pytestmark = pytest.mark.interop
 
-MODULES = Path("/usr/lib/baresip/modules")
-QUIT_SECONDS = 20
+MakePhone = Callable[[str], Phone]
 
 
-def write_configuration(directory: Path, codec: str) -> None:
-    """One account, a file for a microphone, and both directions dumped as WAV files."""
-    (directory / "config").write_text(
-        f"module_path {MODULES}\n"
-        "module g711.so\nmodule aufile.so\nmodule sndfile.so\n"
-        "module_tmp account.so\nmodule_app menu.so\n"
-        f"audio_source aufile,{SPEECH}\n"
-        f"snd_path {directory}\n"
-        f"sip_listen {HOST}:{free_port()}\n"
-    )
-    account = f"<sip:phone@{HOST}>;regint=0;audio_codecs={codec}\n"
-    (directory / "accounts").write_text(account)
-    (directory / "contacts").touch()
+@pytest.fixture
+def make_phone(baresip: str, tmp_path: Path) -> MakePhone:
+    if not MODULES.is_dir():
+        pytest.skip(f"baresip's modules are not in {MODULES}")
 
+    def make(codec: str) -> Phone:
+        phone = Phone(baresip, tmp_path / "phone", free_port(), SPEECH)
+        phone.configure(codec)
+        return phone
 
-def baresip_calls(program: str, uri: str, directory: Path) -> str:
-    """Let baresip call until its file has been played, which makes it hang up."""
-    command = [program, "-4", "-f", str(directory), "-e", f"/dial {uri}", "-t", str(QUIT_SECONDS)]
-    phone = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert phone.stdout is not None
-    lines = []
-    try:
-        for line in phone.stdout:
-            lines.append(line)
-            if "terminated" in line:
-                break
-    finally:
-        phone.terminate()
-        rest, _ = phone.communicate(timeout=10)
-    return "".join(lines) + rest
+    return make
 
 
 @pytest.mark.parametrize("codec", ["pcmu", "pcma"])
-def test_baresip_hears_its_own_speech_back(
-    engine: RunningEngine, baresip: str, tmp_path: Path, codec: str
+def test_baresip_hears_its_own_speech_back_and_we_record_both_sides(
+    engine: RunningEngine, make_phone: MakePhone, tmp_path: Path, codec: str
 ) -> None:
-    if not MODULES.is_dir():
-        pytest.skip(f"baresip's modules are not in {MODULES}")
-    phone = tmp_path / "phone"
-    phone.mkdir()
-    write_configuration(phone, codec)
-    output = baresip_calls(baresip, engine.uri("echo"), phone)
+    phone = make_phone(codec)
+    output = phone.call(engine.uri("recorded"))
     assert "end of file" in output, output
-    (sent_file,) = phone.glob("dump-*-enc.wav")
-    (heard_file,) = phone.glob("dump-*-dec.wav")
-    rate_hz, (speech,) = read_wav(SPEECH)
-    (_, (sent,)), (_, (heard,)) = read_wav(sent_file), read_wav(heard_file)
-    words = clipped_to_speech(speech)
-    print(f"{codec}: sent {match(words, sent, rate_hz)}, heard {match(words, heard, rate_hz)}")
-    assert match(words, sent, rate_hz).correlation >= 0.99
-    assert match(words, heard, rate_hz).correlation >= 0.99
+    assert likeness(SPEECH, *phone.said()) >= 0.99
+    assert likeness(SPEECH, *phone.heard()) >= 0.99
+    (recording,) = (tmp_path / "recordings").glob("*.wav")
+    rate_hz, (far_end, agent) = read_wav(recording)
+    assert likeness(SPEECH, rate_hz, far_end) >= 0.99
+    assert likeness(SPEECH, rate_hz, agent) >= 0.99
+    assert 0 < match(far_end, agent, rate_hz).delay_ms <= 60
+
+
+def test_we_call_baresip_and_both_hear_the_other_speak(
+    make_phone: MakePhone, tmp_path: Path
+) -> None:
+    phone = make_phone("pcma")
+    recording = tmp_path / "call.wav"
+    with running_command(tmp_path / "baresip.log", phone.port, phone.command(25)):
+        report = call(
+            phone.uri, "--play", str(SPEECH), "--record", str(recording), "--duration", "6.9"
+        )
+    assert report["codec"].startswith("PCMA")
+    assert report["packets_lost"] == 0
+    rate_hz, (sent, heard) = read_wav(recording)
+    assert likeness(SPEECH, rate_hz, sent) >= 0.99
+    assert likeness(SPEECH, rate_hz, heard) >= 0.99
+    assert likeness(SPEECH, *phone.heard()) >= 0.99

@@ -11,6 +11,7 @@ import pytest
 from rapida_media.demo import SPEECH
 from rapida_media.demo.engine import HOST, RunningEngine
 
+from .audio import clipped_to_speech, match, read_wav
 from .caller import call
 from .sipp import Sipp
 
@@ -65,11 +66,17 @@ def test_calls_that_play_recorded_rtp_and_a_digit_all_succeed(
     (tmp_path / "replay").mkdir()
     (tmp_path / "replay" / "pcap").symlink_to(SIPP_PCAPS)
     uac = start_sipp(
-        "uac_pcap", f"{HOST}:{engine.port}", "-s", "echo",
+        "uac_pcap", f"{HOST}:{engine.port}", "-s", "recorded",
         "-m", "10", "-r", "20", "-timeout", "30", "-timeout_error", name="replay",
     )  # fmt: skip
     result = uac.wait(timeout=40)
     assert (result.exit_code, result.successful, result.troubles, result.errors) == (0, 10, {}, "")
+    recordings = list((tmp_path / "recordings").glob("*.wav"))
+    assert len(recordings) == 10
+    for recording in recordings:
+        rate_hz, (far_end, agent) = read_wav(recording)
+        assert len(far_end) >= 7.5 * rate_hz
+        assert match(clipped_to_speech(far_end), agent, rate_hz).correlation >= 0.99
 
 
 def test_sipp_answers_our_call_and_returns_our_speech(

@@ -12,7 +12,6 @@ from media_message_spec import DecoderSpec, EncoderSpec, Media, media_of
 
 from rapida_media.kernels import MediaMessage, MediaMessageDecoder, MediaMessageEncoder
 from rapida_media.kernels import _media_message as kernel
-from rapida_media.kernels import _resample as resampler
 
 SILENCE = base64.b64encode(b"\xff" * 160).decode()  # mu-law, 20 ms
 TWILIO = (
@@ -465,7 +464,3 @@ def test_half_a_sample_to_encode_is_refused_and_changes_nothing():
     with pytest.raises(ValueError, match="whole 16-bit samples"):
         encoder.encode(b"abc")
     assert encoder.encode(noise(640)) == other.encode(noise(640))
-
-
-def test_the_variants_are_those_of_the_resampler():
-    assert kernel.variants() == resampler.variants()

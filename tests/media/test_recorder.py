@@ -199,6 +199,22 @@ def test_a_folder_that_cannot_be_made_is_remembered(tmp_path: Path) -> None:
     assert recorder.dropped_samples == 1
 
 
+def test_an_error_at_close_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = StereoRecorder(tmp_path / "call.wav")
+    recorder.write_left(0, bytes(640))
+    close = os.close
+
+    def failing(fd: int) -> None:
+        close(fd)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", failing)
+        recorder.close()
+    assert recorder.error is not None
+    assert len(read_stereo(recorder.path)) == 320
+
+
 @pytest.fixture
 def _limited_file_size() -> object:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,0 +1,279 @@
+# cython: boundscheck=False, wraparound=False
+"""One RTP media stream and the fused payload paths, as Python objects.
+
+The work is in stream.c and below; here arguments are checked and values converted. The legs own a
+``MediaStream`` per call; the signatures and their meaning are in ``_stream.pyi``.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.math cimport INFINITY, isfinite
+from libc.string cimport memset
+
+from rapida_media.errors import LocalProtocolError
+
+CONCEALED = RM_FRAME_CONCEALED
+SILENCE = RM_FRAME_SILENCE
+TALKSPURT_START = RM_FRAME_TALKSPURT_START
+DIGIT = RM_FRAME_DIGIT
+
+cdef str DIGITS = "0123456789*#ABCD"
+cdef enum:
+    SAMPLES_PER_MS = 16
+    FRAME_BYTES = 640
+    # RFC 4733 section 2.5.1.3: longer events need segments; 65535 units at 16 kHz are 4095 ms.
+    EVENT_MIN_MS = 20
+    EVENT_MAX_MS = 4000
+    GAP_MAX_MS = 10000
+
+
+cdef rm_encoding _encoding(name) except RM_NO_ENCODING:
+    cdef rm_encoding encoding = RM_NO_ENCODING
+    if isinstance(name, str):
+        encoding = rm_encoding_named((<str>name).encode())
+    if encoding == RM_NO_ENCODING:
+        raise LocalProtocolError(f"encoding: expected PCMU, PCMA or L16/16000, got {name!r}")
+    return encoding
+
+
+cdef int _payload_type(number) except -1:
+    if not isinstance(number, int) or not 0 <= number <= 127:
+        raise LocalProtocolError(f"payload type: expected 0 to 127, got {number!r}")
+    return number
+
+
+cdef int _set_remote(rm_stream_config *config, remote) except -1:
+    if remote is None or remote[1] == 0:
+        return 0
+    host, port = remote
+    if not 0 < port < 65536 or not rm_address_parse(&config.remote, host.encode(), port):
+        raise LocalProtocolError(f"remote: expected a numeric address and a port, got {remote!r}")
+    return 0
+
+
+cdef int _check_now(double now) except -1:
+    if not isfinite(now):
+        raise LocalProtocolError("now: expected finite monotonic seconds")
+    return 0
+
+
+cdef class MediaStream:
+    def __cinit__(self, *, unsigned int ssrc, unsigned short sequence_number,
+                  unsigned int timestamp, double gap_wait_ms=40.0,
+                  unsigned int playout_limit_ms=600_000):
+        if not 0 <= gap_wait_ms <= 10_000 or not 20 <= playout_limit_ms <= 3_600_000:
+            raise LocalProtocolError("gap_wait_ms or playout_limit_ms is out of range")
+        if not rm_stream_init(&self.core, ssrc, sequence_number, timestamp, gap_wait_ms / 1000,
+                              playout_limit_ms * SAMPLES_PER_MS):
+            raise MemoryError
+
+    def __dealloc__(self):
+        rm_stream_free(&self.core)
+
+    def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
+                  send_event=None, remote, bint sending=True, bint receiving=True,
+                  silence="send"):
+        cdef rm_stream_config config
+        memset(&config, 0, sizeof(config))
+        for number, name in receive.items():
+            config.receive[_payload_type(number)] = _encoding(name)
+        for number in receive_events:
+            config.receive[_payload_type(number)] = RM_MEANS_EVENT
+        if silence not in ("send", "suppress"):
+            raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
+        config.send_payload_type = _payload_type(send_payload_type)
+        config.send_encoding = _encoding(send_encoding)
+        config.send_event = -1 if send_event is None else _payload_type(send_event)
+        _set_remote(&config, remote)
+        config.sending = sending
+        config.receiving = receiving
+        config.suppress_silence = silence == "suppress"
+        rm_stream_configure(&self.core, &config)
+
+    # --- ingress
+
+    def receive_datagram(self, bytes data not None, tuple source not None, double now):
+        cdef rm_address address
+        _check_now(now)
+        rm_address_parse(&address, (<str?>source[0]).encode(), source[1])
+        rm_stream_receive(&self.core, <const uint8_t *>PyBytes_AS_STRING(data),
+                          PyBytes_GET_SIZE(data), &address, now)
+
+    def next_timeout(self):
+        return None if self.core.timeout == INFINITY else self.core.timeout
+
+    def handle_timeout(self, double now):
+        _check_now(now)
+        rm_stream_handle_timeout(&self.core, now)
+
+    def next_frame(self):
+        cdef const rm_frame *frame = rm_frame_line_front(&self.core.ingress.line)
+        if frame == NULL:
+            return None
+        cdef tuple taken = (frame.pts, frame.flags,
+                            PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES))
+        rm_frame_line_drop_front(&self.core.ingress.line)
+        return taken
+
+    def next_digit(self):
+        cdef rm_digit digit
+        if not rm_event_next_digit(&self.core.events, &digit):
+            return None
+        name = DIGITS[digit.event] if digit.event < 16 else "flash"
+        return name, digit.duration_ms, digit.pts
+
+    # --- egress
+
+    def start(self, double now):
+        _check_now(now)
+        rm_sender_start(&self.core.sender, now)
+
+    def write(self, bytes pcm not None):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(pcm)
+        if size % 2:
+            raise LocalProtocolError(f"write: expected whole 16-bit samples, got {size} bytes")
+        return rm_playout_write(&self.core.sender.playout, PyBytes_AS_STRING(pcm), size // 2)
+
+    def clear(self):
+        return rm_playout_clear(&self.core.sender.playout) // SAMPLES_PER_MS
+
+    def mark(self, int64_t mark_id):
+        cdef rm_cue cue
+        memset(&cue, 0, sizeof(cue))
+        cue.kind = RM_CUE_MARK
+        cue.mark_id = mark_id
+        if not rm_playout_append(&self.core.sender.playout, cue):
+            raise LocalProtocolError("mark: too many marks and digits are waiting")
+        if not self.core.sender.event.active:
+            rm_playout_reach(&self.core.sender.playout)
+
+    def next_mark(self):
+        cdef rm_cue cue
+        if not rm_playout_next_mark(&self.core.sender.playout, &cue):
+            return None
+        return cue.mark_id, bool(cue.played)
+
+    def send_digits(self, str digits not None, int duration_ms=100, int gap_ms=50):
+        cdef rm_cue cue
+        memset(&cue, 0, sizeof(cue))
+        events = [DIGITS.find(digit) for digit in digits.upper()]
+        if -1 in events:
+            raise LocalProtocolError(f"digits: expected only {DIGITS}")
+        if not (EVENT_MIN_MS <= duration_ms <= EVENT_MAX_MS and 0 <= gap_ms <= GAP_MAX_MS):
+            raise LocalProtocolError(
+                f"duration_ms or gap_ms: expected {EVENT_MIN_MS} to {EVENT_MAX_MS} and "
+                f"0 to {GAP_MAX_MS}, got {duration_ms} and {gap_ms}"
+            )
+        if self.core.sender.event_payload_type < 0:
+            raise LocalProtocolError("digits: the peer takes no telephone-event")
+        if not rm_playout_reserve(&self.core.sender.playout, len(events)):
+            raise LocalProtocolError("digits: too many marks and digits are waiting")
+        cue.kind = RM_CUE_DIGIT
+        cue.duration_ms = duration_ms
+        cue.gap_ms = gap_ms
+        for event in events:
+            cue.event = event
+            rm_playout_append(&self.core.sender.playout, cue)
+
+    @property
+    def queued_ms(self):
+        cdef uint32_t queued = rm_playout_queued(&self.core.sender.playout)
+        return (queued + SAMPLES_PER_MS - 1) // SAMPLES_PER_MS
+
+    @property
+    def idle(self):
+        return bool(rm_sender_idle(&self.core.sender))
+
+    def datagrams_to_send(self, double now):
+        cdef uint8_t packet[RM_PACKET_BYTES]
+        cdef size_t size
+        _check_now(now)
+        datagrams = []
+        remote = None
+        while True:
+            size = rm_sender_next(&self.core.sender, now, packet)
+            if size == 0:
+                return datagrams
+            if remote is None:
+                remote = self.remote
+            datagrams.append((PyBytes_FromStringAndSize(<const char *>packet, size), remote))
+
+    def next_send_time(self):
+        return self.core.sender.due
+
+    @property
+    def remote(self):
+        cdef char text[RM_ADDRESS_TEXT_BYTES]
+        cdef const rm_address *remote = &self.core.latch.remote
+        if remote.family == 0:
+            return None
+        rm_address_format(remote, text)
+        return (<bytes>text).decode(), remote.port
+
+    def statistics(self):
+        cdef const rm_stream *core = &self.core
+        cdef const rm_stream_counters *counters = &core.counters
+        return {
+            "packets_received": counters.packets_received,
+            "octets_received": counters.octets_received,
+            "packets_lost": rm_stream_lost(core),
+            "loss": rm_stream_loss(core),
+            "jitter_ms": rm_stream_jitter_ms(core),
+            "late": core.ingress.late,
+            "duplicate": counters.duplicate,
+            "reordered": counters.reordered,
+            "on_probation": counters.on_probation,
+            "concealed_frames": core.ingress.line.concealed,
+            "dropped_frames": core.ingress.line.dropped,
+            "bad_header": counters.bad_header,
+            "bad_payload": counters.bad_payload + core.events.malformed,
+            "unknown_payload_type": counters.unknown_payload_type,
+            "unknown_events": core.events.unknown,
+            "dropped_digits": core.events.dropped,
+            "wrong_source": counters.wrong_source,
+            "ssrc_changes": counters.ssrc_changes,
+            "restarts": counters.restarts,
+            "latched": int(core.latch.frozen),
+            "receive_errors": counters.receive_errors,
+            "packets_sent": core.sender.packets,
+            "octets_sent": core.sender.octets,
+            "silence_packets_sent": core.sender.silence_packets,
+            "played_ms": core.sender.played // SAMPLES_PER_MS,
+            "dropped_samples": core.sender.playout.dropped,
+            "cleared_samples": core.sender.playout.cleared,
+            "unsent_digits": core.sender.digits_dropped + core.sender.playout.digits_cleared,
+            "late_ticks": core.sender.late_ticks,
+            "skipped_ticks": core.sender.skipped_ticks,
+            "send_errors": counters.send_errors,
+        }
+
+
+cdef class PayloadDecoder:
+    cdef rm_payload_decoder core
+
+    def __cinit__(self, encoding):
+        rm_payload_decoder_use(&self.core, _encoding(encoding))
+
+    def decode(self, bytes payload not None):
+        cdef size_t size = PyBytes_GET_SIZE(payload)
+        cdef bytes pcm = PyBytes_FromStringAndSize(
+            NULL, 2 * rm_payload_samples(self.core.encoding, size))
+        rm_payload_decode(&self.core, <const uint8_t *>PyBytes_AS_STRING(payload), size,
+                          <int16_t *>PyBytes_AS_STRING(pcm))
+        return pcm
+
+
+cdef class PayloadEncoder:
+    cdef rm_payload_encoder core
+
+    def __cinit__(self, encoding):
+        rm_payload_encoder_use(&self.core, _encoding(encoding))
+
+    def encode(self, bytes pcm not None):
+        cdef size_t size = PyBytes_GET_SIZE(pcm)
+        if size % 4:
+            raise LocalProtocolError(f"encode: expected pairs of 16-bit samples, got {size} bytes")
+        cdef bytes payload = PyBytes_FromStringAndSize(
+            NULL, size if self.core.encoding == RM_L16_16000 else size // 4)
+        rm_payload_encode(&self.core, <const int16_t *>PyBytes_AS_STRING(pcm), size // 2,
+                          <uint8_t *>PyBytes_AS_STRING(payload))
+        return payload

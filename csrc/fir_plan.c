@@ -1,0 +1,163 @@
+/* Plans for polyphase resampling; see fir_plan.h. */
+#include "fir_plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "fir_tables.h"
+
+static const struct prototype {
+    rm_profile profile;
+    int lower_is_8k;
+    uint32_t factor, length;
+    const int32_t *taps;
+    const double *delay;
+} prototypes[] = {
+#define TABLE(profile, is_8k, factor, name) \
+    {profile, is_8k, factor, sizeof name##_taps / sizeof *name##_taps, name##_taps, &name##_delay}
+    TABLE(RM_TELEPHONY, 1, 2, telephony_2),           TABLE(RM_TELEPHONY, 1, 3, telephony_3),
+    TABLE(RM_TELEPHONY, 1, 4, telephony_4),           TABLE(RM_TELEPHONY, 1, 6, telephony_6),
+    TABLE(RM_WIDEBAND, 0, 2, wideband_2),             TABLE(RM_WIDEBAND, 0, 3, wideband_3),
+    TABLE(RM_WIDEBAND, 0, 4, wideband_4),             TABLE(RM_LOW_DELAY, 1, 2, telephony_low_delay_2),
+    TABLE(RM_LOW_DELAY, 1, 3, telephony_low_delay_3), TABLE(RM_LOW_DELAY, 1, 4, telephony_low_delay_4),
+    TABLE(RM_LOW_DELAY, 1, 6, telephony_low_delay_6), TABLE(RM_LOW_DELAY, 0, 2, wideband_low_delay_2),
+    TABLE(RM_LOW_DELAY, 0, 3, wideband_low_delay_3),  TABLE(RM_LOW_DELAY, 0, 4, wideband_low_delay_4),
+#undef TABLE
+};
+
+/* The tap for the sample `back` before the newest one; 0 outside the window. */
+static int32_t tap(const rm_fir_plan *plan, uint32_t phase, int back)
+{
+    if (back < 0 || back >= (int)plan->window)
+        return 0;
+    return plan->coefficients[phase * plan->window + plan->window - 1 - (uint32_t)back];
+}
+
+uint32_t rm_fir_plan_past(const rm_fir_plan *plan)
+{
+    return (plan->window - 1 + plan->down - 1) / plan->down;
+}
+
+typedef struct two_taps {
+    int32_t first, second; /* for x[offset], x[offset + 1] */
+    uint32_t offset;
+} two_taps;
+
+static int32_t weight(two_taps pair)
+{
+    return abs(pair.first) + abs(pair.second);
+}
+
+/* Insert into `pairs`, ordered by weight. */
+static void insert(two_taps *pairs, uint32_t count, two_taps pair)
+{
+    for (; count > 0 && weight(pairs[count - 1]) > weight(pair); count--)
+        pairs[count] = pairs[count - 1];
+    pairs[count] = pair;
+}
+
+/* Collect the pairs by which row `row` looks at all streams, the lightest first; none for taps that
+ * are zero. */
+static uint32_t collect(const rm_fir_plan *plan, uint32_t row, two_taps *pairs)
+{
+    int down = (int)plan->down, past = (int)rm_fir_plan_past(plan);
+    uint32_t phase = row * plan->down % plan->up, count = 0;
+    int newest = (int)(row * plan->down / plan->up); /* position in the period of M inputs */
+    for (int stream = 0; stream < down; stream++) {
+        for (int element = -past; element <= 0; element += 2) {
+            /* x[element * M + stream] of the period lies this far behind the newest sample: */
+            int back = newest - (element * down + stream);
+            two_taps pair = {tap(plan, phase, back), tap(plan, phase, back - down),
+                             (uint32_t)(stream * RM_FIR_STREAM + element + past)};
+            if (weight(pair) > 0)
+                insert(pairs, count++, pair);
+        }
+    }
+    return count;
+}
+
+static int32_t packed(int32_t first, int32_t second)
+{
+    return (int32_t)((uint32_t)(uint16_t)first | (uint32_t)second << 16);
+}
+
+/* coefficient = high * 64 + low, -32 <= low < 32 */
+static int32_t high_part(int32_t coefficient)
+{
+    return (coefficient + (1 << (RM_FIR_SPLIT - 1))) >> RM_FIR_SPLIT;
+}
+
+static int32_t low_part(int32_t coefficient)
+{
+    return coefficient - high_part(coefficient) * (1 << RM_FIR_SPLIT);
+}
+
+/* Write one row. As many pairs as the 32 bits of the low sum allow stay unsplit: the sum of their
+ * absolute values, with 32 for each low part, times 32768 is below 2^31. */
+static void build_row(rm_fir_plan *plan, uint32_t row, uint32_t first)
+{
+    two_taps pairs[RM_MAX_PAIRS];
+    uint32_t count = collect(plan, row, pairs), small = 0;
+    assert(first + count <= RM_MAX_PAIRS);
+    int32_t room = 65535 - 64 * (int32_t)count;
+    while (small < count && weight(pairs[small]) <= INT16_MAX && weight(pairs[small]) <= room)
+        room -= weight(pairs[small++]);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t a = pairs[i].first, b = pairs[i].second;
+        rm_fir_pair split = {packed(low_part(a), low_part(b)), packed(high_part(a), high_part(b)),
+                             pairs[i].offset};
+        rm_fir_pair whole = {packed(a, b), 0, pairs[i].offset};
+        plan->pairs[first + i] = i < small ? whole : split;
+    }
+    bool delay_only = count == 1 && pairs[0].first == 1 << RM_FIR_SHIFT && pairs[0].second == 0;
+    plan->rows[row] = (rm_fir_row){first, count, small, delay_only};
+}
+
+/* Coefficients are integers of 20 fractional bits: the sum of a phase's absolute values stays below
+ * 2.6, so the sum of the high parts (14 bits) times 32768 fits 32 bits. The rounding raises no stop
+ * band by more than 1 dB; 16 bits would by 15 dB. */
+static void build(rm_fir_plan *plan, const struct prototype *prototype, uint32_t up, uint32_t down)
+{
+    plan->up = up;
+    plan->down = down;
+    plan->window = (prototype->length + up - 1) / up;
+    assert(plan->window * up <= RM_MAX_TAPS && rm_fir_plan_past(plan) <= RM_FIR_PAST);
+    int64_t divisor = (int64_t)prototype->factor << ((30 - RM_FIR_SHIFT));
+    for (uint32_t i = 0; i < plan->window * up; i++) {
+        /* Tap i belongs to phase i mod L, and there to the sample i / L before the newest one. */
+        int64_t scaled = i < prototype->length ? (int64_t)prototype->taps[i] * up * 2 : 0;
+        int64_t rounded = (scaled + (scaled < 0 ? -divisor : divisor)) / (2 * divisor);
+        plan->coefficients[(i % up) * plan->window + plan->window - 1 - i / up] = (int32_t)rounded;
+    }
+    for (uint32_t row = 0, used = 0; row < up; used += plan->rows[row++].count)
+        build_row(plan, row, used);
+}
+
+static int greatest_common_divisor(int a, int b)
+{
+    return b == 0 ? a : greatest_common_divisor(b, a % b);
+}
+
+bool rm_fir_plan_build(rm_fir_plan *plan, int from_hz, int to_hz, rm_profile profile)
+{
+    static const int rates[] = {8000, 16000, 24000, 32000, 48000};
+    int known = 0;
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+        known += (rates[i] == from_hz) + (rates[i] == to_hz);
+    if (known != 2 || from_hz == to_hz)
+        return false;
+    int common = greatest_common_divisor(from_hz, to_hz);
+    uint32_t up = (uint32_t)(to_hz / common), down = (uint32_t)(from_hz / common);
+    int lower = from_hz < to_hz ? from_hz : to_hz;
+    for (size_t i = 0; i < sizeof prototypes / sizeof *prototypes; i++) {
+        const struct prototype *prototype = &prototypes[i];
+        if (prototype->profile != profile || prototype->lower_is_8k != (lower == 8000)
+            || prototype->factor != (up > down ? up : down))
+            continue;
+        build(plan, prototype, up, down);
+        plan->delay_ms = *prototype->delay * 1000.0 / ((double)up * from_hz);
+        return true;
+    }
+    return false;
+}
+

@@ -1,0 +1,88 @@
+#include "payload.h"
+
+#include <string.h>
+
+#include "g711.h"
+
+enum { CHUNK = 160 }; /* 20 ms at 8 kHz: a usual packet takes one round */
+
+rm_encoding rm_encoding_named(const char *name)
+{
+    if (strcmp(name, "PCMU") == 0)
+        return RM_PCMU;
+    if (strcmp(name, "PCMA") == 0)
+        return RM_PCMA;
+    return strcmp(name, "L16/16000") == 0 ? RM_L16_16000 : RM_NO_ENCODING;
+}
+
+void rm_payload_decoder_use(rm_payload_decoder *decoder, rm_encoding encoding)
+{
+    if (decoder->encoding == encoding)
+        return;
+    decoder->encoding = encoding;
+    rm_up2_reset(&decoder->up);
+}
+
+void rm_payload_encoder_use(rm_payload_encoder *encoder, rm_encoding encoding)
+{
+    if (encoder->encoding == encoding)
+        return;
+    encoder->encoding = encoding;
+    rm_down2_reset(&encoder->down);
+}
+
+static uint16_t swap_bytes(uint16_t word) { return (uint16_t)(word << 8 | word >> 8); }
+
+/* Network order ↔ host order is the same exchange of bytes in both directions. */
+static void copy_network_order(void *to, const void *from, size_t n)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    memcpy(to, from, 2 * n);
+#else
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word;
+        memcpy(&word, (const uint8_t *)from + 2 * i, 2);
+        word = swap_bytes(word);
+        memcpy((uint8_t *)to + 2 * i, &word, 2);
+    }
+#endif
+}
+
+void rm_payload_decode(rm_payload_decoder *decoder, const uint8_t *payload, size_t payload_bytes,
+                       int16_t *pcm)
+{
+    if (decoder->encoding == RM_L16_16000) {
+        copy_network_order(pcm, payload, payload_bytes / 2);
+        return;
+    }
+    int16_t narrow[CHUNK];
+    for (size_t done = 0; done < payload_bytes; done += CHUNK) {
+        size_t n = payload_bytes - done < CHUNK ? payload_bytes - done : CHUNK;
+        if (decoder->encoding == RM_PCMU)
+            rm_ulaw_decode(payload + done, narrow, n);
+        else
+            rm_alaw_decode(payload + done, narrow, n);
+        rm_up2_push(&decoder->up, narrow, n, pcm + 2 * done);
+    }
+}
+
+size_t rm_payload_encode(rm_payload_encoder *encoder, const int16_t *pcm, size_t n,
+                         uint8_t *payload)
+{
+    if (encoder->encoding == RM_L16_16000) {
+        copy_network_order(payload, pcm, n);
+        return 2 * n;
+    }
+    size_t written = 0;
+    int16_t narrow[CHUNK];
+    for (size_t done = 0; done < n; done += 2 * CHUNK) {
+        size_t part = n - done < 2 * CHUNK ? n - done : 2 * CHUNK;
+        size_t samples = rm_down2_push(&encoder->down, pcm + done, part, narrow);
+        if (encoder->encoding == RM_PCMU)
+            rm_ulaw_encode(narrow, payload + written, samples);
+        else
+            rm_alaw_encode(narrow, payload + written, samples);
+        written += samples;
+    }
+    return written;
+}

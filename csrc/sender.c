@@ -1,0 +1,166 @@
+#include "sender.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    TICKS_PER_SECOND = 50,
+    TICK_MS = 1000 / TICKS_PER_SECOND,
+    TICK_SAMPLES = 16000 / TICKS_PER_SECOND,
+    CATCH_UP_TICKS = 10,
+    /* After so many ticks of zeros the resampler holds nothing but zeros (its memory is 78 samples
+     * of 320), so a silent payload is a constant. */
+    FLUSHED_TICKS = 2,
+};
+
+void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
+                    uint32_t limit_samples)
+{
+    *s = (rm_sender){
+        .due = INFINITY,
+        .marker_next = true,
+        .sequence_number = sequence_number,
+        .timestamp = timestamp,
+        .ssrc = ssrc,
+        .event_payload_type = -1,
+    };
+    rm_playout_init(&s->playout, limit_samples);
+}
+
+void rm_sender_free(rm_sender *s) { rm_playout_free(&s->playout); }
+
+void rm_sender_start(rm_sender *s, double now)
+{
+    s->start = now;
+    s->due = now;
+    s->tick = 0;
+}
+
+bool rm_sender_idle(const rm_sender *s)
+{
+    return rm_playout_queued(&s->playout) == 0 && !rm_playout_has_cues(&s->playout) &&
+           !s->event.active;
+}
+
+/* --- what one tick sends ----------------------------------------------------------------- */
+
+static uint32_t units_per_tick(const rm_sender *s)
+{
+    return rm_encoding_rate_hz(s->encoder.encoding) / TICKS_PER_SECOND;
+}
+
+static uint8_t *header(rm_sender *s, uint8_t *packet, uint8_t payload_type, bool marker,
+                       uint32_t timestamp)
+{
+    rm_rtp_write_header(packet, marker, payload_type, s->sequence_number++, timestamp, s->ssrc);
+    return packet + RM_RTP_HEADER_BYTES;
+}
+
+/* Start the digit whose turn it is; those the peer no longer takes are passed over. */
+static void begin_event(rm_sender *s)
+{
+    const rm_cue *cue;
+    while (!s->event.active && (cue = rm_playout_reach(&s->playout)) != NULL) {
+        if (s->event_payload_type < 0)
+            s->digits_dropped++;
+        else
+            rm_event_sender_begin(&s->event, cue->event, s->timestamp,
+                                  cue->duration_ms * units_per_tick(s) / TICK_MS,
+                                  (cue->gap_ms + TICK_MS - 1u) / TICK_MS);
+        rm_playout_pass_digit(&s->playout);
+    }
+}
+
+static size_t event_packet(rm_sender *s, uint8_t *packet)
+{
+    uint8_t payload[RM_EVENT_BYTES];
+    bool marker = false;
+    size_t bytes = rm_event_sender_tick(&s->event, units_per_tick(s), payload, &marker);
+    s->marker_next = true; /* the audio that follows is a new talk-spurt */
+    if (bytes == 0 || s->event_payload_type < 0)
+        return 0;
+    memcpy(header(s, packet, (uint8_t)s->event_payload_type, marker, s->event.timestamp), payload,
+           bytes);
+    return RM_RTP_HEADER_BYTES + bytes;
+}
+
+static size_t silent_payload(const rm_sender *s, uint8_t *payload)
+{
+    static const uint8_t zero[] = {[RM_PCMU] = 0xff, [RM_PCMA] = 0xd5, [RM_L16_16000] = 0};
+    rm_encoding encoding = s->encoder.encoding;
+    size_t bytes = units_per_tick(s) * rm_encoding_bytes_per_sample(encoding);
+    memset(payload, zero[encoding], bytes);
+    return bytes;
+}
+
+static size_t audio_packet(rm_sender *s, uint8_t *packet)
+{
+    int16_t pcm[TICK_SAMPLES];
+    size_t n = rm_playout_read(&s->playout, pcm, TICK_SAMPLES);
+    rm_playout_reach(&s->playout);
+    s->played += n;
+    s->silent_ticks = n > 0 ? 0 : s->silent_ticks + 1;
+    /* The first silent tick of a pause still goes out: it carries what the resampler holds back of
+     * the last sound. */
+    if (s->suppress && n == 0 && (s->silent_ticks > 1 || s->packets == 0)) {
+        s->marker_next = true;
+        return 0;
+    }
+    memset(pcm + n, 0, (TICK_SAMPLES - n) * sizeof *pcm);
+    uint8_t *payload = header(s, packet, s->payload_type, s->marker_next, s->timestamp);
+    s->marker_next = false;
+    s->silence_packets += n == 0;
+    return RM_RTP_HEADER_BYTES + (s->silent_ticks > FLUSHED_TICKS
+                                      ? silent_payload(s, payload)
+                                      : rm_payload_encode(&s->encoder, pcm, TICK_SAMPLES, payload));
+}
+
+static size_t run_tick(rm_sender *s, uint8_t *packet)
+{
+    if (!s->sending) {
+        s->marker_next = true;
+        return 0;
+    }
+    if (!s->event.active)
+        begin_event(s);
+    size_t bytes = s->event.active ? event_packet(s, packet) : audio_packet(s, packet);
+    if (bytes > 0) {
+        s->packets++;
+        s->octets += bytes - RM_RTP_HEADER_BYTES;
+    }
+    return bytes;
+}
+
+/* --- the schedule ------------------------------------------------------------------------ */
+
+static void pass_ticks(rm_sender *s, uint64_t ticks)
+{
+    s->tick += ticks;
+    s->timestamp += (uint32_t)ticks * units_per_tick(s);
+    s->due = s->start + (double)s->tick / TICKS_PER_SECOND;
+}
+
+/* More than a burst behind (a suspended machine): give up the ticks before it. */
+static void skip_hopeless(rm_sender *s, double now)
+{
+    double behind = fmin((now - s->due) * TICKS_PER_SECOND, 1e15);
+    if (!(behind > CATCH_UP_TICKS))
+        return;
+    uint64_t ticks = (uint64_t)behind - CATCH_UP_TICKS;
+    s->skipped_ticks += ticks;
+    s->marker_next |= ticks > 0;
+    pass_ticks(s, ticks);
+}
+
+size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
+{
+    skip_hopeless(s, now);
+    while (s->due <= now) {
+        size_t bytes = run_tick(s, packet);
+        pass_ticks(s, 1);
+        s->late_ticks += s->due <= now;
+        if (bytes > 0)
+            return bytes;
+    }
+    return 0;
+}

@@ -1,0 +1,53 @@
+/* Egress of one stream: 20 ms of playout → one RTP packet, on an absolute schedule.
+ *
+ *   tick n is due at start + n × 20 ms, never later because an earlier one was late
+ *   timestamp   moves by 20 ms of its clock at every tick, sent or not (RFC 3550 section 5.1)
+ *   marker      on the first packet after ticks without one
+ *   late        ticks are caught up, ten at most; the rest is skipped, in time but not in audio
+ *
+ * Called by stream.c. */
+#ifndef RM_SENDER_H
+#define RM_SENDER_H
+
+#include "payload.h"
+#include "playout.h"
+#include "rtp.h"
+#include "telephone_event.h"
+
+enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 640 }; /* the largest we send */
+
+typedef struct rm_sender {
+    double due; /* of the next tick; INFINITY before the start */
+    double start;
+    uint64_t tick; /* the one that is due then */
+    bool sending;
+    bool suppress; /* send nothing, rather than encoded silence, while nothing is queued */
+    bool marker_next;
+    uint32_t silent_ticks; /* since the last sample was encoded */
+    uint16_t sequence_number;
+    uint32_t timestamp; /* of the next tick */
+    uint32_t ssrc;
+    uint8_t payload_type;
+    int16_t event_payload_type; /* -1: the peer takes no events */
+    rm_payload_encoder encoder;
+    rm_event_sender event;
+    rm_playout playout;
+    uint64_t packets, octets;
+    uint64_t late_ticks, skipped_ticks;
+    uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
+    uint64_t played;  /* samples */
+    uint64_t silence_packets;
+} rm_sender;
+
+void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
+                    uint32_t limit_samples);
+void rm_sender_free(rm_sender *s);
+void rm_sender_start(rm_sender *s, double now);
+
+/* Write the next packet that is due; returns its size, or 0 when nothing more is due. */
+size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES]);
+
+/* Nothing queued, nothing in progress. */
+bool rm_sender_idle(const rm_sender *s);
+
+#endif

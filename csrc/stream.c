@@ -1,0 +1,217 @@
+#include "stream.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A packet of more audio than this is not telephony but an attack on our memory. */
+enum { PACKET_MAX_SAMPLES = 16000 / 5 };
+
+bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
+                    double gap_wait, uint32_t playout_limit_samples)
+{
+    *s = (rm_stream){.timeout = INFINITY};
+    rm_sender_init(&s->sender, ssrc, sequence_number, timestamp, playout_limit_samples);
+    rm_event_receiver_init(&s->events);
+    return rm_ingress_init(&s->ingress, gap_wait);
+}
+
+void rm_stream_free(rm_stream *s)
+{
+    rm_sender_free(&s->sender);
+    rm_ingress_free(&s->ingress);
+}
+
+void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
+{
+    memcpy(s->receive, config->receive, sizeof s->receive);
+    rm_latch_signal(&s->latch, &config->remote);
+    s->receiving = config->receiving;
+    s->sender.sending = config->sending && config->remote.family != 0;
+    s->sender.suppress = config->suppress_silence;
+    s->sender.payload_type = config->send_payload_type;
+    s->sender.event_payload_type = config->send_event;
+    rm_payload_encoder_use(&s->sender.encoder, config->send_encoding);
+    if (!s->ingress.heard) /* events before any audio: the likely clock */
+        s->ingress.rate_hz = rm_encoding_rate_hz(config->send_encoding);
+}
+
+/* --- which source is it ------------------------------------------------------------------ */
+
+static void close_beginning(rm_stream *s, int64_t lost, uint32_t expected)
+{
+    s->counters.lost_before += lost;
+    s->counters.expected_before += expected;
+}
+
+/* A packet of an SSRC that is not the current one. It takes over after two packets in a row, with
+ * none of the current source between them, or at once with a marker: that is how a far end which
+ * switches its source begins to talk. */
+static rm_verdict judge_candidate(rm_stream *s, const rm_rtp *rtp)
+{
+    if (!s->has_candidate || s->candidate_ssrc != rtp->ssrc) {
+        s->has_candidate = true;
+        s->candidate_ssrc = rtp->ssrc;
+        s->ingress.pair_pending = false;
+        rm_source_init(&s->candidate, rtp->sequence_number);
+    }
+    if (rtp->marker)
+        rm_source_believe(&s->candidate, rtp->sequence_number);
+    else if (rm_source_sequence(&s->candidate, rtp->sequence_number) == RM_PROBATION)
+        return RM_PROBATION;
+
+    if (s->has_source) {
+        close_beginning(s, rm_source_lost(&s->source), rm_source_expected(&s->source));
+        s->counters.ssrc_changes++;
+    }
+    s->source = s->candidate;
+    s->ssrc = rtp->ssrc;
+    s->has_source = true;
+    s->has_candidate = false;
+    return RM_RESTARTED;
+}
+
+static rm_verdict judge(rm_stream *s, const rm_rtp *rtp)
+{
+    if (!s->has_source || rtp->ssrc != s->ssrc)
+        return judge_candidate(s, rtp);
+    s->has_candidate = false;
+    int64_t lost = rm_source_lost(&s->source);
+    uint32_t expected = rm_source_expected(&s->source);
+    rm_verdict verdict = rm_source_sequence(&s->source, rtp->sequence_number);
+    if (verdict == RM_RESTARTED) {
+        close_beginning(s, lost, expected);
+        s->counters.restarts++;
+        rm_source_break_jitter(&s->source);
+    }
+    return verdict;
+}
+
+/* --- one packet -------------------------------------------------------------------------- */
+
+static void receive_event(rm_stream *s, const rm_rtp *rtp, double now)
+{
+    rm_event_receive(&s->events, &(rm_event_packet){
+                                     .payload = rtp->payload,
+                                     .payload_bytes = rtp->payload_bytes,
+                                     .timestamp = rtp->timestamp,
+                                     .marker = rtp->marker,
+                                     .rate_hz = s->ingress.rate_hz,
+                                     .pts = rm_ingress_position(&s->ingress, rtp->timestamp),
+                                     .arrival = now,
+                                 });
+}
+
+/* What the packet is to ingress: audio, or only a place in the sequence. */
+static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double now)
+{
+    rm_packet packet = {
+        .sequence_number = rtp->sequence_number,
+        .timestamp = rtp->timestamp,
+        .marker = rtp->marker,
+        .mute = s->events.active,
+        .arrival = now,
+    };
+    if (meaning == RM_MEANS_NOTHING || meaning == RM_MEANS_EVENT || !s->receiving)
+        return packet;
+    size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
+    if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
+        s->counters.bad_payload++;
+        return packet;
+    }
+    packet.encoding = (rm_encoding)meaning;
+    packet.payload = rtp->payload;
+    packet.payload_bytes = (uint32_t)rtp->payload_bytes;
+    return packet;
+}
+
+static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding, double now)
+{
+    uint32_t rate_hz = rm_encoding_rate_hz(encoding);
+    if (rate_hz != s->ingress.rate_hz)
+        rm_source_break_jitter(&s->source); /* the units change */
+    rm_source_jitter(&s->source, rtp->timestamp, rm_rtp_clock(now, rate_hz));
+}
+
+static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_verdict verdict,
+                             double now)
+{
+    rm_packet packet = place(s, rtp, meaning, now);
+    if (verdict == RM_PROBATION) {
+        s->counters.on_probation++;
+        rm_ingress_keep_first(&s->ingress, &packet);
+        return;
+    }
+    if (verdict == RM_RESTARTED) {
+        rm_event_receiver_restart(&s->events);
+        rm_ingress_restart(&s->ingress, &packet);
+    }
+    s->counters.packets_received++;
+    s->counters.octets_received += rtp->payload_bytes;
+    if (verdict == RM_DUPLICATE) {
+        s->counters.duplicate++;
+        return;
+    }
+    s->counters.reordered += verdict == RM_REORDERED;
+    if (meaning == RM_MEANS_EVENT && s->receiving)
+        receive_event(s, rtp, now);
+    else if (packet.encoding != RM_NO_ENCODING)
+        measure_jitter(s, rtp, packet.encoding, now);
+    rm_ingress_receive(&s->ingress, &packet);
+}
+
+void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                       double now)
+{
+    rm_rtp rtp;
+    if (!rm_rtp_parse(&rtp, data, bytes)) {
+        s->counters.bad_header++;
+        return;
+    }
+    uint8_t meaning = s->receive[rtp.payload_type];
+    if (!rm_latch_accept(&s->latch, from, rtp.ssrc, meaning != RM_MEANS_NOTHING)) {
+        s->counters.wrong_source++;
+        return;
+    }
+    if (meaning == RM_MEANS_NOTHING) {
+        s->counters.unknown_payload_type++;
+        if (!s->has_source || rtp.ssrc != s->ssrc)
+            return; /* no sound of a source that we play: it cannot introduce one */
+    }
+    receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
+    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+}
+
+void rm_stream_handle_timeout(rm_stream *s, double now)
+{
+    if (s->timeout > now)
+        return;
+    rm_ingress_handle_timeout(&s->ingress, now);
+    rm_event_handle_timeout(&s->events, now);
+    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+}
+
+/* --- figures ----------------------------------------------------------------------------- */
+
+bool rm_stream_has_news(const rm_stream *s)
+{
+    return s->ingress.line.count > 0 || s->events.count > 0 ||
+           rm_playout_has_marks(&s->sender.playout);
+}
+
+int64_t rm_stream_lost(const rm_stream *s)
+{
+    return s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
+}
+
+double rm_stream_loss(const rm_stream *s)
+{
+    double expected = (double)s->counters.expected_before +
+                      (s->has_source ? rm_source_expected(&s->source) : 0);
+    double lost = (double)rm_stream_lost(s);
+    return expected > 0 && lost > 0 ? lost / expected : 0;
+}
+
+double rm_stream_jitter_ms(const rm_stream *s)
+{
+    return s->has_source ? (double)(s->source.jitter >> 4) * 1000 / s->ingress.rate_hz : 0;
+}

@@ -1,0 +1,77 @@
+/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, ingress
+ * and telephone-events on the way in; the sender on the way out. One received packet is one call,
+ * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
+ * Called by _stream.pyx and media_io.c. */
+#ifndef RM_STREAM_H
+#define RM_STREAM_H
+
+#include "ingress.h"
+#include "latch.h"
+#include "sender.h"
+#include "source.h"
+#include "telephone_event.h"
+
+/* What a payload type number means to us; audio ones equal their rm_encoding. */
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xff };
+
+typedef struct rm_stream_config {
+    uint8_t receive[128]; /* by payload type */
+    uint8_t send_payload_type;
+    rm_encoding send_encoding;
+    int16_t send_event; /* payload type or -1 */
+    rm_address remote;  /* family 0: the SDP named none */
+    bool sending, receiving;
+    bool suppress_silence;
+} rm_stream_config;
+
+typedef struct rm_stream_counters {
+    uint64_t packets_received, octets_received;
+    uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
+    uint64_t duplicate, reordered;
+    uint64_t ssrc_changes, restarts;
+    uint64_t send_errors, receive_errors;
+    int64_t lost_before; /* by sources, and beginnings, that are over */
+    uint64_t expected_before;
+} rm_stream_counters;
+
+typedef struct rm_stream {
+    double timeout; /* the earlier of the two receive deadlines; first, with sender.due near */
+    rm_sender sender;
+    rm_latch latch;
+    bool receiving;
+    bool has_source, has_candidate;
+    uint32_t ssrc, candidate_ssrc;
+    rm_source source;
+    rm_source candidate; /* another SSRC on probation */
+    uint8_t receive[128];
+    rm_stream_counters counters;
+    rm_event_receiver events;
+    rm_ingress ingress;
+} rm_stream;
+
+/* False when memory is short. gap_wait in seconds. */
+bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
+                    double gap_wait, uint32_t playout_limit_samples);
+void rm_stream_free(rm_stream *s);
+
+/* Take the outcome of an offer and answer; sources and sequence numbers go on. */
+void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
+
+/* Account for one datagram. `data` is not kept. */
+void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                       double now);
+
+/* Let the deadlines up to now pass. */
+void rm_stream_handle_timeout(rm_stream *s, double now);
+
+/* Whether a frame, a digit or a mark waits to be taken. */
+bool rm_stream_has_news(const rm_stream *s);
+
+/* Losses as a share of what was sent to us, over the whole call, 0 to 1. */
+double rm_stream_loss(const rm_stream *s);
+int64_t rm_stream_lost(const rm_stream *s);
+
+/* RFC 3550 A.8 of the current source, in ms. */
+double rm_stream_jitter_ms(const rm_stream *s);
+
+#endif

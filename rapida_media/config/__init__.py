@@ -1,0 +1,319 @@
+"""The configuration: ``load_config`` turns ``rapida.toml`` into frozen values.
+
+Called once by the command line. Every fault is a ConfigError whose sentence names the table, the
+key, what was expected and what was found; values that came from the environment or from a file
+are never repeated in it. An unknown key is refused with the nearest known one suggested.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.errors import ConfigError
+
+DEFAULT_PATH = "rapida.toml"
+TRANSPORTS = ("udp", "tcp")
+Network = IPv4Network | IPv6Network
+# RFC 1123 section 2.1: letters, digits and inner hyphens.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One address we take SIP on. host: an IP literal, IPv6 without brackets."""
+
+    transport: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}:{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return ip_address(self.host).is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class SipConfig:
+    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one."""
+
+    listen: tuple[Listen, ...] = (
+        Listen("udp", "127.0.0.1", 5060),
+        Listen("tcp", "127.0.0.1", 5060),
+    )
+    external_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RtpConfig:
+    """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet."""
+
+    ports: tuple[int, int] = (10000, 20000)
+    jitter: str = "immediate"
+    media_timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """``[limits]``."""
+
+    max_calls: int = 500
+    calls_per_second: float = 50.0
+    max_call_seconds: float = 14400.0
+    drain_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """``[store]``. recordings: folder the recordings go to."""
+
+    recordings: Path = Path("recordings")
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """``[trunks.NAME]``: who may call us. networks and names are ``hosts``, told apart."""
+
+    name: str
+    networks: tuple[Network, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """``[assistants.NAME]``: the agent behind called numbers.
+
+    answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
+    """
+
+    name: str
+    agent: str
+    numbers: tuple[str, ...] = ()
+    greeting: Path | None = None
+    record: bool = False
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    answer: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything ``serve`` needs to know. The defaults are what runs without a configuration."""
+
+    sip: SipConfig = SipConfig()
+    rtp: RtpConfig = RtpConfig()
+    limits: LimitsConfig = LimitsConfig()
+    store: StoreConfig = StoreConfig()
+    assistants: Mapping[str, Assistant] = field(default_factory=dict)
+    trunks: Mapping[str, Trunk] = field(default_factory=dict)
+
+    def check_exposure(self) -> None:
+        """Raise ConfigError when others than this machine could call us and nobody may.
+
+        Called by ``serve`` after the command line has had its say. Without a trunk there is no
+        list of callers, and an open SIP port is found by scanners within minutes.
+        """
+        if self.trunks:
+            return
+        for listen in self.sip.listen:
+            if not listen.is_loopback:
+                raise ConfigError(
+                    f"[sip] listen: {listen} can be reached from other machines, but no trunk says "
+                    "who may call; add a table such as [trunks.carrier] with "
+                    'hosts = ["198.51.100.0/24"], or listen on 127.0.0.1'
+                )
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Read a configuration file; without a path ``rapida.toml`` if there is one, else defaults.
+
+    ``file:`` values, the greeting and the folder of recordings are relative to the file's own
+    folder. Raises ConfigError.
+    """
+    if path is None:
+        if not Path(DEFAULT_PATH).exists():
+            return Config()
+        path = DEFAULT_PATH
+    file = Path(path)
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: no valid TOML: {error}") from error
+    return parse_config(document, folder=file.parent)
+
+
+def parse_config(
+    document: Mapping[str, Any],
+    folder: Path = Path(),
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Check a parsed document and give its values. Raises ConfigError."""
+    root = Table("", document, folder, environment)
+    config = Config(
+        sip=_sip(root.table("sip")),
+        rtp=_rtp(root.table("rtp")),
+        limits=_limits(root.table("limits")),
+        store=_store(root.table("store")),
+        assistants={name: _assistant(name, table) for name, table in root.tables("assistants")},
+        trunks={name: _trunk(name, table) for name, table in root.tables("trunks")},
+    )
+    root.finish()
+    _check_numbers(config.assistants)
+    return config
+
+
+def parse_listen(text: str) -> Listen:
+    """Read ``udp:127.0.0.1:5060`` or ``tcp:[::1]:5060``. Raises ValueError that says what is wrong.
+
+    The port is 0 to 65535; 0 lets the system choose.
+    """
+    transport, _, address = text.partition(":")
+    host, colon, port_text = address.rpartition(":")
+    if transport not in TRANSPORTS or not colon:
+        raise ValueError('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"')
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    try:
+        version = ip_address(bare).version
+    except ValueError:
+        raise ValueError("expected an IP address between transport and port") from None
+    if bracketed != (version == 6):
+        raise ValueError("expected brackets around an IPv6 address, as in udp:[::1]:5060")
+    digits = port_text.isascii() and port_text.isdigit() and len(port_text) <= 5
+    if not digits or int(port_text) > 65535:
+        raise ValueError("expected a port from 0 to 65535")
+    return Listen(transport, bare, int(port_text))
+
+
+def _sip(table: Table) -> SipConfig:
+    default = SipConfig()
+    listen = table.texts("listen", parse_listen)
+    if listen == ():
+        raise table.fault("listen", "expected at least one address, got none")
+    config = SipConfig(
+        listen=default.listen if listen is None else listen,
+        external_address=table.text("external_address", _external_address),
+    )
+    table.finish()
+    return config
+
+
+def _rtp(table: Table) -> RtpConfig:
+    default = RtpConfig()
+    config = RtpConfig(
+        ports=table.text("ports", _ports) or default.ports,
+        jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        media_timeout=table.number("media_timeout", default.media_timeout, above=0),
+    )
+    table.finish()
+    return config
+
+
+def _limits(table: Table) -> LimitsConfig:
+    default = LimitsConfig()
+    config = LimitsConfig(
+        max_calls=table.whole("max_calls", default.max_calls),
+        calls_per_second=table.number("calls_per_second", default.calls_per_second, above=0),
+        max_call_seconds=table.number("max_call_seconds", default.max_call_seconds, above=0),
+        drain_seconds=table.number("drain_seconds", default.drain_seconds),
+    )
+    table.finish()
+    return config
+
+
+def _store(table: Table) -> StoreConfig:
+    config = StoreConfig(table.path("recordings") or table.folder / StoreConfig().recordings)
+    table.finish()
+    return config
+
+
+def _assistant(name: str, table: Table) -> Assistant:
+    agent = table.text("agent", some_text)
+    if agent is None:
+        raise table.fault("agent", 'missing; expected one such as "echo"')
+    assistant = Assistant(
+        name=name,
+        agent=agent,
+        numbers=table.texts("numbers", some_text) or (),
+        greeting=table.path("greeting"),
+        record=table.flag("record"),
+        parameters=table.mapping("parameters"),
+        answer=table.text("answer", one_of("auto", "agent")) or "auto",
+    )
+    table.finish()
+    return assistant
+
+
+def _trunk(name: str, table: Table) -> Trunk:
+    hosts = table.texts("hosts", _host)
+    if not hosts:
+        raise table.fault(
+            "hosts",
+            "missing or empty; expected who may call, "
+            'such as ["198.51.100.0/24", "sip.carrier.example"]',
+        )
+    table.finish()
+    return Trunk(
+        name,
+        networks=tuple(host for host in hosts if not isinstance(host, str)),
+        names=tuple(host for host in hosts if isinstance(host, str)),
+    )
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first_text, _, last_text = text.partition("-")
+    digits = first_text + last_text
+    if digits.isascii() and digits.isdigit() and first_text and last_text and len(digits) <= 10:
+        first, last = int(first_text), int(last_text)
+        # RFC 3550 section 11: an even RTP port and the odd one above it; less cannot hold a pair.
+        if first >= 1024 and last <= 65535 and first + first % 2 < last:
+            return first, last
+    raise ValueError(
+        'expected "FIRST-LAST" within 1024-65535, with room for an even port and the next'
+    )
+
+
+def _external_address(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError("expected an IP address") from None
+    if address.is_unspecified:
+        raise ValueError("expected an address that others can reach")
+    return str(address)
+
+
+def _host(text: str) -> Network | str:
+    """Read a network (an address is one of a single host) or a host name."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    labels = text.removesuffix(".").split(".")
+    # A last label of digits only is a mistyped address, never a name (RFC 3696 section 2).
+    if labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("expected a network without host bits, an address or a host name")
+    return text.lower()
+
+
+def _check_numbers(assistants: Mapping[str, Assistant]) -> None:
+    owners: dict[str, str] = {}
+    for assistant in assistants.values():
+        for number in assistant.numbers:
+            owner = owners.setdefault(number, assistant.name)
+            if owner != assistant.name:
+                raise ConfigError(
+                    f"[assistants.{assistant.name}] numbers: one of them already belongs to "
+                    f"[assistants.{owner}]; a number can have one assistant only"
+                )

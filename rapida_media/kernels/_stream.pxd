@@ -1,0 +1,172 @@
+"""C declarations of the media stream, shared by the wrapper and the batch I/O."""
+
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "address.h" nogil:
+    enum: RM_ADDRESS_TEXT_BYTES
+    ctypedef struct rm_address:
+        uint16_t family
+        uint16_t port
+
+    bint rm_address_parse(rm_address *, const char *host, uint16_t port)
+    void rm_address_format(const rm_address *, char *text)
+    bint rm_address_equal(const rm_address *, const rm_address *)
+
+
+cdef extern from "payload.h" nogil:
+    ctypedef enum rm_encoding:
+        RM_NO_ENCODING
+        RM_PCMU
+        RM_PCMA
+        RM_L16_16000
+
+    ctypedef struct rm_payload_decoder:
+        rm_encoding encoding
+
+    ctypedef struct rm_payload_encoder:
+        rm_encoding encoding
+
+    rm_encoding rm_encoding_named(const char *)
+    size_t rm_payload_samples(rm_encoding, size_t)
+    void rm_payload_decoder_use(rm_payload_decoder *, rm_encoding)
+    void rm_payload_encoder_use(rm_payload_encoder *, rm_encoding)
+    void rm_payload_decode(rm_payload_decoder *, const uint8_t *, size_t, int16_t *)
+    size_t rm_payload_encode(rm_payload_encoder *, const int16_t *, size_t, uint8_t *)
+
+
+cdef extern from "frame_line.h" nogil:
+    enum: RM_FRAME_CONCEALED, RM_FRAME_SILENCE, RM_FRAME_TALKSPURT_START, RM_FRAME_DIGIT
+    ctypedef struct rm_frame:
+        int64_t pts
+        uint32_t flags
+        int16_t pcm[320]
+
+    ctypedef struct rm_frame_line:
+        uint64_t concealed
+        uint64_t dropped
+
+    const rm_frame *rm_frame_line_front(const rm_frame_line *)
+    void rm_frame_line_drop_front(rm_frame_line *)
+
+
+cdef extern from "ingress.h" nogil:
+    ctypedef struct rm_ingress:
+        uint64_t late
+        rm_frame_line line
+
+
+cdef extern from "telephone_event.h" nogil:
+    ctypedef struct rm_digit:
+        uint8_t event
+        uint32_t duration_ms
+        int64_t pts
+
+    ctypedef struct rm_event_receiver:
+        uint64_t malformed
+        uint64_t unknown
+        uint64_t dropped
+
+    ctypedef struct rm_event_sender:
+        bint active
+
+    bint rm_event_next_digit(rm_event_receiver *, rm_digit *)
+
+
+cdef extern from "playout.h" nogil:
+    enum: RM_CUE_MARK, RM_CUE_DIGIT
+    ctypedef struct rm_cue:
+        int64_t mark_id
+        uint8_t kind
+        uint8_t event
+        bint played
+        uint16_t duration_ms
+        uint16_t gap_ms
+
+    ctypedef struct rm_playout:
+        uint64_t dropped
+        uint64_t cleared
+        uint64_t digits_cleared
+
+    uint32_t rm_playout_queued(const rm_playout *)
+    size_t rm_playout_write(rm_playout *, const void *, size_t)
+    uint64_t rm_playout_clear(rm_playout *)
+    bint rm_playout_reserve(rm_playout *, uint32_t)
+    bint rm_playout_append(rm_playout *, rm_cue)
+    bint rm_playout_next_mark(rm_playout *, rm_cue *)
+    const rm_cue *rm_playout_reach(rm_playout *)
+
+
+cdef extern from "sender.h" nogil:
+    enum: RM_PACKET_BYTES
+    ctypedef struct rm_sender:
+        double due
+        int16_t event_payload_type
+        rm_event_sender event
+        rm_playout playout
+        uint64_t packets
+        uint64_t octets
+        uint64_t late_ticks
+        uint64_t skipped_ticks
+        uint64_t digits_dropped
+        uint64_t played
+        uint64_t silence_packets
+
+    void rm_sender_start(rm_sender *, double)
+    size_t rm_sender_next(rm_sender *, double, uint8_t *)
+    bint rm_sender_idle(const rm_sender *)
+
+
+cdef extern from "latch.h" nogil:
+    ctypedef struct rm_latch:
+        rm_address remote
+        bint frozen
+
+
+cdef extern from "stream.h" nogil:
+    enum: RM_MEANS_EVENT
+    ctypedef struct rm_stream_config:
+        uint8_t receive[128]
+        uint8_t send_payload_type
+        rm_encoding send_encoding
+        int16_t send_event
+        rm_address remote
+        bint sending
+        bint receiving
+        bint suppress_silence
+
+    ctypedef struct rm_stream_counters:
+        uint64_t packets_received
+        uint64_t octets_received
+        uint64_t bad_header
+        uint64_t bad_payload
+        uint64_t unknown_payload_type
+        uint64_t wrong_source
+        uint64_t on_probation
+        uint64_t duplicate
+        uint64_t reordered
+        uint64_t ssrc_changes
+        uint64_t restarts
+        uint64_t send_errors
+        uint64_t receive_errors
+
+    ctypedef struct rm_stream:
+        double timeout
+        rm_sender sender
+        rm_latch latch
+        rm_ingress ingress
+        rm_event_receiver events
+        rm_stream_counters counters
+
+    bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
+    void rm_stream_free(rm_stream *)
+    void rm_stream_configure(rm_stream *, const rm_stream_config *)
+    void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
+    void rm_stream_handle_timeout(rm_stream *, double)
+    int64_t rm_stream_lost(const rm_stream *)
+    double rm_stream_loss(const rm_stream *)
+    double rm_stream_jitter_ms(const rm_stream *)
+
+
+cdef class MediaStream:
+    cdef rm_stream core

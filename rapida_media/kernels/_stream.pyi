@@ -1,0 +1,124 @@
+from collections.abc import Collection, Mapping
+
+# Frame flags.
+CONCEALED: int  # part of the frame was made up
+SILENCE: int  # nothing but (nearly) zero samples
+TALKSPURT_START: int  # marker, or the first audio after a pause
+DIGIT: int  # part of it lay under a telephone-event and was muted
+
+class MediaStream:
+    """One RTP audio stream, both directions, without sockets or clocks.
+
+    Encodings are "PCMU", "PCMA" and "L16/16000"; audio on this side is s16le mono at 16 kHz.
+    `now` is finite monotonic seconds. A stream belongs to one thread at a time. What the peer does
+    wrong is counted; LocalProtocolError means that we are misused and nothing has changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        ssrc: int,
+        sequence_number: int,
+        timestamp: int,
+        gap_wait_ms: float = 40.0,
+        playout_limit_ms: int = 600_000,
+    ) -> None:
+        """Make a stream that knows no peer yet.
+
+        ssrc, sequence_number, timestamp: of the first packet sent, drawn at random by the caller
+        (RFC 3550 section 5.1). gap_wait_ms: how long packets behind a hole wait for it to fill.
+        playout_limit_ms: most audio that `write` queues.
+        """
+
+    def configure(
+        self,
+        *,
+        receive: Mapping[int, str],
+        send_payload_type: int,
+        send_encoding: str,
+        receive_events: Collection[int] = (),
+        send_event: int | None = None,
+        remote: tuple[str, int] | None,
+        sending: bool = True,
+        receiving: bool = True,
+        silence: str = "send",
+    ) -> None:
+        """Take the outcome of an offer and answer; may be called again at any time.
+
+        receive: encodings by payload type. receive_events, send_event: payload types of
+        telephone-event (RFC 4733); its clock is that of the audio. remote: numeric address from
+        the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
+        not sending, ticks pass but queued audio stays. receiving False: counted, not played.
+        silence: with nothing queued, "send" encoded silence or "suppress" packets.
+        """
+
+    def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
+        """Account for one datagram; source is a numeric address. Bad packets are counted."""
+
+    def next_timeout(self) -> float | None:
+        """Give when `handle_timeout` is due: a hole's wait is over, a digit's end was lost."""
+
+    def handle_timeout(self, now: float) -> None: ...
+    def next_frame(self) -> tuple[int, int, bytes] | None:
+        """Take the next 20 ms: (pts in samples since the first packet, flags, 640 bytes)."""
+
+    def next_digit(self) -> tuple[str, int, int] | None:
+        """Take the next digit heard: ("0"-"9", "*", "#", "A"-"D" or "flash", duration_ms, pts)."""
+
+    def start(self, now: float) -> None:
+        """Anchor the 20 ms schedule; the first packet is due now."""
+
+    def write(self, pcm: bytes) -> int:
+        """Queue audio of any length; return the samples accepted, the rest is dropped, counted."""
+
+    def clear(self) -> int:
+        """Drop what is queued; return the ms of the current utterance that were sent.
+
+        An utterance begins when audio is written to an empty queue. Digits not yet begun are
+        dropped, marks not yet reached come back as not played. The packet sent last stands.
+        """
+
+    def mark(self, mark_id: int) -> None:
+        """Ask to hear, by `next_mark`, when all that is queued before it has been sent."""
+
+    def next_mark(self) -> tuple[int, bool] | None:
+        """Take the next mark that was reached (True) or cleared (False)."""
+
+    def send_digits(self, digits: str, duration_ms: int = 100, gap_ms: int = 50) -> None:
+        """Queue telephone-events behind the audio: 20 to 4000 ms each, no audio under them.
+
+        The gap after each is rounded up to whole ticks and at least 40 ms: the end packet is
+        repeated in it.
+        """
+
+    @property
+    def queued_ms(self) -> int:
+        """Audio that waits to be sent, rounded up."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all audio, digits and marks have been sent."""
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, tuple[str, int]]]:
+        """Give all packets due by now; ten late ticks are caught up, more are skipped."""
+
+    def next_send_time(self) -> float:
+        """Give when the next tick is due; infinity before `start`."""
+
+    @property
+    def remote(self) -> tuple[str, int] | None:
+        """Where packets go: the SDP address until another one has latched."""
+
+    def statistics(self) -> dict[str, int | float]: ...
+
+class PayloadDecoder:
+    """RTP payload → s16le mono 16 kHz, resampler state carried on. An odd L16 byte is ignored."""
+
+    def __init__(self, encoding: str) -> None: ...
+    def decode(self, payload: bytes) -> bytes: ...
+
+class PayloadEncoder:
+    """s16le mono 16 kHz → RTP payload, resampler state carried on; pairs of samples only."""
+
+    def __init__(self, encoding: str) -> None: ...
+    def encode(self, pcm: bytes) -> bytes: ...

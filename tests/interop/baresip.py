@@ -1,0 +1,93 @@
+"""Run baresip with a file for a microphone and both directions dumped as WAV files."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from rapida_media.demo.engine import HOST
+
+from .audio import Samples, clipped_to_speech, match, read_wav
+
+MODULES = Path("/usr/lib/baresip/modules")
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A baresip configuration in a directory of its own; it speaks ``speech`` on each call."""
+
+    program: str
+    directory: Path
+    port: int
+    speech: Path
+
+    @property
+    def uri(self) -> str:
+        return f"sip:phone@{HOST}:{self.port}"
+
+    def configure(self, codec: str) -> None:
+        self.directory.mkdir()
+        (self.directory / "config").write_text(
+            f"module_path {MODULES}\n"
+            "module g711.so\nmodule aufile.so\nmodule sndfile.so\n"
+            "module_tmp account.so\nmodule_app menu.so\n"
+            f"audio_source aufile,{self.speech}\n"
+            f"snd_path {self.directory}\n"
+            f"sip_listen {HOST}:{self.port}\n"
+        )
+        account = f"<sip:phone@{HOST}>;regint=0;answermode=auto;audio_codecs={codec}\n"
+        (self.directory / "accounts").write_text(account)
+        (self.directory / "contacts").touch()
+
+    def command(self, quit_after_seconds: int) -> list[str]:
+        return [self.program, "-4", "-f", str(self.directory), "-t", str(quit_after_seconds)]
+
+    def call(self, uri: str) -> str:
+        """Call until the file has been played, which makes baresip hang up; give its output."""
+        phone = subprocess.Popen(
+            [*self.command(20), "-e", f"/dial {uri}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert phone.stdout is not None
+        lines = []
+        try:
+            for line in phone.stdout:
+                lines.append(line)
+                if "terminated" in line:
+                    break
+        finally:
+            phone.terminate()
+            rest, _ = phone.communicate(timeout=10)
+        return "".join(lines) + rest
+
+    def said(self) -> tuple[int, Samples]:
+        """Give (rate in Hz, samples) of what it sent."""
+        return self._dump("enc")
+
+    def heard(self) -> tuple[int, Samples]:
+        """Give (rate in Hz, samples) of what it decoded."""
+        return self._dump("dec")
+
+    def _dump(self, direction: str) -> tuple[int, Samples]:
+        (file,) = self.directory.glob(f"dump-*-{direction}.wav")
+        rate_hz, (samples,) = read_wav(file)
+        return rate_hz, samples
+
+
+def likeness(speech: Path, rate_hz: int, samples: Samples) -> float:
+    """Give the correlation of the words of a speech file with the samples that contain them.
+
+    The samples have the file's rate or a whole multiple of it; of the multiple every n-th sample
+    is compared, which is exact enough for speech that was limited to the telephone band before.
+    """
+    speech_rate_hz, (said,) = read_wav(speech)
+    step = rate_hz // speech_rate_hz
+    assert rate_hz == step * speech_rate_hz
+    words = clipped_to_speech(said)
+    assert len(samples[::step]) >= len(words), "shorter than the words"
+    return max(match(words, samples[at::step], speech_rate_hz).correlation for at in range(step))

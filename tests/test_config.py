@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import tomllib
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapida_media.config import (
+    Assistant,
+    Config,
+    LimitsConfig,
+    Listen,
+    RtpConfig,
+    SipConfig,
+    StoreConfig,
+    Trunk,
+    load_config,
+    parse_config,
+    parse_listen,
+)
+from rapida_media.errors import ConfigError
+
+FULL = """
+[sip]
+listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]
+external_address = "203.0.113.7"
+[rtp]
+ports = "10000-20000"
+jitter = "immediate"
+media_timeout = 30
+[limits]
+max_calls = 400
+calls_per_second = 12.5
+max_call_seconds = 3600
+drain_seconds = 0
+[store]
+recordings = "recordings/"
+
+[trunks.carrier]
+hosts = ["198.51.100.0/24", "198.51.101.7", "2001:db8::/32", "SIP.carrier.example"]
+
+[assistants.support]
+agent = "python:bot:agent"
+numbers = ["+15550100"]
+greeting = "hello.wav"
+record = true
+answer = "agent"
+parameters = { plan = "gold", level = 3, token = "env:TOKEN" }
+[assistants.other]
+agent = "echo"
+"""
+
+
+def parse(text: str, **environment: str) -> Config:
+    return parse_config(tomllib.loads(text), Path("/etc/rapida"), environment)
+
+
+def test_every_key_is_read() -> None:
+    assert parse(FULL, TOKEN="secret") == Config(
+        sip=SipConfig(
+            (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
+            external_address="203.0.113.7",
+        ),
+        rtp=RtpConfig((10000, 20000), "immediate", 30.0),
+        limits=LimitsConfig(400, 12.5, 3600.0, 0.0),
+        store=StoreConfig(Path("/etc/rapida/recordings")),
+        assistants={
+            "support": Assistant(
+                name="support",
+                agent="python:bot:agent",
+                numbers=("+15550100",),
+                greeting=Path("/etc/rapida/hello.wav"),
+                record=True,
+                parameters={"plan": "gold", "level": 3, "token": "secret"},
+                answer="agent",
+            ),
+            "other": Assistant(name="other", agent="echo"),
+        },
+        trunks={
+            "carrier": Trunk(
+                "carrier",
+                networks=(
+                    ip_network("198.51.100.0/24"),
+                    ip_network("198.51.101.7/32"),
+                    ip_network("2001:db8::/32"),
+                ),
+                names=("sip.carrier.example",),
+            )
+        },
+    )
+
+
+def test_without_a_file_the_engine_listens_on_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load_config()
+    assert config == Config()
+    assert [str(listen) for listen in config.sip.listen] == [
+        "udp:127.0.0.1:5060",
+        "tcp:127.0.0.1:5060",
+    ]
+    config.check_exposure()
+
+
+def test_rapida_toml_in_the_working_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rapida.toml").write_text("[limits]\nmax_calls = 7\n")
+    assert load_config().limits.max_calls == 7
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("")
+    config = load_config(tmp_path / "c.toml")
+    assert config.store.recordings == tmp_path / "recordings"
+    assert config.sip == SipConfig()
+
+
+def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> None:
+    (tmp_path / "number").write_text("+15550100\n")
+    (tmp_path / "c.toml").write_text(
+        '[sip]\nlisten = ["env:LISTEN"]\n'
+        '[limits]\nmax_calls = "env:CALLS"\ncalls_per_second = "env:RATE"\n'
+        '[assistants.a]\nagent = "echo"\nrecord = "env:RECORD"\nnumbers = ["file:number"]\n'
+    )
+    document = tomllib.loads((tmp_path / "c.toml").read_text())
+    environment = {"LISTEN": "udp:127.0.0.1:0", "CALLS": "9", "RATE": "0.5", "RECORD": "true"}
+    config = parse_config(document, tmp_path, environment)
+    assert config.sip.listen == (Listen("udp", "127.0.0.1", 0),)
+    assert (config.limits.max_calls, config.limits.calls_per_second) == (9, 0.5)
+    assert config.assistants["a"].numbers == ("+15550100",)
+    assert config.assistants["a"].record
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[spi]", '[spi]: unknown table or key; did you mean "sip"?'),
+        (
+            "[http]",
+            "[http]: unknown table or key; known are sip, rtp, limits, store, assistants, trunks",
+        ),
+        ("sip = 3", "sip: expected a table, got a whole number"),
+        ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
+        ("[sip]\nx = 1", "[sip] x: unknown key; known are listen, external_address"),
+        ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
+        ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
+        ("[sip]\nlisten = [5060]", "[sip] listen: expected a text, got a whole number"),
+        (
+            '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
+            '[sip] listen: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", '
+            'got "tls:0.0.0.0:5061"',
+        ),
+        (
+            '[sip]\nexternal_address = "sip.example"',
+            '[sip] external_address: expected an IP address, got "sip.example"',
+        ),
+        (
+            '[sip]\nexternal_address = "0.0.0.0"',
+            '[sip] external_address: expected an address that others can reach, got "0.0.0.0"',
+        ),
+        (
+            '[rtp]\nports = "20000-10000"',
+            '[rtp] ports: expected "FIRST-LAST" within 1024-65535, with room for an even port and '
+            'the next, got "20000-10000"',
+        ),
+        (
+            '[rtp]\nports = "many"',
+            '[rtp] ports: expected "FIRST-LAST" within 1024-65535, with room for an even port and '
+            'the next, got "many"',
+        ),
+        ("[rtp]\nports = 10000", "[rtp] ports: expected a text, got a whole number"),
+        ('[rtp]\njitter = "none"', '[rtp] jitter: expected immediate, got "none"'),
+        ("[rtp]\nmedia_timeout = 0", "[rtp] media_timeout: expected a number above 0, got 0"),
+        (
+            '[rtp]\nmedia_timeout = "9"',
+            "[rtp] media_timeout: expected a number above 0, got a text",
+        ),
+        (
+            "[limits]\nmax_calls = 0",
+            "[limits] max_calls: expected a whole number of at least 1, got 0",
+        ),
+        (
+            "[limits]\nmax_calls = 1.5",
+            "[limits] max_calls: expected a whole number of at least 1, got a number",
+        ),
+        (
+            "[limits]\nmax_calls = true",
+            "[limits] max_calls: expected a whole number of at least 1, got true or false",
+        ),
+        (
+            "[limits]\ndrain_seconds = -1",
+            "[limits] drain_seconds: expected a number of at least 0, got -1",
+        ),
+        (
+            "[limits]\ndrain_seconds = inf",
+            "[limits] drain_seconds: expected a number of at least 0, got inf",
+        ),
+        (
+            "[limits]\ndrain_seconds = false",
+            "[limits] drain_seconds: expected a number of at least 0, got true or false",
+        ),
+        (
+            '[limits]\nmax_calls = "env:SECRET"',
+            '[limits] max_calls: "env:SECRET" holds a value of the wrong type',
+        ),
+        (
+            '[limits]\nmax_calls = "env:MISSING"',
+            "[limits] max_calls: the environment variable MISSING is not set",
+        ),
+        (
+            '[store]\nrecordings = ""',
+            '[store] recordings: expected a text that is not empty, got ""',
+        ),
+        (
+            '[store]\nrecordings = "file:missing"',
+            "[store] recordings: file:missing cannot be read: No such file or directory",
+        ),
+        ("[assistants]\na = 1", "[assistants] a: expected a table, got a whole number"),
+        ("[assistants.a]", '[assistants.a] agent: missing; expected one such as "echo"'),
+        (
+            '[assistants.a]\nagent = "echo"\nrecord = "yes"',
+            "[assistants.a] record: expected true or false, got a text",
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\nrecord = "env:SECRET"',
+            '[assistants.a] record: "env:SECRET" holds a value of the wrong type',
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\nanswer = "never"',
+            '[assistants.a] answer: expected auto or agent, got "never"',
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\nparameters = 3',
+            "[assistants.a] parameters: expected a table, got a whole number",
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\nnumbers = ["1"]\n'
+            '[assistants.b]\nagent = "echo"\nnumbers = ["1"]',
+            "[assistants.b] numbers: one of them already belongs to [assistants.a]; "
+            "a number can have one assistant only",
+        ),
+        (
+            "[trunks.t]\nhosts = []",
+            "[trunks.t] hosts: missing or empty; expected who may call, such as "
+            '["198.51.100.0/24", "sip.carrier.example"]',
+        ),
+        (
+            '[trunks.t]\nhosts = ["198.51.100.7/24"]',
+            "[trunks.t] hosts: expected a network without host bits, an address or a host name, "
+            'got "198.51.100.7/24"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["198.51.100.700"]',
+            "[trunks.t] hosts: expected a network without host bits, an address or a host name, "
+            'got "198.51.100.700"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["env:SECRET"]',
+            "[trunks.t] hosts: expected a network without host bits, an address or a host name, "
+            'got "env:SECRET"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nhost = "x"',
+            '[trunks.t] host: unknown key; did you mean "hosts"?',
+        ),
+    ],
+)
+def test_faults_are_told_in_a_sentence_that_names_the_place(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        parse(text, SECRET="tell nobody!")
+    assert str(fault.value) == sentence
+
+
+def test_a_file_that_is_no_toml_or_is_missing_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[sip]\nlisten = ]")
+    with pytest.raises(ConfigError, match=r"broken\.toml: no valid TOML: .*line 2"):
+        load_config(broken)
+    with pytest.raises(ConfigError, match=r"missing\.toml: cannot be read: No such file"):
+        load_config(tmp_path / "missing.toml")
+
+
+def test_a_file_value_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"\[store\] recordings: file:binary is no UTF-8 text"):
+        parse_config({"store": {"recordings": "file:binary"}}, tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("udp:127.0.0.1:5060", Listen("udp", "127.0.0.1", 5060)),
+        ("tcp:[::1]:0", Listen("tcp", "::1", 0)),
+        ("tcp:0.0.0.0:65535", Listen("tcp", "0.0.0.0", 65535)),
+    ],
+)
+def test_a_listen_address_is_read_and_written(text: str, listen: Listen) -> None:
+    assert parse_listen(text) == listen
+    assert str(listen) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "udp",
+        "udp:",
+        "udp:5060",
+        "127.0.0.1:5060",
+        "sctp:127.0.0.1:5060",
+        "UDP:127.0.0.1:5060",
+        "udp:localhost:5060",
+        "udp:::1:5060",
+        "udp:[127.0.0.1]:5060",
+        "udp:127.0.0.1:",
+        "udp:127.0.0.1:65536",
+        "udp:127.0.0.1:+506",
+        "udp:127.0.0.1:0005060",
+        "udp:127.0.0.1:٥٠٦٠",
+    ],
+)
+def test_other_listen_addresses_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected "):
+        parse_listen(text)
+
+
+@given(st.text(alphabet="udptc:[]127.0:af% ٣", max_size=24))
+def test_any_text_is_a_listen_address_or_a_value_error(text: str) -> None:
+    try:
+        listen = parse_listen(text)
+    except ValueError:
+        return
+    assert parse_listen(str(listen)) == listen
+
+
+@pytest.mark.parametrize("address", ["udp:0.0.0.0:5060", "tcp:192.0.2.1:5060", "udp:[::]:5060"])
+def test_listening_for_others_wants_a_trunk(address: str) -> None:
+    sip = f'[sip]\nlisten = ["udp:127.0.0.1:5060", "{address}"]\n'
+    with pytest.raises(ConfigError) as refusal:
+        parse(sip).check_exposure()
+    assert str(refusal.value) == (
+        f"[sip] listen: {address} can be reached from other machines, but no trunk says who may "
+        'call; add a table such as [trunks.carrier] with hosts = ["198.51.100.0/24"], '
+        "or listen on 127.0.0.1"
+    )
+    parse(sip + '[trunks.carrier]\nhosts = ["198.51.100.0/24"]').check_exposure()
+
+
+@pytest.mark.parametrize("address", ["udp:127.0.0.1:5060", "tcp:127.8.8.8:1", "udp:[::1]:5060"])
+def test_loopback_needs_nothing(address: str) -> None:
+    parse(f'[sip]\nlisten = ["{address}"]').check_exposure()
+
+
+TOML_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["listen", "hosts", "agent", "ports", "numbers", "record", "x"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["sip", "rtp", "limits", "store", "assistants", "trunks", "y"]), TOML_VALUES
+    )
+)
+def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, object]) -> None:
+    try:
+        parse_config(document, Path("/nonexistent"), {})
+    except ConfigError:
+        return
