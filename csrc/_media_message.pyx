@@ -348,7 +348,7 @@ def variants():
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    cdef rm_simd variant = variant_called(name, RM_AVX512)
+    cdef int variant = variant_called(name, RM_AVX512)
     rm_base64_use(variant)
     rm_g711_use(variant)
     rm_resample_use(min(variant, RM_RESAMPLE_HIGHEST))

@@ -16,7 +16,7 @@ from rapida_media.kernels import (
     ulaw_encode,
 )
 
-# RFC 4648 section 4 as a grammar. base64.b64decode(validate=True) alone would take misplaced padding.
+# RFC 4648 section 4 as a grammar; base64.b64decode(validate=True) alone takes misplaced padding.
 BASE64 = re.compile(
     r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})?"
 )
