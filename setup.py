@@ -18,9 +18,20 @@ RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
-    *G711, *RESAMPLE, *DSP, *RTP,
-    "address.c", "frame_line.c", "ingress.c", "latch.c", "payload.c", "playout.c", "sender.c",
-    "stream.c", "telephone_event.c",
+    *G711,
+    *RESAMPLE,
+    *DSP,
+    *RTP,
+    "address.c",
+    "frame_line.c",
+    "ingress.c",
+    "latch.c",
+    "monitor.c",
+    "payload.c",
+    "playout.c",
+    "sender.c",
+    "stream.c",
+    "telephone_event.c",
 ]
 BASE64 = ["base64.c", "base64_x86.c"]
 MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]

@@ -39,6 +39,10 @@ cdef class MediaPoller:
     def __dealloc__(self):
         rm_poller_free(&self.core)
 
+    def close(self):
+        rm_poller_free(&self.core)
+        self.streams.clear()
+
     def fileno(self):
         return self.core.epoll_fd
 

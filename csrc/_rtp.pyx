@@ -150,6 +150,7 @@ cdef class SourceStatistics:
 
     def __cinit__(self, uint32_t rate_hz):
         self.rate_hz = rate_hz
+        rm_source_init(&self.core, 0)  # nothing is expected of a source not met
 
     def update(self, uint16_t sequence_number, uint32_t timestamp, double arrival):
         if not isfinite(arrival):

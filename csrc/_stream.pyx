@@ -56,6 +56,16 @@ cdef int _check_now(double now) except -1:
     return 0
 
 
+cdef _take_frame(rm_frame_line *line):
+    cdef const rm_frame *frame = rm_frame_line_front(line)
+    if frame == NULL:
+        return None
+    cdef tuple taken = (frame.pts, frame.flags,
+                        PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES))
+    rm_frame_line_drop_front(line)
+    return taken
+
+
 cdef class MediaStream:
     def __cinit__(self, *, unsigned int ssrc, unsigned short sequence_number,
                   unsigned int timestamp, double gap_wait_ms=40.0,
@@ -106,13 +116,7 @@ cdef class MediaStream:
         rm_stream_handle_timeout(&self.core, now)
 
     def next_frame(self):
-        cdef const rm_frame *frame = rm_frame_line_front(&self.core.ingress.line)
-        if frame == NULL:
-            return None
-        cdef tuple taken = (frame.pts, frame.flags,
-                            PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES))
-        rm_frame_line_drop_front(&self.core.ingress.line)
-        return taken
+        return _take_frame(&self.core.ingress.line)
 
     def next_digit(self):
         cdef rm_digit digit
@@ -183,6 +187,20 @@ cdef class MediaStream:
     def idle(self):
         return bool(rm_sender_idle(&self.core.sender))
 
+    def observe_sent(self, bint observed):
+        if observed and self.core.sender.monitor == NULL:
+            self.core.sender.monitor = rm_monitor_new()
+            if self.core.sender.monitor == NULL:
+                raise MemoryError
+        elif not observed:
+            rm_monitor_free(self.core.sender.monitor)
+            self.core.sender.monitor = NULL
+
+    def next_sent_frame(self):
+        if self.core.sender.monitor == NULL:
+            return None
+        return _take_frame(&self.core.sender.monitor.line)
+
     def datagrams_to_send(self, double now):
         cdef uint8_t packet[RM_PACKET_BYTES]
         cdef size_t size
@@ -208,6 +226,10 @@ cdef class MediaStream:
             return None
         rm_address_format(remote, text)
         return (<bytes>text).decode(), remote.port
+
+    @property
+    def packets_received(self):
+        return self.core.counters.packets_received
 
     def statistics(self):
         cdef const rm_stream *core = &self.core

@@ -1,10 +1,10 @@
 /* The inner loop of the polyphase resamplers, in vector variants.
  *
  * A row is one polyphase branch over consecutive periods: out[i] = clip16((sum of coefficient *
- * x[i + offset]) rounded, >> 20). Coefficients have up to 21 bits and a sign. They are split as
- * high * 64 + low, so that 16 x 16 bit multiply-add instructions, which take samples in pairs, give
- * the exact integer: two sums of 32 bits that cannot overflow, added with the right weights. Most
- * coefficients are small enough to be all low, which halves their work.
+ * x[i + offset]) rounded, >> (14 + split)). Coefficients are wider than 16 bits. They are taken apart
+ * as high * 2^split + low, so that 16 x 16 bit multiply-add instructions, which take samples in pairs,
+ * give the exact integer: two sums of 32 bits that cannot overflow, added with the right weights.
+ * Many coefficients are small enough to be all low, which halves their work.
  */
 #ifndef RM_FIR_H
 #define RM_FIR_H
@@ -15,7 +15,7 @@
 
 #include "simd.h"
 
-enum { RM_FIR_SHIFT = 20, RM_FIR_SPLIT = 6 }; /* fractional bits of a coefficient, low bits */
+enum { RM_FIR_HIGH_SHIFT = 14 }; /* fractional bits of a high part */
 
 /* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the high. */
 typedef struct rm_fir_pair {
@@ -27,6 +27,7 @@ typedef struct rm_fir_row {
     uint32_t first; /* of the plan's pairs */
     uint32_t count;
     uint32_t small; /* so many of them, the first, have high parts of zero */
+    int split;
     bool delay_only; /* one tap of 1: out[i] = x[i + offset], as half-band filters have */
 } rm_fir_row;
 

@@ -11,13 +11,13 @@
 
 /* ---- SSE2: 8 outputs at a time ---- */
 
-static inline __m128i finish_sse2(__m128i low, __m128i high)
+static inline __m128i finish_sse2(__m128i low, __m128i high, __m128i split)
 {
-    /* floor((64 high + low + half) / 2^20) in one rounding: dropping low's fraction first is
-     * harmless, the rest is an integer. */
-    __m128i half = _mm_set1_epi32(1 << (RM_FIR_SHIFT - RM_FIR_SPLIT - 1));
-    __m128i sum = _mm_add_epi32(_mm_add_epi32(high, _mm_srai_epi32(low, RM_FIR_SPLIT)), half);
-    return _mm_srai_epi32(sum, RM_FIR_SHIFT - RM_FIR_SPLIT);
+    /* floor((high * 2^split + low + half) / 2^(14 + split)) in one rounding: dropping low's fraction
+     * first is harmless, the rest is an integer. */
+    __m128i half = _mm_set1_epi32(1 << (RM_FIR_HIGH_SHIFT - 1));
+    __m128i sum = _mm_add_epi32(_mm_add_epi32(high, _mm_sra_epi32(low, split)), half);
+    return _mm_srai_epi32(sum, RM_FIR_HIGH_SHIFT);
 }
 
 static inline __m128i madd_sse2(__m128i sum, const int16_t *x, __m128i taps)
@@ -43,8 +43,9 @@ static inline void group_sse2(const rm_fir_row *row, const rm_fir_pair *pair,
         even_high = madd_sse2(even_high, x + pair->offset, high);
         odd_high = madd_sse2(odd_high, x + pair->offset + 1, high);
     }
-    __m128i even = finish_sse2(even_low, even_high);
-    __m128i odd = finish_sse2(odd_low, odd_high);
+    __m128i split = _mm_cvtsi32_si128(row->split);
+    __m128i even = finish_sse2(even_low, even_high, split);
+    __m128i odd = finish_sse2(odd_low, odd_high, split);
     __m128i woven = _mm_unpacklo_epi32(even, odd), rest = _mm_unpackhi_epi32(even, odd);
     _mm_storeu_si128((__m128i *)out, _mm_packs_epi32(woven, rest));
 }
@@ -58,11 +59,11 @@ void rm_fir_sse2(const rm_fir_row *row, const rm_fir_pair *pairs, const int16_t 
 
 /* ---- AVX2: 16 outputs at a time ---- */
 
-RM_TARGET_AVX2 static inline __m256i finish_avx2(__m256i low, __m256i high)
+RM_TARGET_AVX2 static inline __m256i finish_avx2(__m256i low, __m256i high, __m128i split)
 {
-    __m256i half = _mm256_set1_epi32(1 << (RM_FIR_SHIFT - RM_FIR_SPLIT - 1));
-    __m256i sum = _mm256_add_epi32(high, _mm256_srai_epi32(low, RM_FIR_SPLIT));
-    return _mm256_srai_epi32(_mm256_add_epi32(sum, half), RM_FIR_SHIFT - RM_FIR_SPLIT);
+    __m256i half = _mm256_set1_epi32(1 << (RM_FIR_HIGH_SHIFT - 1));
+    __m256i sum = _mm256_add_epi32(_mm256_add_epi32(high, _mm256_sra_epi32(low, split)), half);
+    return _mm256_srai_epi32(sum, RM_FIR_HIGH_SHIFT);
 }
 
 RM_TARGET_AVX2 static inline __m256i madd_avx2(__m256i sum, const int16_t *x, __m256i taps)
@@ -88,9 +89,10 @@ RM_TARGET_AVX2 static inline void group_avx2(const rm_fir_row *row, const rm_fir
         even_high = madd_avx2(even_high, x + pair->offset, high);
         odd_high = madd_avx2(odd_high, x + pair->offset + 1, high);
     }
+    __m128i split = _mm_cvtsi32_si128(row->split);
     /* unpack and packs both work within halves of a vector, and so undo each other. */
-    __m256i even = finish_avx2(even_low, even_high);
-    __m256i odd = finish_avx2(odd_low, odd_high);
+    __m256i even = finish_avx2(even_low, even_high, split);
+    __m256i odd = finish_avx2(odd_low, odd_high, split);
     __m256i woven = _mm256_unpacklo_epi32(even, odd), rest = _mm256_unpackhi_epi32(even, odd);
     _mm256_storeu_si256((__m256i *)out, _mm256_packs_epi32(woven, rest));
 }

@@ -35,7 +35,7 @@ void rm_ingress_free(rm_ingress *in)
 /* Where a packet goes: this many samples after the end of the one before. */
 static int64_t distance(const rm_ingress *in, const rm_packet *packet)
 {
-    if (!in->heard)
+    if (!in->heard && !in->anchored)
         return 0;
     double elapsed = (packet->arrival - in->last_arrival) * BUS_RATE_HZ;
     if (in->anchored) {
@@ -228,6 +228,17 @@ void rm_ingress_restart(rm_ingress *in, const rm_packet *packet)
         play(in, first, 0);
     }
     in->pair_pending = false;
+}
+
+void rm_ingress_anchor(rm_ingress *in, const rm_packet *packet)
+{
+    if (in->anchored)
+        return;
+    rm_frame_line_skip(&in->line, distance(in, packet));
+    in->next_timestamp = packet->timestamp;
+    in->last_arrival = packet->arrival;
+    in->last_samples = 0;
+    in->anchored = true;
 }
 
 int64_t rm_ingress_position(const rm_ingress *in, uint32_t timestamp)

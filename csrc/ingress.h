@@ -42,7 +42,7 @@ typedef struct rm_ingress {
     uint64_t late;
     bool sequenced; /* next_sequence is known */
     bool anchored;  /* next_timestamp is known to lie at line.pts */
-    bool heard;     /* audio has been played: last_end is known */
+    bool heard;     /* audio has been played */
     uint16_t next_sequence;
     uint32_t next_timestamp;
     uint32_t rate_hz;      /* of the timestamps */
@@ -72,6 +72,9 @@ void rm_ingress_restart(rm_ingress *in, const rm_packet *packet);
 
 /* Give up waiting for the holes whose deadline has come. */
 void rm_ingress_handle_timeout(rm_ingress *in, double now);
+
+/* Begin the time line with a packet that is no audio (an event), if nothing has begun it yet. */
+void rm_ingress_anchor(rm_ingress *in, const rm_packet *packet);
 
 /* Position of a timestamp on the frame line, not before 0. */
 int64_t rm_ingress_position(const rm_ingress *in, uint32_t timestamp);

@@ -27,6 +27,10 @@ void rm_poller_free(rm_poller *p)
         close(p->epoll_fd);
     free(p->slots);
     free(p->news);
+    p->epoll_fd = -1;
+    p->slots = NULL;
+    p->news = NULL;
+    p->capacity = 0;
 }
 
 /* --- slots ------------------------------------------------------------------------------- */
@@ -108,6 +112,8 @@ size_t rm_poller_receive(rm_poller *p, double now)
         int ready = epoll_wait(p->epoll_fd, p->events, RM_POLL_EVENTS, 0);
         for (int i = 0; i < ready; i++) {
             const rm_slot *slot = &p->slots[p->events[i].data.u32];
+            if (slot->stream == NULL)
+                continue; /* closed before it was removed, and a duplicate of it lives on */
             drain(p, slot, now);
             if (rm_stream_has_news(slot->stream) && count < p->capacity)
                 p->news[count++] = p->events[i].data.u32;

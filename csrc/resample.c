@@ -30,10 +30,10 @@ static inline int16_t clip16(int64_t value)
 static inline int16_t output(const rm_fir_plan *plan, uint32_t phase, const int16_t *oldest)
 {
     const int32_t *coefficients = plan->coefficients + phase * plan->window;
-    int64_t sum = (int64_t)1 << (RM_FIR_SHIFT - 1);
+    int64_t sum = (int64_t)1 << (plan->shift - 1);
     for (uint32_t j = 0; j < plan->window; j++)
         sum += (int64_t)coefficients[j] * oldest[j];
-    return clip16(sum >> RM_FIR_SHIFT);
+    return clip16(sum >> plan->shift);
 }
 
 /* ---- The fast way ---- */

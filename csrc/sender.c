@@ -27,7 +27,11 @@ void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint3
     rm_playout_init(&s->playout, limit_samples);
 }
 
-void rm_sender_free(rm_sender *s) { rm_playout_free(&s->playout); }
+void rm_sender_free(rm_sender *s)
+{
+    rm_playout_free(&s->playout);
+    rm_monitor_free(s->monitor);
+}
 
 void rm_sender_start(rm_sender *s, double now)
 {
@@ -110,9 +114,12 @@ static size_t audio_packet(rm_sender *s, uint8_t *packet)
     uint8_t *payload = header(s, packet, s->payload_type, s->marker_next, s->timestamp);
     s->marker_next = false;
     s->silence_packets += n == 0;
-    return RM_RTP_HEADER_BYTES + (s->silent_ticks > FLUSHED_TICKS
-                                      ? silent_payload(s, payload)
-                                      : rm_payload_encode(&s->encoder, pcm, TICK_SAMPLES, payload));
+    size_t bytes = s->silent_ticks > FLUSHED_TICKS
+                       ? silent_payload(s, payload)
+                       : rm_payload_encode(&s->encoder, pcm, TICK_SAMPLES, payload);
+    if (s->monitor != NULL)
+        rm_monitor_take(s->monitor, s->tick, s->encoder.encoding, payload, bytes);
+    return RM_RTP_HEADER_BYTES + bytes;
 }
 
 static size_t run_tick(rm_sender *s, uint8_t *packet)

@@ -9,6 +9,7 @@
 #ifndef RM_SENDER_H
 #define RM_SENDER_H
 
+#include "monitor.h"
 #include "payload.h"
 #include "playout.h"
 #include "rtp.h"
@@ -37,6 +38,7 @@ typedef struct rm_sender {
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */
     uint64_t silence_packets;
+    rm_monitor *monitor; /* NULL while nobody listens in */
 } rm_sender;
 
 void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,

@@ -88,8 +88,9 @@ static rm_verdict judge(rm_stream *s, const rm_rtp *rtp)
 
 /* --- one packet -------------------------------------------------------------------------- */
 
-static void receive_event(rm_stream *s, const rm_rtp *rtp, double now)
+static void receive_event(rm_stream *s, const rm_rtp *rtp, const rm_packet *packet)
 {
+    rm_ingress_anchor(&s->ingress, packet);
     rm_event_receive(&s->events, &(rm_event_packet){
                                      .payload = rtp->payload,
                                      .payload_bytes = rtp->payload_bytes,
@@ -97,7 +98,7 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, double now)
                                      .marker = rtp->marker,
                                      .rate_hz = s->ingress.rate_hz,
                                      .pts = rm_ingress_position(&s->ingress, rtp->timestamp),
-                                     .arrival = now,
+                                     .arrival = packet->arrival,
                                  });
 }
 
@@ -108,7 +109,6 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         .sequence_number = rtp->sequence_number,
         .timestamp = rtp->timestamp,
         .marker = rtp->marker,
-        .mute = s->events.active,
         .arrival = now,
     };
     if (meaning == RM_MEANS_NOTHING || meaning == RM_MEANS_EVENT || !s->receiving)
@@ -153,9 +153,10 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     }
     s->counters.reordered += verdict == RM_REORDERED;
     if (meaning == RM_MEANS_EVENT && s->receiving)
-        receive_event(s, rtp, now);
+        receive_event(s, rtp, &packet);
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
+    packet.mute = s->events.active;
     rm_ingress_receive(&s->ingress, &packet);
 }
 
@@ -195,7 +196,8 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
 bool rm_stream_has_news(const rm_stream *s)
 {
     return s->ingress.line.count > 0 || s->events.count > 0 ||
-           rm_playout_has_marks(&s->sender.playout);
+           rm_playout_has_marks(&s->sender.playout) ||
+           (s->sender.monitor != NULL && s->sender.monitor->line.count > 0);
 }
 
 int64_t rm_stream_lost(const rm_stream *s)

@@ -19,7 +19,7 @@ class IdSource(Protocol):
 
 
 class SystemIds:
-    """``IdSource`` over the operating system's generator (RFC 3261 section 19.3: at least 32 bits)."""
+    """``IdSource`` over the operating system's generator (RFC 3261 section 19.3)."""
 
     def token(self) -> str:
         return os.urandom(16).hex()

@@ -56,10 +56,14 @@ class SipConfig:
 
 @dataclass(frozen=True, slots=True)
 class RtpConfig:
-    """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet."""
+    """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet.
+
+    gap_wait_ms: how long a missing packet is waited for before its place is concealed.
+    """
 
     ports: tuple[int, int] = (10000, 20000)
     jitter: str = "immediate"
+    gap_wait_ms: float = 40.0
     media_timeout: float = 30.0
 
 
@@ -214,6 +218,7 @@ def _rtp(table: Table) -> RtpConfig:
     config = RtpConfig(
         ports=table.text("ports", _ports) or default.ports,
         jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
     table.finish()

@@ -2,14 +2,25 @@
 
 from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
-from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._g711 import (
+    alaw_decode,
+    alaw_decode_into,
+    alaw_encode,
+    alaw_encode_into,
+    alaw_to_ulaw,
+    ulaw_decode,
+    ulaw_decode_into,
+    ulaw_encode,
+    ulaw_encode_into,
+    ulaw_to_alaw,
+)
 from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._media_message import (
     MediaMessage,
     MediaMessageDecoder,
     MediaMessageEncoder,
 )
-from rapida_media.kernels._resample import FirResampler as Resampler
+from rapida_media.kernels._resample import Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
     RtpPacket,
@@ -47,7 +58,10 @@ __all__ = [
     "Tone",
     "Verdict",
     "alaw_decode",
+    "alaw_decode_into",
     "alaw_encode",
+    "alaw_encode_into",
+    "alaw_to_ulaw",
     "base64_decode",
     "base64_encode",
     "format_rtp",
@@ -56,5 +70,8 @@ __all__ = [
     "mix",
     "parse_rtp",
     "ulaw_decode",
+    "ulaw_decode_into",
     "ulaw_encode",
+    "ulaw_encode_into",
+    "ulaw_to_alaw",
 ]

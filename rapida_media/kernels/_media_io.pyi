@@ -7,6 +7,9 @@ class MediaPoller:
     Socket errors are counted in the streams. OSError only from the constructor and `add`.
     """
 
+    def close(self) -> None:
+        """Close the epoll set; sockets and streams stay. Only `close` may follow."""
+
     def fileno(self) -> int:
         """Give the descriptor that is readable while any stream's socket is."""
 

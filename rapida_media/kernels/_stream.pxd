@@ -97,6 +97,14 @@ cdef extern from "playout.h" nogil:
     const rm_cue *rm_playout_reach(rm_playout *)
 
 
+cdef extern from "monitor.h" nogil:
+    ctypedef struct rm_monitor:
+        rm_frame_line line
+
+    rm_monitor *rm_monitor_new()
+    void rm_monitor_free(rm_monitor *)
+
+
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
@@ -111,6 +119,7 @@ cdef extern from "sender.h" nogil:
         uint64_t digits_dropped
         uint64_t played
         uint64_t silence_packets
+        rm_monitor *monitor
 
     void rm_sender_start(rm_sender *, double)
     size_t rm_sender_next(rm_sender *, double, uint8_t *)

@@ -99,6 +99,12 @@ class MediaStream:
     def idle(self) -> bool:
         """Whether all audio, digits and marks have been sent."""
 
+    def observe_sent(self, observed: bool) -> None:
+        """Have `next_sent_frame` give what is sent from now on; costs a decode a packet."""
+
+    def next_sent_frame(self) -> tuple[int, int, bytes] | None:
+        """Take 20 ms of what was really sent: (pts in samples since start, flags, 640 bytes)."""
+
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, tuple[str, int]]]:
         """Give all packets due by now; ten late ticks are caught up, more are skipped."""
 
@@ -108,6 +114,10 @@ class MediaStream:
     @property
     def remote(self) -> tuple[str, int] | None:
         """Where packets go: the SDP address until another one has latched."""
+
+    @property
+    def packets_received(self) -> int:
+        """RTP packets of the current and all earlier sources."""
 
     def statistics(self) -> dict[str, int | float]: ...
 

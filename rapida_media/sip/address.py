@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple
 
 UNRELIABLE = frozenset({"udp"})
@@ -38,11 +39,12 @@ class Datagram(NamedTuple):
 
 
 def is_numeric(host: str) -> bool:
-    """Tell an IP address (IPv6 without brackets) from a name.
-
-    RFC 3261 section 25.1: a hostname's last label begins with a letter.
-    """
-    return ":" in host or host.rpartition(".")[2].isdigit()
+    """Tell an IP address (IPv6 without brackets) from a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def format_host_port(host: str, port: int) -> str:

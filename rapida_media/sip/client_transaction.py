@@ -85,7 +85,7 @@ class ClientTransaction(Transaction):
         super().__init__(around, key, request.method, state="initial", path=path)
         self.request: OutgoingRequest | None = request
         self.acks: dict[str | None, Datagram] = {}
-        self._on_response: Outcome | None = on_response
+        self._on_response = on_response
         self._data = data
         around.clients[key] = self
 
@@ -151,9 +151,8 @@ class ClientTransaction(Transaction):
         self.send()
 
     def _deliver(self, message: Message | None, now: float) -> None:
-        if self._on_response is not None:
-            response = cast("Response", message)
-            self._on_response(self, response.status, response, now)
+        response = cast("Response", message)
+        self._on_response(self, response.status, response, now)
 
     def _report_timeout(self, message: Message | None, now: float) -> None:
         self._report(408, now)
@@ -162,12 +161,10 @@ class ClientTransaction(Transaction):
         self._report(503, now)
 
     def _report(self, status: int, now: float) -> None:
-        if self._on_response is not None:
-            self._on_response(self, status, None, now)
+        self._on_response(self, status, None, now)
 
     def _end(self, message: Message | None, now: float) -> None:
         self.stop()
-        self.request = self._on_response = None
         self.around.clients.pop(self.key, None)
 
     actions: ClassVar = {

@@ -8,7 +8,7 @@ request in the order of RFC 3261 section 8.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -168,24 +168,43 @@ class SipEndpoint:
             request.validate()
         except RemoteProtocolError as error:
             self._agent.counters.add("malformed_requests")
-            if error.status is not None:
-                self._refuse_statelessly(request, path, error.status, str(error))
+            self._refuse_statelessly(request, path, error.status or 400, str(error))
             return
         key = server_key(request, request.method)
         if self._layer.receive_request(key, request, now):
             return
         if request.method == "ACK":
             self._receive_ack(request, now)
-        elif len(self._layer) >= self._agent.config.max_transactions:
+        elif self._overloaded(request):
             self._agent.counters.add("overload_refusals")
             self._refuse_statelessly(request, path, 503, headers=(self._retry_after(),))
         elif request.method == "CANCEL":
             self._receive_cancel(self._layer.open_server(key, request, path), request, now)
         elif request.to.tag is not None:
             transaction = self._layer.open_server(key, request, path)
-            self._receive_in_dialog(transaction, request, now)
+            self._act(self._receive_in_dialog, transaction, request, now)
         else:
             self._receive_new(key, request, path, now)
+
+    def _act(
+        self,
+        handler: Callable[[ServerTransaction, Request, float], None],
+        transaction: ServerTransaction,
+        request: Request,
+        now: float,
+    ) -> None:
+        """Run a handler; a header field found malformed where it is used still gets its 400."""
+        try:
+            handler(transaction, request, now)
+        except RemoteProtocolError as error:
+            self._agent.counters.add("malformed_requests")
+            self._agent.respond(transaction, request, 400, now, reason=str(error))
+
+    def _overloaded(self, request: Request) -> bool:
+        """Whether there is no room for another transaction; a BYE that makes room is let in."""
+        if len(self._layer) < self._agent.config.max_transactions:
+            return False
+        return request.method != "BYE" or request.to.tag not in self._agent.sessions
 
     def _receive_ack(self, ack: Request, now: float) -> None:
         """Give the ACK of a 2xx to its session. An ACK is never answered (section 17)."""
@@ -225,19 +244,26 @@ class SipEndpoint:
     def _receive_new(self, key: str, request: Request, path: Path, now: float) -> None:
         """Treat a request from outside any dialog."""
         merge = merge_key(request)
-        merged = self._layer.merged(merge)
-        transaction = self._layer.open_server(key, request, path, None if merged else merge)
-        refused: Refusal | None = (482, ()) if merged else refusal(request)
+        if self._layer.merged(merge):
+            transaction = self._layer.open_server(key, request, path)
+            self._agent.respond(transaction, request, 482, now)
+        else:
+            transaction = self._layer.open_server(key, request, path, merge)
+            self._act(self._serve, transaction, request, now)
+
+    def _serve(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
             refused = 481, ()  # BYE or INFO for no dialog of ours
         if refused is None and request.method == "INVITE":
-            refused = self._admit(request, path.remote)
+            refused = self._admit(request, transaction.source)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
         elif request.method == "OPTIONS":
             self._answer_options(transaction, request, now)
         else:
-            self._open_session(transaction, request, now)
+            session = IncomingSession(self._agent, transaction, request, now)
+            self._agent.events.append(IncomingInvite(session, request, offer_of(request)))
 
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config
@@ -245,14 +271,6 @@ class SipEndpoint:
             self._agent.counters.add("overload_refusals")
             return 503, (self._retry_after(),)
         return config.admission(request, source) if config.admission is not None else None
-
-    def _open_session(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        try:
-            session = IncomingSession(self._agent, transaction, request, now)
-        except RemoteProtocolError as error:
-            self._agent.respond(transaction, request, 400, now, reason=str(error))
-            return
-        self._agent.events.append(IncomingInvite(session, request, offer_of(request)))
 
     def _answer_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Tell what we can do: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported

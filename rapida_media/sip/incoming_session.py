@@ -30,19 +30,22 @@ class IncomingSession(InviteSession):
     def __init__(
         self, agent: UserAgent, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        """Raises RemoteProtocolError (400) when the INVITE names no usable dialog."""
+        """Raises RemoteProtocolError when the INVITE names no usable dialog or time limit."""
+        limit = agent.config.ring_seconds
+        if request.expires is not None:
+            limit = min(limit, request.expires)
         local_tag = agent.ids.token()
         dialog = Dialog.of_request(
             request,
             local_tag,
-            agent.ids.number(16),
+            agent.first_cseq(),
             Path(transaction.source, transaction.path.local),
         )
         super().__init__(agent, request.call_id, local_tag)
         self.dialog = dialog
         self._pending = (transaction, request)
         transaction.user = self
-        self._give_up = now + agent.config.ring_seconds
+        self._give_up = now + limit
         self._start_timer(now)
         agent.respond(transaction, request, 100, now)
 
@@ -105,15 +108,20 @@ class IncomingSession(InviteSession):
             super().receive_cancel(transaction, now)
 
     def handle_timer(self, event: str, now: float) -> None:
-        """Repeat the provisional response each minute; answer 480 when nobody decided."""
+        """Repeat the provisional response each minute; refuse when nobody decided in time.
+
+        Of an Expires that runs out: "a 487 (Request Terminated) response SHOULD be generated"
+        (section 13.3.1).
+        """
         if event != "ringing":
             super().handle_timer(event, now)
-        elif now >= self._give_up:
-            self._give_in(480, "ring_timeout", now)
+            return
+        transaction, request = self._unanswered("wait")
+        if now >= self._give_up:
+            self._give_in(480 if request.expires is None else 487, "ring_timeout", now)
         else:
             self._start_timer(now)
-            if self.state == RINGING and self._pending is not None:
-                self._pending[0].repeat(now)
+            transaction.repeat(now)
 
     def _receive_bye(self, now: float) -> None:
         if self.state in (CALLING, RINGING):  # the caller may end an early dialog with BYE

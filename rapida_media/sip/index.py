@@ -84,9 +84,10 @@ def _index_unusual(lines: list[str]) -> Index:
 
 def tidy(text: str) -> str:
     """Give a value as applications see it: unfolded, trimmed, undecodable octets as U+FFFD."""
-    text = text.strip(" \t")
-    if text.isascii() and "\r" not in text:
-        return text
+    if "\r" not in text:
+        text = text.strip(" \t")
+        if text.isascii():
+            return text
     return printable(_FOLD.sub(" ", text).strip(" \t"))
 
 

@@ -48,6 +48,7 @@ class InviteSession:
     """
 
     __slots__ = (
+        "__weakref__",  # users may keep things by session
         "_accepted",
         "_agent",
         "_bye_headers",
@@ -173,10 +174,10 @@ class InviteSession:
             self._hang_up("local_bye", None, now, self._bye_headers)
 
     def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
-        """Take the CANCEL of a re-INVITE; after the answer it has no effect (section 9.2)."""
-        if self._pending is not None and self._pending[0] is transaction:
-            self._refuse_pending(487, now)
-            self._agent.events.append(ReinviteCanceled(self))
+        """Take the CANCEL of an unanswered re-INVITE (section 9.2)."""
+        assert self._pending is not None, "an unanswered INVITE is pending"
+        self._refuse_pending(487, now)
+        self._agent.events.append(ReinviteCanceled(self))
 
     def ack_timed_out(self, now: float) -> None:
         """Nobody acknowledged our 2xx in 64*T1: "this is accomplished with a BYE"."""

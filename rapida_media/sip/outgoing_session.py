@@ -55,7 +55,7 @@ class OutgoingSession(InviteSession):
             f"{from_};tag={local_tag}",
             f"<{target}>",
             agent.ids.token(),
-            agent.ids.number(16),
+            agent.first_cseq(),
         )
         content: Headers = (SDP_CONTENT,) if body else ()
         data = request.pack(
@@ -170,8 +170,6 @@ class OutgoingSession(InviteSession):
 
     def _fail(self, status: int, response: Response | None, now: float) -> None:
         """End an unanswered call; a cancelled one always ends with 487."""
-        if self.state not in (CALLING, RINGING):
-            return
         self._invite = None
         self._terminate(now)
         reason, retry_after = REASONS.get(status, ""), None

@@ -116,8 +116,8 @@ class ServerTransaction(Transaction):
         self._data = b""
 
     def _deliver_ack(self, message: Message | None, now: float) -> None:
-        if self.user is not None:
-            self.user.receive_ack(cast("Request", message), now)
+        assert self.user is not None, "only a session accepts an INVITE"
+        self.user.receive_ack(cast("Request", message), now)
 
     def _start_g(self, message: Message | None, now: float) -> None:
         self.start_retransmit("timer_g", now)

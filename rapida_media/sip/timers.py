@@ -35,10 +35,9 @@ class TimerOwner(Protocol):
 class Timer:
     """A started timer; kept by its owner only to cancel it."""
 
-    __slots__ = ("deadline", "event", "owner")
+    __slots__ = ("event", "owner")
 
-    def __init__(self, deadline: float, owner: TimerOwner, event: str) -> None:
-        self.deadline = deadline
+    def __init__(self, owner: TimerOwner, event: str) -> None:
         self.owner: TimerOwner | None = owner
         self.event = event
 
@@ -59,7 +58,7 @@ class Timers:
 
     def start(self, deadline: float, owner: TimerOwner, event: str) -> Timer:
         """Call ``owner.handle_timer(event, now)`` once ``deadline`` (monotonic s) has come."""
-        timer = Timer(deadline, owner, event)
+        timer = Timer(owner, event)
         self._started += 1  # equal deadlines fire in the order they were started
         heappush(self._heap, (deadline, self._started, timer))
         return timer

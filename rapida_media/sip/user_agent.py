@@ -102,6 +102,11 @@ class UserAgent:
     def branch(self) -> str:
         return BRANCH_COOKIE + self.ids.token()
 
+    def first_cseq(self) -> int:
+        """Give a dialog's first CSeq: arbitrary and below 2**31 (section 8.1.1.5), never 0, which
+        some peers take for a missing one."""
+        return 1 + self.ids.number(16)
+
     def respond(
         self,
         transaction: ServerTransaction,

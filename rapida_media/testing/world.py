@@ -7,7 +7,7 @@ A scenario adds endpoints, acts on them with ``world.now`` and lets time pass wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
@@ -85,11 +85,11 @@ class World:
     def now(self) -> float:
         return self.clock.now
 
-    def add_sip(self, host: str, port: int = 5060, **settings: object) -> SipNode:
+    def add_sip(self, host: str, port: int = 5060, **settings: Any) -> SipNode:
         """Add a SIP endpoint over UDP; settings go to its ``EndpointConfig``."""
         address = Address(host, port)
         counters = Counters()
-        config = EndpointConfig({"udp": (host, port)}, **settings)  # type: ignore[arg-type]
+        config = EndpointConfig({"udp": (host, port)}, **settings)
         ids = SeededIds(self._seed * 1000 + len(self.nodes))
         node = SipNode(address, SipEndpoint(config, ids, counters), counters)
         self.add(node)

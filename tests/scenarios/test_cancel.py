@@ -78,6 +78,28 @@ def test_an_invite_cancelled_and_never_answered_is_dropped_after_64_t1(
     assert call.alice.idle
 
 
+def test_more_ringing_after_the_cancel_is_not_told(call: Call, world: World, peer: SipPeer) -> None:
+    session = call.alice.endpoint.invite(
+        target="sip:carol@192.0.2.9",
+        destination=peer.address,
+        from_uri="sip:alice@192.0.2.1",
+        body=OFFER,
+        now=world.now,
+    )
+    session.cancel(world.now)
+    world.run_for(0.1)
+    invite = peer.requests("INVITE")[0]
+    for status in (100, 180, 183):
+        peer.send(peer.respond(invite, status), call.alice.address)
+    world.run_for(0.1)
+    assert len(peer.requests("CANCEL")) == 1
+    assert names(call.alice) == []
+    headers = [("Retry-After", "never")]
+    peer.send(peer.respond(invite, 487, headers=headers), call.alice.address)
+    world.run_for(0.1)
+    assert call.alice.events == [Failed(session, 487, "Request Terminated", None)]
+
+
 def test_a_cancel_after_the_answer_gets_200_and_has_no_effect(
     call: Call, world: World, peer: SipPeer
 ) -> None:

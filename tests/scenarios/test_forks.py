@@ -86,6 +86,19 @@ def test_an_answer_that_names_no_usable_target_fails_the_call(world: World) -> N
     assert alice.idle
 
 
+def test_a_second_answer_that_names_no_usable_target_leaves_the_call_alone(world: World) -> None:
+    peer = SipPeer(world, "192.0.2.9")
+    alice = dial(world, peer)
+    invite = peer.requests("INVITE")[0]
+    peer.send(peer.respond(invite, 200, to_tag="one", body=OFFER), alice.address)
+    headers = [("Contact", "<tel:+15550100>")]
+    bad = peer.respond(invite, 200, to_tag="two", body=OFFER, headers=headers)
+    peer.send(bad, alice.address)
+    world.run_for(0.1)
+    assert names(alice) == ["Answered"]
+    assert alice.counters["bad_answers"] == 1
+
+
 def test_a_stray_response_is_counted_and_changes_nothing(world: World) -> None:
     peer = SipPeer(world, "192.0.2.9")
     alice = dial(world, peer)

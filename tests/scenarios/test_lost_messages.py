@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rapida_media.sip.address import Address
 from rapida_media.sip.events import Failed, Terminated
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.testing.network import Packet
@@ -171,6 +172,9 @@ def test_a_dead_host_is_given_up_after_64_t1(call: Call, world: World) -> None:
 
 def test_a_refused_port_fails_at_once_with_503(call: Call, world: World) -> None:
     session = call.dial()
+    call.alice.endpoint.transport_failed(Address("192.0.2.3", 5060), world.now)  # not ours
+    world.run_for(0.0)
+    assert call.alice.events == []
     call.alice.endpoint.transport_failed(call.bob.address, world.now)
     world.run_for(0.0)
     assert call.alice.events == [Failed(session, 503, "Service Unavailable", None)]

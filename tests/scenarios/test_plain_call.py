@@ -38,6 +38,7 @@ def test_the_caller_hangs_up(call: Call, world: World) -> None:
     ]
     invite = call.bob.events[0]
     assert isinstance(invite, IncomingInvite)
+    assert incoming.request is None  # no whole message is kept
     assert (invite.session, invite.body, invite.request.uri.user) == (incoming, OFFER, "bob")
     assert call.bob.events[1:] == [Confirmed(incoming, b""), Terminated(incoming, "bye")]
     call.ends_clean()
@@ -53,6 +54,15 @@ def test_the_callee_hangs_up(call: Call, world: World) -> None:
     assert call.alice.events[-1] == Terminated(session, "bye")
     assert call.bob.events[-1] == Terminated(call.incoming[0], "local_bye")
     call.ends_clean()
+
+
+def test_the_invite_is_at_hand_until_it_is_answered(call: Call, world: World) -> None:
+    call.answers = False
+    call.dial()
+    world.run_for(0.1)
+    request = call.incoming[0].request
+    assert request is not None
+    assert request.body == OFFER
 
 
 def test_both_hang_up_at_once(call: Call, world: World) -> None:

@@ -193,6 +193,17 @@ def test_a_reinvite_nobody_answers_ends_the_call(call: Call, world: World, peer:
     assert call.bob.idle
 
 
+def test_a_reinvite_of_the_caller_that_only_rings_ends_the_call_too(
+    call: Call, world: World
+) -> None:
+    session = call.connected()
+    session.reinvite(NEW_OFFER, world.now)  # Bob gives 100 and never answers
+    world.run_for(181.0)
+    assert call.alice.events[-1] == Terminated(session, "refused", 408)
+    assert names(call.bob)[-2:] == ["ReinviteReceived", "Terminated"]
+    call.ends_clean()
+
+
 def test_a_reinvite_that_only_rings_ends_the_call_at_the_ringing_limit(
     call: Call, world: World, peer: SipPeer
 ) -> None:
@@ -216,6 +227,67 @@ def test_an_answered_reinvite_never_acknowledged_ends_the_call(
     world.run_for(33.0)
     assert call.bob.events[-1] == Terminated(call.incoming[0], "ack_timeout")
     assert not any(isinstance(event, Confirmed) for event in call.bob.events)
+
+
+def test_a_repeated_answer_to_our_reinvite_gets_its_ack_again(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    establish(call, peer)
+    call.incoming[0].reinvite(NEW_OFFER, world.now)
+    world.run_for(0.1)
+    reinvite = peer.requests("INVITE")[0]
+    for _ in range(2):
+        peer.send(peer.respond(reinvite, 200, body=OFFER), call.bob.address)
+        world.run_for(0.5)
+    first, second = peer.requests("ACK")
+    assert first.raw == second.raw
+    assert first.cseq.number == reinvite.cseq.number
+    assert call.bob.events == [ReinviteAnswered(call.incoming[0], OFFER)]
+
+
+def test_an_unusable_contact_in_the_answer_leaves_the_target_alone(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    establish(call, peer)
+    call.incoming[0].reinvite(NEW_OFFER, world.now)
+    world.run_for(0.1)
+    headers = [("Contact", "<tel:+15550100>")]
+    answer = peer.respond(peer.requests("INVITE")[0], 200, body=OFFER, headers=headers)
+    peer.send(answer, call.bob.address)
+    world.run_for(0.1)
+    assert peer.requests("ACK")[0].uri_text == "sip:192.0.2.9:5060"
+    assert call.bob.counters["bad_contacts"] == 1
+
+
+def test_an_answer_that_crosses_our_bye_is_acknowledged_all_the_same(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    establish(call, peer)
+    call.incoming[0].reinvite(NEW_OFFER, world.now)
+    call.incoming[0].bye(world.now)
+    world.run_for(0.1)
+    peer.send(peer.respond(peer.requests("BYE")[0], 200), call.bob.address)
+    peer.send(peer.respond(peer.requests("INVITE")[0], 200, body=OFFER), call.bob.address)
+    world.run_for(0.1)
+    assert len(peer.requests("ACK")) == 1
+    assert names(call.bob) == ["Terminated"]
+    world.run_idle()
+    assert call.bob.idle
+
+
+def test_requests_that_cross_our_bye_get_481_and_a_bye_gets_200(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    tag = establish(call, peer)
+    call.incoming[0].bye(world.now)
+    world.run_for(0.1)
+    peer.send(peer.respond(peer.requests("BYE")[0], 100), call.bob.address)
+    peer.send(peer.request("INFO", to_tag=tag, cseq=2), call.bob.address)
+    peer.send(peer.request("BYE", to_tag=tag, cseq=3), call.bob.address)
+    world.run_for(0.1)
+    assert peer.statuses("INFO") == [481]
+    assert peer.statuses("BYE") == [200]
+    assert names(call.bob) == ["Terminated"]
 
 
 def test_a_reinvite_with_a_body_we_cannot_read_gets_415(

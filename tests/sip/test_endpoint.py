@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address
+from rapida_media.sip.builder import build_response
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
-from rapida_media.sip.events import IncomingInvite, InfoReceived
+from rapida_media.sip.events import Canceled, IncomingInvite, InfoReceived
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds
@@ -205,8 +206,16 @@ def test_beyond_max_transactions_every_request_gets_503_without_state() -> None:
         response = desk.ask_one(desk.peer.request("OPTIONS", call_id="other"))
         assert (response.status, response.retry_after) == (503, 10)
     assert desk.bob.endpoint.transaction_count == 2
+    assert desk.ask_one(desk.peer.request("BYE", to_tag="unknown")).status == 503
     desk.world.run_for(33.0)
     assert desk.ask_one(desk.peer.request("OPTIONS", call_id="later")).status == 200
+
+
+def test_a_call_can_be_hung_up_in_overload() -> None:
+    desk = Desk(max_transactions=1)
+    tag = confirmed(desk)
+    assert desk.ask_one(desk.peer.request("INFO", to_tag=tag, cseq=2)).status == 503
+    assert desk.ask_one(desk.peer.request("BYE", to_tag=tag, cseq=2)).status == 200
 
 
 def confirmed(desk: Desk) -> str:
@@ -269,6 +278,39 @@ def test_an_invite_with_two_contacts_gets_400_and_leaves_no_session(desk: Desk) 
     assert desk.bob.events == []
 
 
+def test_an_invite_that_expires_unanswered_gets_487(desk: Desk) -> None:
+    desk.ask(desk.peer.request("INVITE", headers=[("Expires", "20")], body=OFFER))
+    desk.world.run_for(19.0)
+    assert desk.peer.statuses("INVITE") == [100]
+    desk.world.run_for(1.0)
+    assert desk.peer.statuses("INVITE") == [100, 487]
+    assert [type(event) for event in desk.bob.events] == [IncomingInvite, Canceled]
+
+
+@pytest.mark.parametrize("header", [("Expires", "soon"), ("Accept", "sdp")])
+def test_a_field_found_malformed_where_it_is_used_gets_400(
+    desk: Desk, header: tuple[str, str]
+) -> None:
+    request = desk.peer.request("INVITE", headers=[header], body=OFFER)
+    response = desk.ask_one(request)
+    assert (response.status, response.reason) == (400, f"malformed {header[0]}")
+    assert not desk.bob.endpoint.sessions
+    assert desk.bob.events == []
+
+
+def test_a_value_that_ends_in_an_empty_continuation_line_can_be_written_again(
+    desk: Desk,
+) -> None:
+    request = desk.peer.request("INVITE", body=OFFER)
+    folded = request.replace(b"Call-ID: call-1\r\n", b"Call-ID: call-1\r\n \r\n")
+    desk.ask(folded)
+    event = desk.bob.events[0]
+    assert isinstance(event, IncomingInvite)
+    event.session.accept(OFFER, desk.world.now)
+    desk.world.run_for(40.0)
+    assert {bye.call_id for bye in desk.peer.requests("BYE")} == {"call-1"}
+
+
 def test_an_endpoint_needs_a_contact() -> None:
     with pytest.raises(LocalProtocolError):
         SipEndpoint(EndpointConfig({}), SeededIds(0), Counters())
@@ -285,10 +327,11 @@ def fresh() -> tuple[SipEndpoint, Counters]:
     ), counters
 
 
-def drained(endpoint: SipEndpoint) -> int:
+def drained(endpoint: SipEndpoint, accept: bool = False) -> int:
     """Drain an endpoint; give how many datagrams it sent, each a message that parses."""
-    while endpoint.next_event() is not None:
-        pass
+    while (event := endpoint.next_event()) is not None:
+        if accept and isinstance(event, IncomingInvite):
+            event.session.accept(OFFER, 0.0)
     datagrams = endpoint.datagrams_to_send()
     for datagram in datagrams:
         parse_message(datagram.data)
@@ -306,29 +349,64 @@ def test_random_bytes_are_counted_and_never_raise(packets: list[bytes]) -> None:
     assert endpoint.next_timeout() is None
 
 
-@settings(max_examples=500)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 30), st.binary(max_size=20)),
-        min_size=1,
-        max_size=4,
-    )
+mangling = st.lists(
+    st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 30), st.binary(max_size=20)),
+    min_size=1,
+    max_size=4,
 )
-def test_a_mangled_invite_never_raises_and_leaves_nothing(
-    cuts: list[tuple[int, int, bytes]],
-) -> None:
-    endpoint, _ = fresh()
-    data = WHOLE
+
+
+def mangle(data: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:
     for start, length, insert in cuts:
         data = data[:start] + insert + data[start + length :]
-    endpoint.receive_datagram(data, SOURCE, None, 0.0)
-    drained(endpoint)
+    return data
+
+
+def runs_out(endpoint: SipEndpoint) -> None:
+    """Let every timer fire; nothing may be left."""
     for step in range(1, 10):
         endpoint.handle_timeout(step * 100.0)
         drained(endpoint)
     assert endpoint.next_timeout() is None
     assert endpoint.transaction_count == 0
     assert not endpoint.sessions
+
+
+@settings(max_examples=500)
+@given(mangling)
+def test_a_mangled_invite_never_raises_and_leaves_nothing(
+    cuts: list[tuple[int, int, bytes]],
+) -> None:
+    endpoint, _ = fresh()
+    data = mangle(WHOLE, cuts)
+    endpoint.receive_datagram(data, SOURCE, None, 0.0)
+    drained(endpoint, accept=True)
+    runs_out(endpoint)
+
+
+@settings(max_examples=500)
+@given(mangling)
+def test_a_mangled_answer_never_raises_and_leaves_nothing(
+    cuts: list[tuple[int, int, bytes]],
+) -> None:
+    endpoint, _ = fresh()
+    endpoint.invite(
+        target="sip:carol@192.0.2.9",
+        destination=SOURCE,
+        from_uri="sip:bob@192.0.2.2",
+        body=OFFER,
+        now=0.0,
+    )
+    invite = parse_message(endpoint.datagrams_to_send()[0].data)
+    assert isinstance(invite, Request)
+    headers = [("Record-Route", "<sip:192.0.2.8;lr>"), ("Contact", "<sip:carol@192.0.2.9>")]
+    answer = build_response(invite, 200, to_tag="c", headers=headers, body=OFFER).raw
+    endpoint.receive_datagram(mangle(answer, cuts), SOURCE, None, 0.1)
+    drained(endpoint)
+    for session in list(endpoint.sessions.values()):
+        if session.state == "confirmed":
+            session.bye(0.2)
+    runs_out(endpoint)
 
 
 @settings(max_examples=200)

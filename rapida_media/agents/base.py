@@ -1,0 +1,94 @@
+"""From an agent's name in the configuration to the coroutine function that talks on a call.
+
+echo   silence   play:FILE.wav   record   tone:440   python:package.module:function
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rapida_media.agents.builtin import echo, play, record, silence, tone
+from rapida_media.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rapida_media.call.call import Call
+
+Agent = Callable[["Call"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContext:
+    """Where agents find things: relative files and modules, and the place for recordings."""
+
+    directory: Path
+    recordings: Path
+
+
+def make_agent(spec: str, context: AgentContext) -> Agent:
+    """Make the agent that ``spec`` names; ConfigError names what is wrong with it."""
+    kind, colon, argument = spec.partition(":")
+    factory = _FACTORIES.get(kind)
+    if factory is None:
+        known = " ".join(_FACTORIES)
+        raise ConfigError(f"agent {spec!r}: there is no agent {kind!r}; known are: {known}")
+    if bool(colon and argument) != (kind in _WITH_ARGUMENT):
+        form = _WITH_ARGUMENT.get(kind, kind)
+        raise ConfigError(f"agent {spec!r}: write it as {form}")
+    return factory(argument, context)
+
+
+def _make_play(argument: str, context: AgentContext) -> Agent:
+    path = context.directory / argument
+    if not path.is_file():
+        raise ConfigError(f"agent play:{argument}: there is no file {path}")
+    return play(path)
+
+
+def _make_tone(argument: str, context: AgentContext) -> Agent:
+    try:
+        hz = float(argument)
+    except ValueError:
+        hz = 0.0
+    if not 20 <= hz <= 7000:
+        raise ConfigError(f"agent tone:{argument}: expected a frequency from 20 to 7000 Hz")
+    return tone(hz)
+
+
+def _make_python(argument: str, context: AgentContext) -> Agent:
+    module_name, colon, function_name = argument.partition(":")
+    if not (module_name and colon and function_name):
+        raise ConfigError(f"agent python:{argument}: write it as python:package.module:function")
+    directory = str(context.directory.resolve())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"agent python:{argument}: cannot import it: {error}") from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ConfigError(
+            f"agent python:{argument}: module {module_name} has no function {function_name}"
+        )
+    agent: Agent = function
+    return agent
+
+
+_FACTORIES: dict[str, Callable[[str, AgentContext], Agent]] = {
+    "echo": lambda argument, context: echo,
+    "silence": lambda argument, context: silence,
+    "play": _make_play,
+    "record": lambda argument, context: record(context.recordings),
+    "tone": _make_tone,
+    "python": _make_python,
+}
+_WITH_ARGUMENT = {
+    "play": "play:FILE.wav",
+    "tone": "tone:HERTZ, for example tone:440",
+    "python": "python:package.module:function",
+}

@@ -1,0 +1,83 @@
+"""What an agent receives from ``async for event in call``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapida_media.kernels import level_dbov
+from rapida_media.media.frame import CONCEALED, SILENCE
+
+
+class Audio:
+    """20 ms from the far end: 16 kHz s16le mono, 640 bytes.
+
+    pts: position in samples since the far end's first packet; lost time keeps its length.
+    concealed: the frame was lost on the way and is an extrapolation.
+    """
+
+    __slots__ = ("_flags", "pcm", "pts")
+    __match_args__ = ("pcm", "pts", "level_dbov")
+
+    def __init__(self, pts: int, flags: int, pcm: bytes) -> None:
+        self.pts = pts
+        self._flags = flags
+        self.pcm = pcm
+
+    @property
+    def level_dbov(self) -> int:
+        """The frame's level, 0 (overload) to -127 (silence), as RFC 6464 measures it."""
+        return level_dbov(self.pcm)
+
+    @property
+    def concealed(self) -> bool:
+        return bool(self._flags & CONCEALED)
+
+    @property
+    def silence(self) -> bool:
+        return bool(self._flags & SILENCE)
+
+    def __repr__(self) -> str:
+        return f"Audio(pts={self.pts}, level_dbov={self.level_dbov}, concealed={self.concealed})"
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A key the far end pressed, whatever carried it; one event per key press.
+
+    digit: one of ``0-9 * # A-D``, or ``flash`` (RFC 4733 section 3.2).
+    """
+
+    digit: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackMarked:
+    """The audio written before ``call.mark(name)`` is over.
+
+    played: it was heard; False when ``clear`` or the end of the call dropped it.
+    """
+
+    name: str
+    played: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The far end put the call on hold (``held``) or took it back."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The call is over; always the last event.
+
+    reason: ``bye``, ``canceled``, ``media_timeout`` … ; code: the SIP status where there is one.
+    """
+
+    reason: str
+    code: int | None = None
+
+
+Event = Audio | Digit | PlaybackMarked | Hold | HangUp

@@ -1,0 +1,49 @@
+"""Admission: how many calls at once, how many new ones a second, and none while draining."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call is not admitted. retry_after_s: whole seconds, for ``Retry-After``."""
+
+    reason: str
+    retry_after_s: int
+
+
+class Admission:
+    """A concurrency limit and a token bucket that holds one second's worth of calls."""
+
+    def __init__(self, max_calls: int, calls_per_second: float) -> None:
+        self._max_calls = max_calls
+        self._rate = calls_per_second
+        self._burst = max(1.0, calls_per_second)
+        self._tokens = self._burst
+        self._refilled_at: float | None = None
+        self.active = 0
+        self.draining = False
+
+    def admit(self, now: float) -> Refusal | None:
+        """Take one place, to be given back by ``release``; a Refusal takes none."""
+        if self.draining:
+            return Refusal("draining", 30)
+        if self.active >= self._max_calls:
+            return Refusal("max_calls", 5)
+        self._refill(now)
+        if self._tokens < 1:
+            return Refusal("calls_per_second", ceil((1 - self._tokens) / self._rate))
+        self._tokens -= 1
+        self.active += 1
+        return None
+
+    def release(self) -> None:
+        self.active -= 1
+
+    def _refill(self, now: float) -> None:
+        if self._refilled_at is not None:
+            earned = (now - self._refilled_at) * self._rate
+            self._tokens = min(self._burst, self._tokens + earned)
+        self._refilled_at = now

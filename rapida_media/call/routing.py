@@ -1,0 +1,31 @@
+"""Which assistant takes a call: by called number, by assistant name, else the default agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rapida_media.config import Assistant
+
+
+class Router:
+    """``sip:+15550100@host`` by number, ``sip:support@host`` by name, everything else by default.
+
+    default: the assistant for calls that match none; None refuses them (404).
+    """
+
+    def __init__(self, assistants: Mapping[str, Assistant], default: Assistant | None) -> None:
+        self._default = default
+        self._by_user = {name.lower(): each for name, each in assistants.items()}
+        self._by_user |= {
+            _digits(number): each for each in assistants.values() for number in each.numbers
+        }
+
+    def route(self, user: str | None) -> Assistant | None:
+        """Give the assistant that takes a call to ``user``, None when nobody does."""
+        user = user or ""
+        return self._by_user.get(_digits(user)) or self._by_user.get(user.lower(), self._default)
+
+
+def _digits(number: str) -> str:
+    """Compare numbers without the plus and the visual separators of RFC 3966 section 5.1.1."""
+    return number.translate({ord(each): None for each in "+-.() "})

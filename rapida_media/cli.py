@@ -1,0 +1,130 @@
+"""The ``rapida-media`` command: ``serve``, ``call`` and ``providers``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from rapida_media.config import parse_listen
+from rapida_media.errors import RapidaError
+from rapida_media.net.logs import set_up_logging
+from rapida_media.net.serve import ServeOptions, serve
+from rapida_media.net.softphone import CallOptions, Report, place_call
+from rapida_media.providers.registry import format_table, providers
+
+USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except RapidaError as error:
+        print(f"rapida-media {options.command}: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rapida-media", description="A SIP/RTP media engine for AI agents on the phone."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_call(commands)
+    listing = commands.add_parser("providers", help="list the providers and what each can do")
+    listing.set_defaults(run=_providers)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("serve", help="take calls", description="Take calls.")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: rapida.toml where it exists"
+    )
+    command.add_argument("--sip", metavar="ADDR:PORT", help="listen here for SIP, UDP and TCP")
+    command.add_argument(
+        "--agent", metavar="SPEC", help="agent for calls no assistant matches (default: echo)"
+    )
+    command.add_argument("--log-format", choices=("text", "json"), default="text")
+    command.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info"
+    )
+    command.set_defaults(run=_serve)
+
+
+def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "call",
+        help="a softphone in the terminal",
+        description="Call a SIP URI. Exit status 0 only if it was answered and media arrived.",
+    )
+    command.add_argument("uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060")
+    command.add_argument("--play", type=Path, metavar="FILE.wav", help="speak this")
+    command.add_argument(
+        "--record", type=Path, metavar="FILE.wav", help="stereo: left sent, right received"
+    )
+    command.add_argument(
+        "--duration",
+        type=_seconds,
+        metavar="S",
+        help="hang up this long after the answer (default: when the file was played, or 10)",
+    )
+    command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
+    command.add_argument("--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,l16")
+    command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    command.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
+    )
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
+    )
+    command.set_defaults(run=_call)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
+    return value
+
+
+def _serve(options: argparse.Namespace) -> int:
+    set_up_logging(options.log_format, options.log_level)
+    sip = None
+    if options.sip is not None:
+        sip = tuple(parse_listen(f"{transport}:{options.sip}") for transport in ("udp", "tcp"))
+    return asyncio.run(serve(ServeOptions(config=options.config, sip=sip, agent=options.agent)))
+
+
+def _call(options: argparse.Namespace) -> int:
+    set_up_logging("text", options.log_level)
+    report = asyncio.run(
+        place_call(
+            CallOptions(
+                uri=options.uri,
+                play=options.play,
+                record=options.record,
+                duration_s=options.duration,
+                dtmf=options.dtmf,
+                codecs=tuple(options.codec.split(",")) if options.codec else None,
+                transport=options.transport,
+                timeout_s=options.timeout,
+            )
+        )
+    )
+    _print_report(report, as_json=options.json)
+    return 0 if report.answered and report.packets_received else 1
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    print(report.to_json() if as_json else report.to_text())
+
+
+def _providers(options: argparse.Namespace) -> int:
+    print(format_table(providers()))
+    return 0

@@ -1,0 +1,114 @@
+"""The RTP leg: joins one compiled ``MediaStream`` (packets, codecs, playout) to the bus.
+
+The shell owns the socket: it feeds the stream through a ``MediaPoller`` and calls ``pump``
+whenever the poller says that the stream has something to hand up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rapida_media.errors import LocalProtocolError
+from rapida_media.kernels import MediaStream
+from rapida_media.legs.base import Stats
+from rapida_media.media.bus import Bus
+from rapida_media.media.frame import RATE_HZ, Frame
+from rapida_media.sdp.offer_answer import NegotiatedAudio
+
+# RFC 4733 section 3.2, table 3: the events that are keys.
+DIGITS = frozenset("0123456789*#ABCD")
+
+
+class RtpLeg:
+    """A ``Leg`` over RTP (RFC 3550)."""
+
+    def __init__(self, stream: MediaStream) -> None:
+        self.received = Bus()
+        self.sent = Bus(wanted=stream.observe_sent)
+        self.stream = stream
+        self.negotiated: NegotiatedAudio | None = None
+        self.first_media_at: float | None = None
+        self._started_at: float | None = None
+        self._now = 0.0
+        self._on_digit: Callable[[str, int], None] = _ignore_digit
+        self._on_mark: Callable[[int, bool], None] = _ignore_mark
+
+    def connect(self, digit: Callable[[str, int], None], mark: Callable[[int, bool], None]) -> None:
+        self._on_digit = digit
+        self._on_mark = mark
+
+    def configure(self, audio: NegotiatedAudio) -> None:
+        """Take over what offer and answer agreed; again after a re-INVITE."""
+        self.negotiated = audio
+        self.stream.configure(
+            receive={codec.payload_type: codec.name for codec in audio.receive},
+            send_payload_type=audio.send.payload_type,
+            send_encoding=audio.send.name,
+            receive_events=audio.receive_events,
+            send_event=audio.send_event,
+            # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4).
+            remote=(audio.remote_address, audio.remote_port) if audio.sending else None,
+            sending=audio.sending,
+            receiving=audio.receiving,
+        )
+
+    def start(self, now: float) -> None:
+        """Anchor the 20 ms schedule of the egress."""
+        if self._started_at is None:
+            self._started_at = self._now = now
+            self.stream.start(now)
+
+    def pump(self, now: float) -> None:
+        """Hand up all the stream has: frames, digits, marks and, when asked for, sent frames."""
+        self._now = now
+        stream = self.stream
+        while (item := stream.next_frame()) is not None:
+            if self.first_media_at is None:
+                self.first_media_at = now
+            self.received.publish(Frame(*item))
+        while (digit := stream.next_digit()) is not None:
+            self._on_digit(digit[0], digit[1])
+        while (mark := stream.next_mark()) is not None:
+            self._on_mark(*mark)
+        while (item := stream.next_sent_frame()) is not None:
+            self.sent.publish(Frame(*item))
+
+    @property
+    def elapsed_samples(self) -> int:
+        if self._started_at is None:
+            return 0
+        return round((self._now - self._started_at) * RATE_HZ)
+
+    def write(self, pcm: bytes) -> int:
+        return self.stream.write(pcm)
+
+    def clear(self) -> int:
+        return self.stream.clear()
+
+    def mark(self, mark_id: int) -> None:
+        self.stream.mark(mark_id)
+
+    def send_digits(self, digits: str) -> None:
+        """Queue RFC 4733 events; LocalProtocolError when the far end did not negotiate them."""
+        if self.negotiated is None or self.negotiated.send_event is None:
+            raise LocalProtocolError("the far end does not take telephone-event (RFC 4733)")
+        if strange := set(digits) - DIGITS:
+            raise LocalProtocolError(f"not a DTMF digit: {''.join(sorted(strange))!r}")
+        self.stream.send_digits(digits)
+
+    @property
+    def queued_ms(self) -> int:
+        return self.stream.queued_ms
+
+    def stats(self) -> Stats:
+        stats: Stats = dict(self.stream.statistics())
+        stats["codec"] = self.negotiated.send.name if self.negotiated else None
+        return stats
+
+
+def _ignore_digit(digit: str, duration_ms: int) -> None:
+    """Nobody is connected yet."""
+
+
+def _ignore_mark(mark_id: int, played: bool) -> None:
+    """Nobody is connected yet."""

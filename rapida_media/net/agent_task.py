@@ -1,0 +1,52 @@
+"""Runs one agent on one call, in a task of its own, and contains whatever it does.
+
+A task root: the only place where an agent's exception ends up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from rapida_media.agents.base import Agent
+from rapida_media.call.call import Call
+
+log = logging.getLogger(__name__)
+
+# What an agent may still do (store a transcript, close a session) after the call is over.
+GRACE_S = 10.0
+
+
+class AgentTask:
+    """The task of one agent; ``stop_soon`` bounds what it may do after the call."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, agent: Agent, call: Call) -> None:
+        self._loop = loop
+        self._call = call
+        self._deadline: asyncio.TimerHandle | None = None
+        self.task = loop.create_task(self._run(agent), name=f"agent {call.id}")
+        self.task.add_done_callback(self._done)
+
+    def stop_soon(self) -> None:
+        """The call is over: give the agent its grace, then cancel it."""
+        if not self.task.done():
+            self._deadline = self._loop.call_later(GRACE_S, self._cancel)
+
+    def _cancel(self) -> None:
+        log.warning("the agent did not end after its call", extra={"call_id": self._call.id})
+        self.task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    async def _run(self, agent: Agent) -> None:
+        call = self._call
+        try:
+            await agent(call)
+            if call.answered:
+                await call.drain()
+                await call.hang_up("agent_finished")
+        except Exception:
+            log.exception("the agent failed", extra={"call_id": call.id})
+            await call.hang_up("agent_error")

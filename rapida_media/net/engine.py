@@ -1,0 +1,330 @@
+"""The engine: SIP endpoint, media and agents on one event loop.
+
+``start`` listens, ``dial`` calls out, ``drain`` waits for the calls to end, ``stop`` ends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rapida_media import clock
+from rapida_media.agents.base import Agent, AgentContext, make_agent
+from rapida_media.agents.prologue import with_prologue
+from rapida_media.call.admission import Admission
+from rapida_media.call.call import CallInfo
+from rapida_media.call.callers import Callers
+from rapida_media.call.routing import Router
+from rapida_media.config import Assistant, Config
+from rapida_media.errors import NegotiationError, RapidaError, RemoteProtocolError
+from rapida_media.ids import IdSource, SystemIds
+from rapida_media.net.local_address import is_unspecified, local_address_towards
+from rapida_media.net.logs import redact
+from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.sip_call import NOT_ACCEPTABLE_HERE, SipCall
+from rapida_media.net.sip_transport import SipTransport
+from rapida_media.net.target import Target
+from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
+from rapida_media.sip import events
+from rapida_media.sip.address import Address
+from rapida_media.sip.address import Path as Flow
+from rapida_media.sip.endpoint import SipEndpoint
+from rapida_media.sip.incoming_session import IncomingSession
+from rapida_media.sip.invite_session import InviteSession
+from rapida_media.sip.message import Request
+from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.user_agent import EndpointConfig
+from rapida_media.stats import Counters
+
+log = logging.getLogger(__name__)
+
+# How often calls are looked over for lost media and for the maximum duration.
+SWEEP_S = 1.0
+# How long the BYEs of ``stop`` may take to be answered.
+STOP_S = 2.0
+
+
+class Engine:
+    """Everything that runs in one process.
+
+    directory: where agents' relative files and modules are looked up.
+    default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        directory: Path,
+        default_agent: str | None,
+        ids: IdSource | None = None,
+    ) -> None:
+        self.counters = Counters()
+        self._config = config
+        self._ids = ids or SystemIds()
+        self._loop = asyncio.get_running_loop()
+        default = Assistant("", default_agent) if default_agent else None
+        self._router = Router(config.assistants, default)
+        # Made now, so that a wrong spec is a sentence at the start and not a failure at a call.
+        self._agents = {
+            each.name: _prepare(each, AgentContext(directory, config.store.recordings))
+            for each in (*config.assistants.values(), *([default] if default else []))
+        }
+        self._callers = Callers(config.trunks.values())
+        self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
+        self._transport = SipTransport(self._loop, self._handle, self.counters)
+        self._endpoint: SipEndpoint
+        self.media: MediaShell
+        self._calls: dict[InviteSession, SipCall] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    @property
+    def sip_addresses(self) -> Sequence[Address]:
+        """What is listened on for SIP."""
+        return self._transport.local_addresses
+
+    @property
+    def active_calls(self) -> int:
+        return len(self._calls)
+
+    async def start(self) -> None:
+        """Bind all listeners; OSError when one cannot be had."""
+        await self._resolve_trunks()
+        try:
+            for listen in self._config.sip.listen:
+                await self._transport.listen(listen)
+        except OSError:
+            await self._transport.close()
+            raise
+        hosts = {address.host for address in self.sip_addresses}
+        rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
+        first, last = self._config.rtp.ports
+        ports = MediaPorts(rtp_host, first, last, self._ids)
+        self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
+        self._endpoint = SipEndpoint(
+            EndpointConfig(contacts=self._contacts(), admission=self._admit),
+            self._ids,
+            self.counters,
+        )
+        self._transport.attach(self._endpoint)
+        self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
+
+    async def _resolve_trunks(self) -> None:
+        """Look up the trunks that the configuration names by host name."""
+        for name in self._callers.names:
+            try:
+                found = await self._loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+            except OSError as error:
+                log.warning("trunk host %s cannot be resolved: %s", name, error.strerror)
+                continue
+            self._callers.resolved(str(address[0]) for *_, address in found)
+
+    async def drain(self) -> None:
+        """Take no more calls; returns when the last one has ended."""
+        self._admission.draining = True
+        await self._idle.wait()
+
+    async def stop(self) -> None:
+        """End the calls that are left (BYE) and close everything."""
+        self._admission.draining = True
+        for call in list(self._calls.values()):
+            call.hang_up("engine_stopping")
+        self.drain_signalling(clock.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self._transport.quiet.wait()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await self._transport.close()
+        self.media.shut_down()
+
+    # -- outbound --------------------------------------------------------------------------------
+
+    def dial(
+        self, target: Target, agent: Agent, *, codecs: tuple[str, ...] | None = None
+    ) -> SipCall:
+        """Call a resolved SIP URI; the agent starts when it is answered.
+
+        RapidaError when no port is free. The result's ``finished`` tells the end.
+        """
+        channel = self.media.open()
+        if channel is None:
+            raise RapidaError("no RTP port pair is free")
+        caller = f"sip:rapida@{target.local_host}"
+        info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
+        local = self._local_media(channel, target.local_host, codecs)
+        call = self._make_call(info, channel, local, agent, agent_answers=False)
+        now = clock.monotonic()
+        session = self._endpoint.invite(
+            target=target.uri,
+            destination=target.address,
+            from_uri=caller,
+            body=call.offer(),
+            now=now,
+        )
+        self._admission.active += 1
+        self._register(session, call)
+        self.drain_signalling(now)
+        return call
+
+    # -- inbound ---------------------------------------------------------------------------------
+
+    def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
+        if not self._callers.admit(source.host):
+            self.counters.add("refused_not_a_trunk")
+            return 403, []
+        refusal = self._admission.admit(clock.monotonic())
+        if refusal is None:
+            return None
+        self.counters.add(f"refused_{refusal.reason}")
+        return 503, [("Retry-After", str(refusal.retry_after_s))]
+
+    def _handle(self, event: events.Event, now: float) -> None:
+        if isinstance(event, events.IncomingInvite):
+            self._incoming(event, now)
+        elif (call := self._calls.get(event.session)) is not None:
+            call.handle(event, now)
+
+    def _incoming(self, event: events.IncomingInvite, now: float) -> None:
+        session, request = event.session, event.request
+        assert session.dialog is not None, "an incoming session begins with its dialog"
+        assistant = self._router.route(request.uri.user)
+        channel = self.media.open() if assistant is not None else None
+        if assistant is None or channel is None:
+            self._admission.release()
+            session.reject(404 if assistant is None else 503, now)
+            return
+        info = CallInfo(
+            id=self._ids.token(),
+            provider="sip",
+            direction="inbound",
+            caller=request.from_.uri_text,
+            called=request.uri_text,
+            assistant=assistant.name or None,
+            parameters=assistant.parameters,
+        )
+        local = self._local_media(channel, self._address_towards(session.dialog.flow))
+        call = self._make_call(
+            info,
+            channel,
+            local,
+            self._agents[assistant.name],
+            agent_answers=assistant.answer == "agent",
+        )
+        self._register(session, call)
+        try:
+            call.take(event.body)
+        except (NegotiationError, RemoteProtocolError) as error:
+            log.info("offer refused: %s", error, extra={"call_id": info.id})
+            call.reject(getattr(error, "status", None) or NOT_ACCEPTABLE_HERE)
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def _make_call(
+        self,
+        info: CallInfo,
+        channel: MediaChannel,
+        local: LocalMedia,
+        agent: Agent,
+        *,
+        agent_answers: bool,
+    ) -> SipCall:
+        negotiation = OfferAnswer(self._ids)
+        return SipCall(
+            self,
+            self._loop,
+            info=info,
+            channel=channel,
+            negotiation=negotiation,
+            local=local,
+            agent=agent,
+            agent_answers=agent_answers,
+        )
+
+    def _register(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
+        call.session = session
+        self._calls[session] = call
+        self._idle.clear()
+        log.info(
+            "%s call %s → %s",
+            call.call.direction,
+            redact(call.call.caller),
+            redact(call.call.called),
+            extra={"call_id": call.call.id},
+        )
+
+    def call_ended(self, call: SipCall) -> None:
+        """Forget an ended call; called by the call itself, once."""
+        del self._calls[call.session]
+        self._admission.release()
+        ended = call.call.ended
+        assert ended is not None
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "ended: %s%s",
+                ended.reason,
+                f" ({ended.code})" if ended.code else "",
+                extra={"call_id": call.call.id, "fields": call.call.stats()},
+            )
+        if not self._calls:
+            self._idle.set()
+
+    def drain_signalling(self, now: float) -> None:
+        """Send what an intent of a session produced."""
+        self._transport.drain(now)
+
+    def _look_over_calls(self) -> None:
+        """Once a second: end calls whose media stopped or that last too long."""
+        self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
+        now = clock.monotonic()
+        for call in list(self._calls.values()):
+            call.look_over(
+                now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
+            )
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    def _contacts(self) -> dict[str, tuple[str, int]]:
+        """By transport, what Via and Contact name."""
+        external = self._config.sip.external_address
+        return {
+            address.transport: (external or _reachable(address.host), address.port)
+            for address in reversed(self.sip_addresses)
+        }
+
+    def _address_towards(self, flow: Flow) -> str:
+        """Give what the far end can reach us by: the listener it called, unless that is all."""
+        if flow.local is not None and not is_unspecified(flow.local.host):
+            return flow.local.host
+        return local_address_towards(flow.remote.host)
+
+    def _local_media(
+        self, channel: MediaChannel, address: str, codecs: tuple[str, ...] | None = None
+    ) -> LocalMedia:
+        media = LocalMedia(self._config.sip.external_address or address, channel.port.port)
+        return replace(media, codecs=codecs) if codecs else media
+
+
+def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
+    agent = make_agent(assistant.agent, context)
+    recordings = context.recordings if assistant.record else None
+    return with_prologue(agent, assistant.greeting, recordings)
+
+
+def _reachable(host: str) -> str:
+    """Give an address for ``0.0.0.0`` and ``::``: the one the default route leads out by."""
+    if not is_unspecified(host):
+        return host
+    # RFC 5737 and RFC 3849: documentation addresses; nothing is sent to them.
+    try:
+        return local_address_towards("2001:db8::1" if ":" in host else "192.0.2.1")
+    except OSError:
+        return "::1" if ":" in host else "127.0.0.1"

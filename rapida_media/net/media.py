@@ -1,0 +1,105 @@
+"""The media shell: one poller for all RTP sockets, one ticker for all playout.
+
+Packets and ticks are handled in compiled code without the GIL; Python is entered only for legs
+that have something to hand up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from rapida_media import clock
+from rapida_media.ids import IdSource
+from rapida_media.kernels import MediaPoller, MediaStream
+from rapida_media.legs.rtp_leg import RtpLeg
+from rapida_media.net.media_port import MediaPort, MediaPorts
+from rapida_media.net.ticker import Ticker
+
+# Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn.
+TICK_S = 0.005
+
+
+class MediaChannel:
+    """A leg with its sockets, between ``MediaShell.open`` and ``MediaShell.close``."""
+
+    __slots__ = ("leg", "port", "slot")
+
+    def __init__(self, leg: RtpLeg, port: MediaPort) -> None:
+        self.leg = leg
+        self.port = port
+        self.slot: int | None = None
+
+
+class MediaShell:
+    """Owns the RTP sockets, the poller and the ticker."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ports: MediaPorts,
+        ids: IdSource,
+        gap_wait_ms: float,
+    ) -> None:
+        self.ports = ports
+        self.ticker = Ticker(loop, TICK_S, self._tick)
+        self._loop = loop
+        self._ids = ids
+        self._gap_wait_ms = gap_wait_ms
+        self._poller = MediaPoller()
+        self._legs: dict[int, RtpLeg] = {}
+        loop.add_reader(self._poller.fileno(), self._readable)
+
+    def open(self) -> MediaChannel | None:
+        """Make a leg on a fresh port pair; None when no pair is free.
+
+        First sequence number, timestamp and SSRC are random (RFC 3550 section 5.1). The first
+        sequence number stays below 2**15 so that SRTP's roll-over starts well (RFC 3711 §3.3.1).
+        """
+        port = self.ports.open()
+        if port is None:
+            return None
+        stream = MediaStream(
+            ssrc=self._ids.number(32),
+            sequence_number=self._ids.number(15),
+            timestamp=self._ids.number(32),
+            gap_wait_ms=self._gap_wait_ms,
+        )
+        return MediaChannel(RtpLeg(stream), port)
+
+    def start(self, channel: MediaChannel, now: float) -> None:
+        """Let media flow: the leg must be configured. Starting again changes nothing."""
+        if channel.slot is not None:
+            return
+        channel.leg.start(now)
+        channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
+        self._legs[channel.slot] = channel.leg
+        self.ticker.start()
+
+    def close(self, channel: MediaChannel) -> None:
+        """Stop the media and give the port pair back."""
+        if channel.slot is not None:
+            self._poller.remove(channel.slot)
+            del self._legs[channel.slot]
+            channel.slot = None
+        self.ports.close(channel.port)
+        if not self._legs:
+            self.ticker.stop()
+
+    def shut_down(self) -> None:
+        self.ticker.stop()
+        self._loop.remove_reader(self._poller.fileno())
+        self._poller.close()
+
+    def _readable(self) -> None:
+        now = clock.monotonic()
+        self._pump(self._poller.receive(now), now)
+
+    def _tick(self, now: float) -> None:
+        self._pump(self._poller.tick(now), now)
+
+    def _pump(self, slots: list[int], now: float) -> None:
+        for slot in slots:
+            # An agent callback of an earlier leg in this list may have closed this one.
+            leg = self._legs.get(slot)
+            if leg is not None:
+                leg.pump(now)

@@ -1,0 +1,80 @@
+"""``rapida-media serve``: read the configuration, listen, take calls, drain on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rapida_media.config import Config, Listen, load_config
+from rapida_media.errors import ConfigError
+from rapida_media.net.engine import Engine
+
+log = logging.getLogger(__name__)
+
+DEFAULT_AGENT = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """The command line of ``rapida-media serve``; None where it says nothing."""
+
+    config: Path | None = None
+    sip: tuple[Listen, ...] | None = None
+    agent: str | None = None
+
+
+async def serve(options: ServeOptions) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the calls at once."""
+    config, directory = _configuration(options)
+    engine = Engine(config, directory=directory, default_agent=options.agent or DEFAULT_AGENT)
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    try:
+        await engine.start()
+    except OSError as error:
+        raise ConfigError(f"[sip] listen: {error.strerror or error}") from None
+    # What exists now lives as long as the process: keep it out of every garbage collection.
+    gc.collect()
+    gc.freeze()
+    _say_how_to_call(engine)
+    await signals.get()
+    await _drain(engine, signals, config.limits.drain_seconds)
+    await engine.stop()
+    return 0
+
+
+def _configuration(options: ServeOptions) -> tuple[Config, Path]:
+    config = load_config(options.config)
+    if options.sip is not None:
+        config = replace(config, sip=replace(config.sip, listen=options.sip))
+    config.check_exposure()
+    return config, options.config.parent if options.config is not None else Path.cwd()
+
+
+async def _drain(
+    engine: Engine, signals: asyncio.Queue[signal.Signals], drain_seconds: float
+) -> None:
+    log.info("stopping: %d calls in progress", engine.active_calls)
+    second = asyncio.ensure_future(signals.get())
+    drained = asyncio.ensure_future(engine.drain())
+    await asyncio.wait(
+        (second, drained), timeout=drain_seconds, return_when=asyncio.FIRST_COMPLETED
+    )
+    second.cancel()
+    drained.cancel()
+
+
+def _say_how_to_call(engine: Engine) -> None:
+    for address in engine.sip_addresses:
+        log.info("listening for SIP on %s:%s:%d", address.transport, address.host, address.port)
+    address = engine.sip_addresses[0]
+    uri = f"sip:echo@{address.host}:{address.port}"
+    print(f"Ready. Call {uri} with any SIP phone, or from another shell:", file=sys.stderr)
+    print(f"  rapida-media call {uri} --play speech.wav --record back.wav", file=sys.stderr)

@@ -1,0 +1,94 @@
+"""One SIP connection over TCP: framing, limits and life time (RFC 3261 section 18.3, RFC 5626)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.framing import StreamFramer
+from rapida_media.stats import Counters
+
+# A connection that brings no whole message for so long is closed (RFC 5626 section 4.4.1 has
+# clients send a keep-alive at least every 120 s).
+IDLE_S = 180.0
+# What a peer that does not read may leave in our send queue.
+SEND_QUEUE_BYTES = 262_144
+# RFC 5626 section 4.4.1: a double CRLF is the ping, a single CRLF the pong.
+PONG = b"\r\n"
+
+
+class SipConnection(asyncio.Protocol):
+    """Frames one byte stream into SIP messages.
+
+    opened: asked once connected; False refuses the connection.
+    receiver: called with each whole message and this connection.
+    closed: called once, when the connection is gone.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[[SipConnection], bool],
+        receiver: Callable[[bytes, SipConnection], None],
+        closed: Callable[[SipConnection], None],
+        counters: Counters,
+    ) -> None:
+        self._opened = opened
+        self._receiver = receiver
+        self._closed = closed
+        self._counters = counters
+        self._framer = StreamFramer()
+        self._transport: asyncio.Transport | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self.peer: tuple[str, int] = ("", 0)
+        self.local: tuple[str, int] = ("", 0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.peer = transport.get_extra_info("peername")[:2]
+        self.local = transport.get_extra_info("sockname")[:2]
+        if self._opened(self):
+            self._restart_idle_timer()
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        pings = self._framer.pings
+        try:
+            self._framer.feed(data)
+            while (message := self._framer.next_message()) is not None:
+                self._restart_idle_timer()
+                self._receiver(message, self)
+        except RemoteProtocolError:
+            # Where the next message starts is unknown: the stream is of no further use.
+            self._counters.add("sip_stream_framing_lost")
+            self.close()
+            return
+        for _ in range(self._framer.pings - pings):
+            self.send(PONG)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._closed(self)
+
+    def send(self, data: bytes) -> None:
+        """Queue one message; a peer that does not read is cut off."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > SEND_QUEUE_BYTES:
+            self._counters.add("sip_stream_send_queue_full")
+            transport.abort()
+            return
+        transport.write(data)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _restart_idle_timer(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self.close)

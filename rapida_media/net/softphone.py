@@ -1,0 +1,216 @@
+"""The softphone behind ``rapida-media call``: place one call, play, press keys, record, report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rapida_media.agents.events import HangUp
+from rapida_media.call.call import Call
+from rapida_media.call.recording import Recording
+from rapida_media.config import Config, Listen, RtpConfig, SipConfig
+from rapida_media.errors import LocalProtocolError
+from rapida_media.media.align import measure_echo
+from rapida_media.net.engine import Engine
+from rapida_media.net.sip_call import SipCall
+from rapida_media.net.target import Target, resolve_target
+
+# Without --duration: how long to listen when nothing is played, and after what was played.
+LISTEN_S = 10.0
+TAIL_S = 0.5
+MEDIA_PORTS = (20_000, 29_999)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The command line of ``rapida-media call``."""
+
+    uri: str
+    play: Path | None = None
+    record: Path | None = None
+    duration_s: float | None = None
+    dtmf: str | None = None
+    codecs: tuple[str, ...] | None = None
+    transport: str = "udp"
+    timeout_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of the call; times in ms since the INVITE was sent."""
+
+    uri: str
+    answered: bool = False
+    status: int | None = None
+    reason: str = ""
+    setup_ms: float | None = None
+    duration_s: float = 0.0
+    codec: str | None = None
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    correlation: float | None = None
+    digits: list[str] = field(default_factory=list)
+    events: list[dict[str, float | str]] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    def to_text(self) -> str:
+        """Write the report for people, one aligned line a fact."""
+        facts = {
+            "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
+            f" ({self.status or '-'}), ended: {self.reason}",
+            "set-up": _ms(self.setup_ms),
+            "duration": f"{self.duration_s:.1f} s",
+            "codec": self.codec or "-",
+            "packets": f"{self.packets_sent} sent, {self.packets_received} received,"
+            f" {self.packets_lost} lost, jitter {_ms(self.jitter_ms)}",
+            "echo": "-"
+            if self.round_trip_ms is None
+            else f"{_ms(self.round_trip_ms)} round trip, correlation {self.correlation:.4f}",
+            "digits": "".join(self.digits) or "-",
+        }
+        return "\n".join(f"{name:9} {fact}" for name, fact in facts.items())
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms"
+
+
+async def place_call(options: CallOptions) -> Report:
+    """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
+    target = await resolve_target(options.uri, options.transport)
+    engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
+    await engine.start()
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = options.record or Path(scratch) / "call.wav"
+            phone = Softphone(options, path)
+            call = engine.dial(target, phone.run, codecs=_codecs(options))
+            await _wait_for_end(call, options.timeout_s)
+            report = _report(options, call, phone)
+            _measure(report, phone, path)
+    finally:
+        await engine.stop()
+    return report
+
+
+def _config(options: CallOptions, target: Target) -> Config:
+    return Config(
+        sip=SipConfig(listen=(Listen(options.transport, target.local_host, 0),)),
+        rtp=RtpConfig(ports=MEDIA_PORTS),
+    )
+
+
+def _codecs(options: CallOptions) -> tuple[str, ...] | None:
+    names = {"PCMU": "PCMU", "PCMA": "PCMA", "L16": "L16/16000", "L16/16000": "L16/16000"}
+    if options.codecs is None:
+        return None
+    wanted = [each.strip().upper() for each in options.codecs]
+    if unknown := [each for each in wanted if each not in names]:
+        raise LocalProtocolError(f"--codec: {unknown[0]!r} is unknown; known are pcmu, pcma, l16")
+    return tuple(names[each] for each in wanted)
+
+
+class Softphone:
+    """The agent on our side of the call."""
+
+    def __init__(self, options: CallOptions, path: Path) -> None:
+        self._options = options
+        self._path = path
+        self.recording: Recording | None = None
+        self.digits: list[str] = []
+
+    async def run(self, call: Call) -> None:
+        self.recording = Recording(call.leg, self._path, sent_left=True)
+        listening = asyncio.create_task(self._listen(call))
+        speaking = asyncio.create_task(self._speak(call))
+        await asyncio.wait(
+            (listening, speaking),
+            timeout=self._options.duration_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        await call.hang_up("local_bye")
+        speaking.cancel()
+        await listening
+        self.recording.close()
+        await asyncio.gather(speaking, return_exceptions=True)
+        if not speaking.cancelled():
+            speaking.result()
+
+    async def _listen(self, call: Call) -> None:
+        async for event in call:
+            match event:
+                case HangUp():
+                    return
+                case _ if hasattr(event, "digit"):
+                    self.digits.append(event.digit)
+
+    async def _speak(self, call: Call) -> None:
+        """Do what was asked for; returns when the call may end, never with --duration."""
+        if self._options.dtmf:
+            await call.send_digits(self._options.dtmf)
+        if self._options.play:
+            await call.play_file(self._options.play)
+        elif not self._options.dtmf:
+            await asyncio.sleep(LISTEN_S)
+        await asyncio.sleep(TAIL_S)
+        if self._options.duration_s is not None:
+            await asyncio.Event().wait()
+
+
+async def _wait_for_end(call: SipCall, timeout_s: float) -> None:
+    """Wait for the end of the call; interrupted or unanswered for too long, hang up first."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, call.hang_up, "interrupted")
+    ringing = loop.call_later(timeout_s, _give_up, call)
+    try:
+        await call.finished
+    finally:
+        ringing.cancel()
+
+
+def _give_up(call: SipCall) -> None:
+    if not call.call.answered:
+        call.hang_up("no_answer")
+
+
+def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report:
+    call = sip_call.call
+    ended = call.ended
+    assert ended is not None
+    stats = call.stats()
+    times = sip_call.milestones
+    start = times["initiated"]
+    report = Report(options.uri, answered=call.answered, digits=phone.digits)
+    report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
+    report.events = [
+        {"at_ms": round((at - start) * 1000, 1), "event": name}
+        for name, at in sorted(times.items(), key=lambda item: item[1])
+    ]
+    if call.answered:
+        report.setup_ms = round((times["answered"] - start) * 1000, 2)
+        report.duration_s = round(times["ended"] - times["answered"], 3)
+        report.codec = str(stats["codec"])
+        report.packets_sent = int(stats["packets_sent"] or 0)
+        report.packets_received = int(stats["packets_received"] or 0)
+        report.packets_lost = int(stats["packets_lost"] or 0)
+        report.jitter_ms = round(float(stats["jitter_ms"] or 0), 2)
+    return report
+
+
+def _measure(report: Report, phone: Softphone, path: Path) -> None:
+    if phone.recording is None or phone.recording.error is not None:
+        return
+    echo = measure_echo(path)
+    if echo is not None:
+        report.round_trip_ms = round(echo.delay_ms, 2)
+        report.correlation = round(echo.correlation, 5)

@@ -1,0 +1,196 @@
+"""What an agent can do on a call and what it is told, over a real RTP leg in virtual time."""
+
+import asyncio
+import wave
+
+import numpy as np
+import pytest
+
+from rapida_media import Audio, Digit, HangUp, Hold, PlaybackMarked
+from rapida_media.errors import LocalProtocolError
+from rapida_media.kernels import Tone
+
+
+def speech(milliseconds: int) -> bytes:
+    return Tone(1000.0, dbov=-12).read(16 * milliseconds)
+
+
+def loud_ms(frames: list[bytes]) -> float:
+    samples = np.frombuffer(b"".join(frames), "<i2")
+    return (
+        np.count_nonzero(np.abs(samples) > 1000) / len(samples) * len(samples) / 16
+        if len(samples)
+        else 0
+    )
+
+
+async def collect(call, events):
+    async for event in call:
+        events.append(event)
+
+
+async def test_audio_arrives_as_twenty_millisecond_frames_with_positions_and_levels(line):
+    events = []
+    task = asyncio.create_task(collect(line.call, events))
+    line.far.write(speech(200))
+    await line.run(0.3)
+    line.call.end("bye")
+    await task
+    audio = [event for event in events if isinstance(event, Audio)]
+    assert [event.pts for event in audio] == list(range(0, 320 * len(audio), 320))
+    assert {len(event.pcm) for event in audio} == {640}
+    assert audio[5].level_dbov in range(-16, -10)
+    assert not any(event.concealed for event in audio)
+    assert events[-1] == HangUp("bye", None)
+
+
+async def test_the_events_end_after_the_hang_up(line):
+    line.call.end("bye", 200)
+    assert [event async for event in line.call] == [HangUp("bye", 200)]
+    assert [event async for event in line.call] == []
+
+
+async def test_what_is_written_at_once_is_heard_at_the_pace_of_speech(line):
+    assert line.call.write(speech(1000)) == 16_000
+    await line.run(0.5)
+    assert 450 <= len(line.heard) * 20 <= 520
+    assert 480 <= line.call.queued_ms <= 540
+
+
+async def test_drain_returns_when_everything_was_played(line):
+    line.call.write(speech(100))
+    draining = asyncio.create_task(line.call.drain())
+    await line.run(0.06)
+    assert not draining.done()
+    await line.run(0.08)
+    assert draining.done()
+    assert draining.result() is True
+
+
+async def test_clear_tells_what_was_heard_and_drops_the_rest(line):
+    line.call.write(speech(2000))
+    mark = line.call.mark("end of sentence")
+    await line.run(0.4)
+    played_ms = await line.call.clear()
+    assert abs(played_ms - 400) <= 20
+    frames_before = len(line.heard)
+    await line.run(0.2)
+    assert await mark is False
+    # The frame on its way when the queue was cleared, and the resampler's tail, may still sound.
+    assert loud_ms(line.heard[frames_before:]) <= 25
+
+
+async def test_a_mark_resolves_when_the_audio_before_it_was_played(line):
+    events = []
+    task = asyncio.create_task(collect(line.call, events))
+    line.call.write(speech(100))
+    mark = line.call.mark("hello")
+    line.call.write(speech(100))
+    await line.run(0.07)
+    assert not mark.done()
+    await line.run(0.06)
+    assert mark.result() is True
+    assert PlaybackMarked("hello", True) in events
+    task.cancel()
+
+
+async def test_digits_arrive_once_with_their_duration(line):
+    events = []
+    task = asyncio.create_task(collect(line.call, events))
+    line.far.send_digits("1#")
+    await line.run(0.6)
+    digits = [event for event in events if isinstance(event, Digit)]
+    assert [event.digit for event in digits] == ["1", "#"]
+    assert all(80 <= event.duration_ms <= 120 for event in digits)
+    task.cancel()
+
+
+async def test_send_digits_returns_when_they_were_sent(line):
+    sending = asyncio.create_task(line.call.send_digits("42"))
+    await line.run(0.1)
+    assert not sending.done()
+    await line.run(0.4)
+    assert sending.result() is True
+
+
+async def test_a_letter_that_is_no_key_is_refused_before_anything_is_sent(line):
+    with pytest.raises(LocalProtocolError, match="'x'"):
+        await line.call.send_digits("1x")
+    assert line.call.queued_ms == 0
+
+
+async def test_the_end_of_the_call_releases_everyone_who_waits(line):
+    line.call.write(speech(5000))
+    draining = asyncio.create_task(line.call.drain())
+    playing = line.call.mark("goodbye")
+    await line.run(0.1)
+    line.call.end("bye")
+    await line.settle()
+    assert draining.result() is False
+    assert await playing is False
+    assert line.call.write(speech(20)) == 0
+    assert await line.call.drain() is False
+
+
+async def test_ending_twice_keeps_the_first_reason(line):
+    line.call.end("bye", 200)
+    line.call.end("media_timeout")
+    assert line.call.ended == HangUp("bye", 200)
+
+
+async def test_an_agent_that_does_not_read_loses_the_oldest_audio_and_it_is_counted(line):
+    await line.run(11.0)
+    dropped = line.call.stats()["events_dropped"]
+    assert 40 <= dropped <= 60
+    first = await anext(line.call)
+    assert first.pts == dropped * 320
+
+
+async def test_hold_is_an_event(line):
+    line.call.hold_changed(True)
+    assert await anext(line.call) == Hold(True)
+
+
+async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
+    call = line.call
+    await call.ring()
+    answering = asyncio.create_task(call.answer())
+    await line.settle()
+    call.confirm()
+    assert await answering is True
+    with pytest.raises(LocalProtocolError, match="already answered"):
+        await call.reject(486)
+    await call.hang_up("done")
+    assert line.signals.asked == [("ring", None), ("answer", None), ("hang_up", "done")]
+    call.end("done")
+    with pytest.raises(LocalProtocolError, match="ended"):
+        await call.answer()
+
+
+async def test_answer_returns_false_when_the_caller_gave_up(line):
+    answering = asyncio.create_task(line.call.answer())
+    await line.settle()
+    line.call.end("canceled", 487)
+    assert await answering is False
+
+
+async def test_a_recording_holds_both_sides_where_they_were_heard(line, tmp_path):
+    path = tmp_path / "call.wav"
+    await line.run(0.2)
+    line.call.record(path)
+    with pytest.raises(LocalProtocolError, match="already"):
+        line.call.record(tmp_path / "other.wav")
+    await line.run(0.5)
+    line.far.write(speech(300))
+    await line.run(0.5)
+    line.call.write(speech(300))
+    await line.run(0.5)
+    line.call.end("bye")
+    with wave.open(str(path), "rb") as source:
+        assert (source.getnchannels(), source.getframerate()) == (2, 16_000)
+        samples = np.frombuffer(source.readframes(source.getnframes()), "<i2")
+    assert abs(len(samples) / 2 / 16_000 - 1.5) < 0.05
+    for channel, start_s in ((samples[0::2], 0.5), (samples[1::2], 1.0)):
+        loud = np.flatnonzero(np.abs(channel.astype(int)) > 1000) / 16_000
+        assert abs(loud[0] - start_s) < 0.03
+        assert abs(loud[-1] - start_s - 0.3) < 0.03
