@@ -1,10 +1,11 @@
 /* The inner loop of the polyphase resamplers, in vector variants.
  *
- * A row is one polyphase branch over consecutive periods: out[i] = clip16((sum of coefficient *
- * x[i + offset]) rounded, >> (14 + split)). Coefficients are wider than 16 bits. They are taken apart
- * as high * 2^split + low, so that 16 x 16 bit multiply-add instructions, which take samples in pairs,
- * give the exact integer: two sums of 32 bits that cannot overflow, added with the right weights.
- * Many coefficients are small enough to be all low, which halves their work.
+ * A row is one polyphase branch over consecutive periods:
+ *     out[i] = clip16((sum of coefficient * x[i + offset]) rounded, >> (14 + split))
+ * Coefficients are wider than 16 bits. They are taken apart as high * 2^split + low, so that 16 x
+ * 16 bit multiply-add instructions, which take samples in pairs, give the exact integer: two sums
+ * of 32 bits that cannot overflow, added with the right weights. Many coefficients are small enough
+ * to be all low, which halves their work.
  */
 #ifndef RM_FIR_H
 #define RM_FIR_H
@@ -17,7 +18,8 @@
 
 enum { RM_FIR_HIGH_SHIFT = 14 }; /* fractional bits of a high part */
 
-/* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the high. */
+/* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the
+ * high. */
 typedef struct rm_fir_pair {
     int32_t low, high;
     uint32_t offset;

@@ -23,9 +23,9 @@ typedef struct rm_fir_plan {
     uint32_t up, down; /* L and M */
     uint32_t window;   /* taps per phase: the input samples one output looks at */
     int shift;         /* fractional bits of the coefficients */
-    double delay_ms; /* constant, except for LOW_DELAY: there at 1/4 of the lower Nyquist frequency */
-    int32_t coefficients[RM_MAX_TAPS];     /* [phase][oldest input sample first] */
-    rm_fir_row rows[RM_MAX_UP];            /* the same numbers in pairs: see resample.c */
+    double delay_ms;   /* for LOW_DELAY that at 1/4 of the lower Nyquist frequency */
+    int32_t coefficients[RM_MAX_TAPS]; /* [phase][oldest input sample first] */
+    rm_fir_row rows[RM_MAX_UP];        /* the same numbers in pairs: see resample.c */
     rm_fir_pair pairs[RM_MAX_PAIRS];
 } rm_fir_plan;
 

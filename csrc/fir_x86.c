@@ -1,7 +1,7 @@
 /* The row kernel of fir.h for x86-64.
  *
- * One load from x + offset holds the pairs of the even outputs, one from x + offset + 1 those of the
- * odd ones; the two sets of sums are woven together only at the end.
+ * One load from x + offset holds the pairs of the even outputs, one from x + offset + 1 those of
+ * the odd ones; the two sets of sums are woven together only at the end.
  */
 #include "fir.h"
 
@@ -13,8 +13,8 @@
 
 static inline __m128i finish_sse2(__m128i low, __m128i high, __m128i split)
 {
-    /* floor((high * 2^split + low + half) / 2^(14 + split)) in one rounding: dropping low's fraction
-     * first is harmless, the rest is an integer. */
+    /* floor((high * 2^split + low + half) / 2^(14 + split)) in one rounding: dropping low's
+     * fraction first is harmless, the rest is an integer. */
     __m128i half = _mm_set1_epi32(1 << (RM_FIR_HIGH_SHIFT - 1));
     __m128i sum = _mm_add_epi32(_mm_add_epi32(high, _mm_sra_epi32(low, split)), half);
     return _mm_srai_epi32(sum, RM_FIR_HIGH_SHIFT);

@@ -1,9 +1,10 @@
 /* Polyphase FIR resampling; the definition is in resample.h.
  *
  * `output` is that definition. The fast way gives the same integers for whole periods of M inputs
- * and L outputs: the input is dealt out to M streams, so that each of the L outputs of a period, over
- * successive periods, becomes one row of fir.h over contiguous samples; the rows are then woven into
- * the output. What is left at the ends of a push, less than a period, takes the definition.
+ * and L outputs: the input is dealt out to M streams, so that each of the L outputs of a period,
+ * over successive periods, becomes one row of fir.h over contiguous samples; the rows are then
+ * woven into the output. What is left at the ends of a push, less than a period, takes the
+ * definition.
  */
 #include "resample.h"
 
@@ -43,7 +44,8 @@ static size_t up_to_group(size_t n)
     return (n + RM_FIR_GROUP - 1) / RM_FIR_GROUP * RM_FIR_GROUP;
 }
 
-/* With the stride known, the compiler uses shuffles: what is inlined here is called with constants. */
+/* With the stride known, the compiler uses shuffles: what is inlined here is called with
+ * constants. */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE void deal_strided(const int16_t *restrict in, size_t n, uint32_t down,
