@@ -4,10 +4,11 @@
 
 Three directions: message to 16 kHz PCM, 16 kHz PCM to message, 24 kHz PCM to message; speech, 20 ms
 each, every candidate with its own stream state. Candidates run interleaved, in rounds of some dozen
-messages, so that what else the machine does hits all alike; medians and quartiles per message, ratios
-to ours. "no-op" is a loop around a C function that does nothing: what calling costs.
+messages, so that what else the machine does hits all alike; medians and quartiles per message,
+ratios to ours. "no-op" is a loop around a C function that does nothing: what calling costs.
 
-Packages that are not installed are listed as missing. speexdsp is the C library, called through cffi.
+Packages that are not installed are listed as missing. speexdsp is the C library, called through
+cffi. "text by hand" writes the message around the payload without a JSON encoder, as ours does.
 """
 
 from __future__ import annotations
@@ -241,8 +242,14 @@ def best_parts() -> dict[str, Run]:
 
     def writer(to_8k: Callable[[bytes], bytes]) -> Callable[[bytes], str]:
         encode, compress = pybase64.b64encode_as_string, audioop.lin2ulaw
-        before = f'{{"event":"media","streamSid":"{STREAM_SID}","media":{{"payload":"'
-        return lambda pcm: before + encode(compress(to_8k(pcm), 2)) + '"}}'
+        dumps = msgspec.json.Encoder().encode
+
+        def write(pcm: bytes) -> str:
+            payload = encode(compress(to_8k(pcm), 2))
+            message = {"event": "media", "streamSid": STREAM_SID, "media": {"payload": payload}}
+            return dumps(message).decode("ascii")
+
+        return write
 
     return {
         "message to 16 kHz": each(read),
@@ -251,11 +258,25 @@ def best_parts() -> dict[str, Run]:
     }
 
 
+def text_by_hand() -> dict[str, Run]:
+    pybase64, audioop = load("pybase64"), load("audioop")
+    from_16k, from_24k = speex(16000, 8000), speex(24000, 8000)
+    if pybase64 is None or audioop is None or from_16k is None or from_24k is None:
+        return {}
+    encode, compress = pybase64.b64encode_as_string, audioop.lin2ulaw
+    before = f'{{"event":"media","streamSid":"{STREAM_SID}","media":{{"payload":"'
+    return {
+        "16 kHz to message": each(lambda pcm: before + encode(compress(from_16k(pcm), 2)) + '"}}'),
+        "24 kHz to message": each(lambda pcm: before + encode(compress(from_24k(pcm), 2)) + '"}}'),
+    }
+
+
 CANDIDATES: dict[str, Callable[[], dict[str, Run]]] = {
     "rapida-media": ours,
     "pipecat": pipecat,
     "json base64 audioop soxr-HQ": standard,
     "msgspec pybase64 audioop speexdsp-3": best_parts,
+    "the same, text by hand": text_by_hand,
     "no-op": no_op,
 }
 
