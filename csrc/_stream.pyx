@@ -216,7 +216,7 @@ cdef class MediaStream:
             datagrams.append((PyBytes_FromStringAndSize(<const char *>packet, size), remote))
 
     def next_send_time(self):
-        return self.core.sender.due
+        return rm_sender_next_time(&self.core.sender)
 
     @property
     def remote(self):

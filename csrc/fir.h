@@ -40,10 +40,24 @@ enum { RM_FIR_GROUP = 32 };
 typedef void rm_fir_kernel(const rm_fir_row *row, const rm_fir_pair *pairs, const int16_t *x,
                            int16_t *out, size_t n);
 
+/* The rows of a plan read M streams, this far apart; elements of one that lie before the period at
+ * hand; the longest ratio. */
+enum { RM_FIR_PAST = 64, RM_FIR_STREAM = RM_FIR_PAST + 240 + RM_FIR_GROUP + 16, RM_MAX_UP = 6 };
+
+typedef struct rm_fir_kernels {
+    rm_fir_kernel *row;
+    /* Deal down * n samples out to `down` streams. */
+    void (*deal)(const int16_t *in, size_t n, uint32_t down, int16_t *streams);
+    /* Weave `up` rows of n samples into one line. */
+    void (*weave)(const int16_t *const *rows, uint32_t up, size_t n, int16_t *out);
+} rm_fir_kernels;
+
 #if RM_X86
 rm_fir_kernel rm_fir_sse2, rm_fir_avx2;
+extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2;
 #elif RM_ARM
 rm_fir_kernel rm_fir_neon;
+extern const rm_fir_kernels rm_fir_kernels_neon;
 #endif
 
 #endif

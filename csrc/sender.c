@@ -162,7 +162,7 @@ static void skip_hopeless(rm_sender *s, double now)
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
 {
     skip_hopeless(s, now);
-    while (s->due <= now) {
+    while (rm_sender_next_time(s) <= now) {
         size_t bytes = run_tick(s, packet);
         pass_ticks(s, 1);
         s->late_ticks += s->due <= now;

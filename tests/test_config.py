@@ -30,6 +30,7 @@ external_address = "203.0.113.7"
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"
+gap_wait_ms = 60
 media_timeout = 30
 [limits]
 max_calls = 400
@@ -64,7 +65,9 @@ def test_every_key_is_read() -> None:
             (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
             external_address="203.0.113.7",
         ),
-        rtp=RtpConfig((10000, 20000), "immediate", 30.0),
+        rtp=RtpConfig(
+            ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
+        ),
         limits=LimitsConfig(400, 12.5, 3600.0, 0.0),
         store=StoreConfig(Path("/etc/rapida/recordings")),
         assistants={

@@ -2,6 +2,7 @@
 
 from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import (
     alaw_decode,
     alaw_decode_into,
@@ -14,6 +15,8 @@ from rapida_media.kernels._g711 import (
     ulaw_encode_into,
     ulaw_to_alaw,
 )
+from rapida_media.kernels._g722 import G722Decoder, G722Encoder
+from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._media_message import (
     MediaMessage,
@@ -44,6 +47,9 @@ __all__ = [
     "DIGIT",
     "SILENCE",
     "TALKSPURT_START",
+    "DtmfDetector",
+    "G722Decoder",
+    "G722Encoder",
     "MediaMessage",
     "MediaMessageDecoder",
     "MediaMessageEncoder",
@@ -69,6 +75,7 @@ __all__ = [
     "level_dbov",
     "mix",
     "parse_rtp",
+    "swap16",
     "ulaw_decode",
     "ulaw_decode_into",
     "ulaw_encode",

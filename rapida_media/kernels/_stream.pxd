@@ -108,7 +108,6 @@ cdef extern from "monitor.h" nogil:
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
-        double due
         int16_t event_payload_type
         rm_event_sender event
         rm_playout playout
@@ -122,6 +121,7 @@ cdef extern from "sender.h" nogil:
         rm_monitor *monitor
 
     void rm_sender_start(rm_sender *, double)
+    double rm_sender_next_time(const rm_sender *)
     size_t rm_sender_next(rm_sender *, double, uint8_t *)
     bint rm_sender_idle(const rm_sender *)
 
