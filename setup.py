@@ -37,6 +37,8 @@ STREAM = [
     "stream.c",
     "telephone_event.c",
 ]
+BASE64 = ["base64.c", "base64_x86.c"]
+MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -49,6 +51,8 @@ EXTENSIONS: dict[str, list[str]] = {
     "_rtp": RTP,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],
+    "_base64": BASE64,
+    "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
 }
 
 setup(
