@@ -18,14 +18,9 @@ library=$($config "import sysconfig as s; print(s.get_config_var('LIBDIR'))")
 version=$($config "import sysconfig as s; print(s.get_config_var('LDVERSION'))")
 objects=
 for source in $sources; do
-  # clang 14 does not know GCC's preferred vector width and ignores the whole attribute with it.
-  case $source in
-  g711_avx512.c) vectors="-mavx512f -mavx512bw -mavx512vl -mavx512vbmi -mavx512vnni -Wno-ignored-attributes" ;;
-  *) vectors= ;;
-  esac
   object=$out/${source%.c}.o
   ${CC:-clang} -g -O1 -std=gnu11 -fsanitize=fuzzer-no-link,address,undefined \
-    -fno-sanitize-recover=undefined $vectors -c "../$source" -o "$object"
+    -fno-sanitize-recover=undefined -c "../$source" -o "$object"
   objects="$objects $object"
 done
 ${CC:-clang} -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined \
