@@ -24,6 +24,7 @@ from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.media.wav import read_wav
 from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
@@ -357,7 +358,8 @@ class Engine:
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
     agent = make_agent(assistant.agent, context)
     recordings = context.recordings if assistant.record else None
-    return with_prologue(agent, assistant.greeting, recordings)
+    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    return with_prologue(agent, greeting, recordings)
 
 
 def _reachable(host: str) -> str:
