@@ -306,6 +306,8 @@ class Engine:
                 f" ({ended.code})" if ended.code else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
+        if (error := call.call.recording_error) is not None:
+            log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
         if (agent := call.agent_at_work) is not None:
             self._agents_at_work.add(agent)
             agent.add_done_callback(self._agent_ended)

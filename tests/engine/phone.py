@@ -94,6 +94,24 @@ class Phone:
     def send(self, data: bytes) -> None:
         self._send(data)
 
+    def cut(self, size: int) -> None:
+        """From now on send every message in pieces, each a segment of its own."""
+        whole, pieces = self._send, asyncio.Queue[bytes]()
+
+        async def feed() -> None:
+            while True:
+                whole(await pieces.get())
+                await asyncio.sleep(0)
+
+        self._feeder = asyncio.create_task(feed())
+        self._send = lambda data: [
+            pieces.put_nowait(data[at : at + size]) for at in range(0, len(data), size)
+        ]
+
+    def hang_up(self) -> None:
+        """Close the connection and leave the calls as they are."""
+        self._close()
+
     def take(self, data: bytes) -> None:
         try:
             message = parse_message(data)

@@ -61,6 +61,22 @@ async def test_a_recorded_call_leaves_both_sides_in_one_stereo_file(bench: Bench
     assert path.name == f"{call_id}.wav"
 
 
+async def test_a_recording_that_cannot_be_written_costs_the_recording_and_not_the_call(
+    bench: Bench,
+) -> None:
+    (bench.folder / "calls").write_text("a file where a folder should be")
+    await bench.start(
+        f'[store]\nrecordings = "{bench.folder}/calls"\n'
+        '[assistants.recorded]\nagent = "echo"\nrecord = true\n'
+    )
+    said = speech(0.8)
+    call = await (await bench.phone()).call("recorded")
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    assert await call.bye() == 200
+    assert len(bench.logged("not all was recorded: ")) == 1
+
+
 async def decided(bench: Bench, agent_named: AgentNamer, agent: object) -> PhoneCall:
     """Place a call that the agent decides about."""
     spec = agent_named(agent)  # type: ignore[arg-type]
