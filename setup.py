@@ -33,6 +33,9 @@ STREAM = [
     "stream.c",
     "telephone_event.c",
 ]
+G722 = ["g722.c"]
+DTMF = ["dtmf.c"]
+L16 = ["l16.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -42,6 +45,9 @@ EXTENSIONS: dict[str, list[str]] = {
     "_rtp": RTP,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],
+    "_g722": G722,
+    "_dtmf": DTMF,
+    "_l16": L16,
 }
 
 setup(

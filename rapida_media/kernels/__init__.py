@@ -1,7 +1,10 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._g722 import G722Decoder, G722Encoder
+from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._resample import FirResampler as Resampler
 from rapida_media.kernels._rtp import (
@@ -27,6 +30,9 @@ __all__ = [
     "DIGIT",
     "SILENCE",
     "TALKSPURT_START",
+    "DtmfDetector",
+    "G722Decoder",
+    "G722Encoder",
     "MediaPoller",
     "MediaStream",
     "PayloadDecoder",
@@ -44,6 +50,7 @@ __all__ = [
     "level_dbov",
     "mix",
     "parse_rtp",
+    "swap16",
     "ulaw_decode",
     "ulaw_encode",
 ]
