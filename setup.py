@@ -36,6 +36,8 @@ STREAM = [
 G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
 L16 = ["l16.c"]
+BASE64 = ["base64.c", "base64_x86.c"]
+MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
@@ -48,6 +50,8 @@ EXTENSIONS: dict[str, list[str]] = {
     "_g722": G722,
     "_dtmf": DTMF,
     "_l16": L16,
+    "_base64": BASE64,
+    "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
 }
 
 setup(

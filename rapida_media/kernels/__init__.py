@@ -1,11 +1,17 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
+from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from rapida_media.kernels._g722 import G722Decoder, G722Encoder
 from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
+from rapida_media.kernels._media_message import (
+    MediaMessage,
+    MediaMessageDecoder,
+    MediaMessageEncoder,
+)
 from rapida_media.kernels._resample import FirResampler as Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
@@ -33,6 +39,9 @@ __all__ = [
     "DtmfDetector",
     "G722Decoder",
     "G722Encoder",
+    "MediaMessage",
+    "MediaMessageDecoder",
+    "MediaMessageEncoder",
     "MediaPoller",
     "MediaStream",
     "PayloadDecoder",
@@ -45,6 +54,8 @@ __all__ = [
     "Verdict",
     "alaw_decode",
     "alaw_encode",
+    "base64_decode",
+    "base64_encode",
     "format_rtp",
     "gain_ramp",
     "level_dbov",
