@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness import Missing, Run, each
+from bench.harness import MissingPeerError, Run, each
 from bench.peers import library, module
 from rapida_media.kernels import Resampler, _resample
 
 Push = Callable[[bytes], bytes]
-# (from_hz, to_hz) → the push of a fresh stream; raises Missing
+# (from_hz, to_hz) → the push of a fresh stream; raises MissingPeerError
 Maker = Callable[[int, int], Push]
 
 
@@ -134,7 +134,7 @@ CONVERTERS: dict[str, Maker] = {
 def forced(variant: str, from_hz: int, to_hz: int) -> Run:
     """Give our own converter held to one vector variant; it is switched once a batch."""
     if variant not in _resample.variants():
-        raise Missing(f"the variant {variant} is for another processor")
+        raise MissingPeerError(f"the variant {variant} is for another processor")
     run = each(Resampler(from_hz, to_hz).push)
 
     def run_forced(batch: Any) -> None:

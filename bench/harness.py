@@ -1,9 +1,9 @@
 """Times candidates against each other in one process: interleaved rounds, medians and quartiles.
 
-Called by `__main__.py` for every row of a table. A round gives each candidate one slot of about half
-a millisecond, in an order that turns from round to round, so that whatever else the machine does
-hits all alike; slow candidates sit out rounds. A candidate's ratio is taken round by round, each
-against the reference in the same round: that holds still where absolute figures drift.
+Called by `__main__.py` for every row of a table. A round gives each candidate one slot of about
+half a millisecond, in an order that turns from round to round, so that whatever else the machine
+does hits all alike; slow candidates sit out rounds. A candidate's ratio is taken round by round,
+each against the reference in the same round: that holds still where absolute figures drift.
 
 The floor is a call of a C function that does nothing, measured in the same loop.
 """
@@ -26,7 +26,7 @@ NO_OP = "no-op call"
 Run = Callable[[Sequence[Any]], object]
 
 
-class Missing(Exception):
+class MissingPeerError(Exception):
     """A peer is not here; the text says how to get it."""
 
 
@@ -34,7 +34,7 @@ class Missing(Exception):
 class Candidate:
     """One way to do a row's work.
 
-    make: gives a fresh Run, or raises Missing. prepare: turns an item into what this candidate's
+    make: gives a fresh Run, or raises MissingPeerError. prepare: turns an item into what this candidate's
     users would already hold (an array, a frame object); it is not timed.
     """
 
@@ -78,27 +78,34 @@ def each(function: Callable[[Any], object]) -> Run:
 
 @dataclass(slots=True)
 class _Entry:
-    """A candidate at work: `repeats` batches fill a slot, every `stride`-th round is its own."""
+    """A candidate at work: `repeats` runs of `size` items fill a slot, every `stride`-th round."""
 
     run: Run
-    batch: Sequence[Any]
+    items: Sequence[Any]
+    size: int
+    position: int = 0
     repeats: int = 1
     stride: int = 1
     samples: dict[int, float] = field(default_factory=dict)
 
     def time_once(self, clock_ns: Callable[[], int]) -> float:
-        """Give nanoseconds per item over one slot."""
-        run, batch, repeats = self.run, self.batch, range(self.repeats)
+        """Give nanoseconds per item over one slot; the next one goes on where it ends."""
+        if self.position + self.size > len(self.items):
+            self.position = 0
+        batch = self.items[self.position : self.position + self.size]
+        self.position += self.size
+        run, repeats = self.run, range(self.repeats)
         start = clock_ns()
         for _ in repeats:
             run(batch)
-        return (clock_ns() - start) / (self.repeats * len(batch))
+        return (clock_ns() - start) / (self.repeats * self.size)
 
     def calibrate(self, plan: Plan) -> None:
         self.time_once(plan.clock_ns)  # the first run loads code and grows buffers
-        batch_ns = max(1.0, self.time_once(plan.clock_ns) * len(self.batch))
-        self.repeats = max(1, round(plan.slot_ns / batch_ns))
-        rounds = math.ceil(plan.seconds * 1e9 / (batch_ns * self.repeats))
+        item_ns = max(0.1, self.time_once(plan.clock_ns))
+        self.size = max(1, min(len(self.items), round(plan.slot_ns / item_ns)))
+        self.repeats = max(1, round(plan.slot_ns / (item_ns * self.size)))
+        rounds = math.ceil(plan.seconds * 1e9 / (item_ns * self.size * self.repeats))
         rounds = min(plan.rounds, max(plan.least_samples, rounds))
         self.stride = plan.rounds // rounds
 
@@ -112,11 +119,11 @@ def _entries(row: Row) -> tuple[dict[str, _Entry], dict[str, str]]:
             items = row.items
             if candidate.prepare is not None:
                 items = [candidate.prepare(item) for item in items]
-        except Missing as reason:
+        except MissingPeerError as reason:
             missing[candidate.name] = str(reason)
         else:
-            entries[candidate.name] = _Entry(run, items)
-    entries[NO_OP] = _Entry(each(callable), row.items)
+            entries[candidate.name] = _Entry(run, items, len(items))
+    entries[NO_OP] = _Entry(each(callable), row.items, len(row.items))
     return entries, missing
 
 

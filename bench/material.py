@@ -1,7 +1,7 @@
 """The sound that candidates work on: the demo's recorded speech, at any rate, cut into items.
 
-Called by the tables. s16le mono throughout; a pause and noise-free silence would flatter codecs with
-data-dependent speed, so everything is timed on speech.
+Called by the tables. s16le mono throughout. Silence or a tone would flatter code whose speed depends
+on the data, so everything is timed on speech.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES_MS = {"20 ms": 20, "1 s": 1_000, "60 s": 60_000}
 def speech(rate_hz: int) -> bytes:
     """Give a minute of speech at 8, 16, 24, 32 or 48 kHz."""
     with wave.open(str(SPEECH)) as recording:
-        assert recording.getsampwidth() == 2 and recording.getnchannels() == 1
+        assert (recording.getsampwidth(), recording.getnchannels()) == (2, 1)
         pcm, recorded_hz = recording.readframes(recording.getnframes()), recording.getframerate()
     minute = 60 * 2 * recorded_hz
     pcm = (pcm * (minute // len(pcm) + 1))[:minute]

@@ -16,7 +16,7 @@ import warnings
 from functools import cache
 from typing import Any
 
-from bench.harness import Missing
+from bench.harness import MissingPeerError
 
 PIPECAT_SITE = "RAPIDA_BENCH_PIPECAT"
 
@@ -29,7 +29,10 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "msgspec": ("msgspec", "pip install msgspec"),
     "numpy": ("numpy", "pip install numpy"),
     "orjson": ("orjson", "pip install orjson"),
-    "pipecat": ("pipecat-ai", f"pip install pipecat-ai, or name its site-packages in {PIPECAT_SITE}"),
+    "pipecat": (
+        "pipecat-ai",
+        f"pip install pipecat-ai, or name its site-packages in {PIPECAT_SITE}",
+    ),
     "pybase64": ("pybase64", "pip install pybase64"),
     "samplerate": ("samplerate", "pip install samplerate"),
     "scipy": ("scipy", "pip install scipy"),
@@ -59,7 +62,7 @@ DECLARATIONS = {
 
 
 def module(name: str) -> Any:
-    """Import a peer's module, such as "soxr" or "pipecat.serializers.twilio", or raise Missing."""
+    """Import a peer's module, such as "soxr" or "pipecat.serializers.twilio", or raise MissingPeerError."""
     peer = name.partition(".")[0]
     if peer == "pipecat":
         _find_pipecat()
@@ -70,7 +73,7 @@ def module(name: str) -> Any:
     except ImportError as error:
         missing = error.name is not None and error.name.partition(".")[0] == peer
         reason = "" if missing else f" ({error})"
-        raise Missing(f"{PACKAGES[peer][1]}{reason}") from error
+        raise MissingPeerError(f"{PACKAGES[peer][1]}{reason}") from error
 
 
 @cache
@@ -86,14 +89,14 @@ def _find_pipecat() -> None:
 
 @cache
 def library(name: str) -> tuple[Any, Any]:
-    """Open a peer's C library: cffi's FFI with its declarations, and the library. Or Missing."""
+    """Open a peer's C library: cffi's FFI with its declarations, and the library. Or MissingPeerError."""
     ffi = module("cffi").FFI()
     ffi.cdef(DECLARATIONS[name])
     soname, how = LIBRARIES[name]
     try:
         return ffi, ffi.dlopen(soname)
     except OSError as error:
-        raise Missing(how) from error
+        raise MissingPeerError(how) from error
 
 
 def survey() -> tuple[dict[str, str], dict[str, str]]:
@@ -104,13 +107,13 @@ def survey() -> tuple[dict[str, str], dict[str, str]]:
         try:
             module(peer)
             versions[peer] = _version(distribution)
-        except Missing as reason:
+        except MissingPeerError as reason:
             missing[peer] = str(reason)
     for peer, (soname, _) in LIBRARIES.items():
         try:
             library(peer)
             versions[peer] = soname
-        except Missing as reason:
+        except MissingPeerError as reason:
             missing[peer] = str(reason)
     return versions, missing
 

@@ -1,7 +1,7 @@
 """Measures what a streaming converter does to sound: response, distortion, delay, habits.
 
-Called by the table "resamplers" and by `plots.py`. Everything is measured through the very `push` of
-s16le octets that is timed, 20 ms at a time, so rounding to 16 bits and all buffering are in it.
+Called by the table "resamplers" and by `plots.py`. Everything is measured through the very `push`
+of s16le octets that is timed, 20 ms at a time, so rounding to 16 bits and all buffering are in it.
 
 Bands: 0-3.4 kHz must pass and 4.6 kHz on must not when 8 kHz is at one end; else 0-7 and 9 kHz, in
 proportion to the lower rate.

@@ -1,6 +1,6 @@
 """What a run of the benchmark leaves: its shape, its JSON, and the comparison of two of them.
 
-Shapes only and arithmetic on them; `harness.py` fills rows, `report.py` prints, `targets.py` judges.
+Shapes and arithmetic on them; `harness.py` fills rows, `report.py` prints, `targets.py` judges.
 """
 
 from __future__ import annotations

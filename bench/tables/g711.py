@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench import pyav
-from bench.harness import Candidate, Missing, Row, Run, each
+from bench.harness import Candidate, MissingPeerError, Row, Run, each
 from bench.material import SIZES_MS, items
 from bench.peers import library, module
 from bench.tables import Facts, Table
@@ -47,7 +47,7 @@ def facts() -> Facts:
             for name, make in _converters(law, verb).items():
                 try:
                     group[name] = {"codes unlike ITU's": _unlike(make(), law, verb, everything)}
-                except Missing:
+                except MissingPeerError:
                     continue
     return found
 

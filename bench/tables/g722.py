@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench import pyav
-from bench.harness import Candidate, Missing, Row, each
+from bench.harness import Candidate, MissingPeerError, Row, each
 from bench.material import SIZES_MS, items, octets_in, speech
 from bench.peers import library
 from bench.tables import Facts, Table
@@ -19,17 +19,6 @@ from rapida_media.kernels import G722Decoder, G722Encoder
 
 Convert = Callable[[bytes], bytes]
 ROOM_SAMPLES = 60 * 16000
-
-DECODERS: dict[str, Callable[[], Convert]] = {
-    "rapida-media": lambda: G722Decoder().decode,
-    "spandsp": lambda: spandsp_decode(),
-    "PyAV": lambda: pyav.decoder("g722", 16000),
-}
-ENCODERS: dict[str, Callable[[], Convert]] = {
-    "rapida-media": lambda: G722Encoder().encode,
-    "spandsp": lambda: spandsp_encode(),
-    "PyAV": lambda: pyav.encoder("g722", 16000),
-}
 
 
 def rows() -> list[Row]:
@@ -61,7 +50,7 @@ def facts() -> Facts:
         for name, make in makers.items():
             try:
                 theirs = np.frombuffer(make()(given), kind)
-            except Missing:
+            except MissingPeerError:
                 continue
             mine = np.frombuffer(ours, kind)[: len(theirs)]
             found[verb][name] = {column: int(np.count_nonzero(mine != theirs))}
@@ -84,4 +73,14 @@ def spandsp_encode() -> Convert:
     return lambda pcm: view[: encode(state, out, pcm, len(pcm) >> 1)]
 
 
+DECODERS: dict[str, Callable[[], Convert]] = {
+    "rapida-media": lambda: G722Decoder().decode,
+    "spandsp": spandsp_decode,
+    "PyAV": lambda: pyav.decoder("g722", 16000),
+}
+ENCODERS: dict[str, Callable[[], Convert]] = {
+    "rapida-media": lambda: G722Encoder().encode,
+    "spandsp": spandsp_encode,
+    "PyAV": lambda: pyav.encoder("g722", 16000),
+}
 TABLE = Table("G.722: 64 kbit/s to s16le at 16 kHz and back", rows, facts)

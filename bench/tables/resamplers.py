@@ -6,9 +6,10 @@ Longer pushes than 20 ms are timed for the two pairs that telephony lives on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from bench.converters import CONVERTERS, Maker, forced
-from bench.harness import Candidate, Missing, Row, Run, each
+from bench.harness import Candidate, MissingPeerError, Row, Run, each
 from bench.material import SIZES_MS, items
 from bench.quality import Pair, measure
 from bench.tables import Facts, Table
@@ -52,8 +53,8 @@ def facts() -> Facts:
         group = found.setdefault(name_of(pair), {})
         for name, maker in CONVERTERS.items():
             try:
-                group[name] = measure(lambda maker=maker: maker(pair.from_hz, pair.to_hz), pair)
-            except Missing:
+                group[name] = measure(partial(maker, pair.from_hz, pair.to_hz), pair)
+            except MissingPeerError:
                 continue
     return found
 

@@ -1,26 +1,22 @@
-"""What one SIP message costs to read and to write, beside the package ``sipmessage``.
+"""What one SIP message costs to read and to write, beside the package ``sipmessage`` (RFC 3261).
 
-    python bench/sip_messages.py [--rounds 300]
-
-Rows are measured interleaved, in rounds of a few calls each, and the median round counts: what
-else the machine does then hits all rows alike. "match" reads what a transaction and a dialog are
-found by: top Via branch, Call-ID, both tags and CSeq. "validate" is every check an endpoint makes.
+"match" reads what a transaction and a dialog are found by: top Via branch, Call-ID, both tags and
+CSeq. "validate" is every check an endpoint makes.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
-import sipmessage
-
+from bench.harness import Candidate, Row, Run
+from bench.peers import module
+from bench.tables import Table
 from rapida_media.sip.builder import build_request, build_response
 from rapida_media.sip.message import Request, parse_message
+
+BATCH = 20
 
 _SDP = """\
 v=0
@@ -67,7 +63,6 @@ _ANSWER = [
 INVITE = build_request("INVITE", _URI, _HEADERS, _SDP).raw
 _RECEIVED = parse_message(INVITE)
 assert isinstance(_RECEIVED, Request)
-_RECEIVED_THERE: Any = sipmessage.Message.parse(INVITE)
 RESPONSE = build_response(_RECEIVED, 200, to_tag="8321", headers=_ANSWER, body=_SDP).raw
 
 
@@ -99,92 +94,97 @@ def respond() -> bytes:
     ).raw
 
 
-def sipmessage_match(data: bytes) -> tuple[object, ...]:
-    message: Any = sipmessage.Message.parse(data)
-    return (
-        message.via[0].parameters["branch"],
-        message.call_id,
-        message.from_address.parameters.get("tag"),
-        message.to_address.parameters.get("tag"),
-        message.cseq.sequence,
-        message.cseq.method,
-    )
+class Sipmessage:
+    """The same jobs done by the peer."""
+
+    def __init__(self) -> None:
+        self.package = module("sipmessage")
+        self.received = self.package.Message.parse(INVITE)
+        assert match(INVITE) == self.match(INVITE), "both sides must read the same"
+        assert match(RESPONSE) == self.match(RESPONSE), "both sides must read the same"
+
+    def parse(self, data: bytes) -> object:
+        return self.package.Message.parse(data)
+
+    def match(self, data: bytes) -> tuple[object, ...]:
+        message = self.package.Message.parse(data)
+        return (
+            message.via[0].parameters["branch"],
+            message.call_id,
+            message.from_address.parameters.get("tag"),
+            message.to_address.parameters.get("tag"),
+            message.cseq.sequence,
+            message.cseq.method,
+        )
+
+    def validate(self, data: bytes) -> None:
+        """Read every value that ``validate`` reads."""
+        message = self.package.Message.parse(data)
+        _ = message.via, message.from_address, message.to_address, message.call_id, message.cseq
+        _ = message.contact, message.max_forwards, message.content_type, message.content_length
+
+    def request(self) -> bytes:
+        request = self.package.Request("INVITE", self.package.URI.parse(_URI), _SDP)
+        for name, value in _HEADERS:
+            request.headers.add(name, value)
+        return bytes(request)
+
+    def respond(self) -> bytes:
+        response = self.package.Response(200, "OK", _SDP)
+        for name in ("Via", "From", "Call-ID", "CSeq"):
+            response.headers.setlist(name, self.received.headers.getlist(name))
+        to = self.received.to_address
+        response.to_address = dataclasses.replace(to, parameters=to.parameters.replace(tag="8321"))
+        for name, value in _ANSWER:
+            response.headers.add(name, value)
+        return bytes(response)
 
 
-def sipmessage_validate(data: bytes) -> None:
-    """Read every value that ``validate`` reads."""
-    message: Any = sipmessage.Message.parse(data)
-    _ = message.via, message.from_address, message.to_address, message.call_id, message.cseq
-    _ = message.contact, message.max_forwards, message.content_type, message.content_length
+def rows() -> list[Row]:
+    return [
+        _row(
+            f"parse INVITE, {len(INVITE)} bytes",
+            lambda: parse_message(INVITE),
+            lambda peer: peer.parse(INVITE),
+        ),
+        _row("parse and match INVITE", lambda: match(INVITE), lambda peer: peer.match(INVITE)),
+        _row(
+            "parse and validate INVITE",
+            lambda: validate(INVITE),
+            lambda peer: peer.validate(INVITE),
+        ),
+        _row(
+            f"parse and match 200, {len(RESPONSE)} bytes",
+            lambda: match(RESPONSE),
+            lambda peer: peer.match(RESPONSE),
+        ),
+        _row(
+            "build INVITE",
+            lambda: build_request("INVITE", _URI, _HEADERS, _SDP).raw,
+            lambda peer: peer.request(),
+        ),
+        _row("build 200 to INVITE", respond, lambda peer: peer.respond()),
+    ]
 
 
-def sipmessage_request() -> bytes:
-    request: Any = sipmessage.Request("INVITE", sipmessage.URI.parse(_URI), _SDP)
-    for name, value in _HEADERS:
-        request.headers.add(name, value)
-    return bytes(request)
+def _row(name: str, ours: Callable[[], object], theirs: Callable[[Sipmessage], object]) -> Row:
+    def make_theirs() -> Run:
+        peer = Sipmessage()
+        return _repeating(lambda: theirs(peer))
+
+    candidates = [
+        Candidate("rapida-media", lambda: _repeating(ours)),
+        Candidate("sipmessage", make_theirs),
+    ]
+    return Row(name, range(BATCH), candidates)
 
 
-def sipmessage_respond() -> bytes:
-    request = _RECEIVED_THERE
-    response: Any = sipmessage.Response(200, "OK", _SDP)
-    for name in ("Via", "From", "Call-ID", "CSeq"):
-        response.headers.setlist(name, request.headers.getlist(name))
-    to = request.to_address
-    response.to_address = dataclasses.replace(to, parameters=to.parameters.replace(tag="8321"))
-    for name, value in _ANSWER:
-        response.headers.add(name, value)
-    return bytes(response)
+def _repeating(function: Callable[[], object]) -> Run:
+    def run(batch: Any) -> None:
+        for _ in batch:
+            function()
+
+    return run
 
 
-# row → (ours, theirs)
-ROWS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-    f"parse INVITE, {len(INVITE)} bytes": (
-        lambda: parse_message(INVITE),
-        lambda: sipmessage.Message.parse(INVITE),
-    ),
-    "parse and match INVITE": (lambda: match(INVITE), lambda: sipmessage_match(INVITE)),
-    "parse and validate INVITE": (lambda: validate(INVITE), lambda: sipmessage_validate(INVITE)),
-    f"parse and match 200, {len(RESPONSE)} bytes": (
-        lambda: match(RESPONSE),
-        lambda: sipmessage_match(RESPONSE),
-    ),
-    "build INVITE": (
-        lambda: build_request("INVITE", _URI, _HEADERS, _SDP).raw,
-        sipmessage_request,
-    ),
-    "build 200 to INVITE": (respond, sipmessage_respond),
-}
-
-
-def measure(rounds: int, calls: int = 20) -> dict[tuple[str, int], float]:
-    """Give the median cost of each row and side in microseconds per call."""
-    samples: dict[tuple[str, int], list[float]] = {
-        (row, side): [] for row in ROWS for side in (0, 1)
-    }
-    for _ in range(rounds):
-        for (row, side), taken in samples.items():
-            run = ROWS[row][side]
-            start = time.perf_counter()
-            for _ in range(calls):
-                run()
-            taken.append((time.perf_counter() - start) / calls * 1e6)
-    return {key: statistics.median(taken) for key, taken in samples.items()}
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=300)
-    rounds = arguments.parse_args().rounds
-    assert match(INVITE) == sipmessage_match(INVITE), "both sides must read the same"
-    assert match(RESPONSE) == sipmessage_match(RESPONSE), "both sides must read the same"
-    medians = measure(rounds)
-    print(f"Python {platform.python_version()}, median of {rounds} rounds, µs per message")
-    print(f"{'':36}{'rapida-media':>14}{'sipmessage':>12}{'ratio':>8}")
-    for row in ROWS:
-        ours, theirs = medians[row, 0], medians[row, 1]
-        print(f"{row:36}{ours:14.1f}{theirs:12.1f}{theirs / ours:8.1f}")
-
-
-if __name__ == "__main__":
-    main()
+TABLE = Table("One SIP message", rows)
