@@ -34,8 +34,8 @@ class MissingPeerError(Exception):
 class Candidate:
     """One way to do a row's work.
 
-    make: gives a fresh Run, or raises MissingPeerError. prepare: turns an item into what this candidate's
-    users would already hold (an array, a frame object); it is not timed.
+    make: gives a fresh Run, or raises MissingPeerError. prepare: turns an item into what this
+    candidate's users would already hold (an array, a frame object); it is not timed.
     """
 
     name: str

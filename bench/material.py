@@ -1,7 +1,7 @@
 """The sound that candidates work on: the demo's recorded speech, at any rate, cut into items.
 
-Called by the tables. s16le mono throughout. Silence or a tone would flatter code whose speed depends
-on the data, so everything is timed on speech.
+Called by the tables. s16le mono throughout. Silence or a tone would flatter code whose speed
+depends on the data, so everything is timed on speech.
 """
 
 from __future__ import annotations

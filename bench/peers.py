@@ -62,7 +62,10 @@ DECLARATIONS = {
 
 
 def module(name: str) -> Any:
-    """Import a peer's module, such as "soxr" or "pipecat.serializers.twilio", or raise MissingPeerError."""
+    """Import a peer's module, such as "soxr" or "pipecat.serializers.twilio".
+
+    Raises MissingPeerError, which says how to get it.
+    """
     peer = name.partition(".")[0]
     if peer == "pipecat":
         _find_pipecat()
@@ -89,7 +92,10 @@ def _find_pipecat() -> None:
 
 @cache
 def library(name: str) -> tuple[Any, Any]:
-    """Open a peer's C library: cffi's FFI with its declarations, and the library. Or MissingPeerError."""
+    """Open a peer's C library; gives cffi's FFI with its declarations, and the library.
+
+    Raises MissingPeerError, which says how to get it.
+    """
     ffi = module("cffi").FFI()
     ffi.cdef(DECLARATIONS[name])
     soname, how = LIBRARIES[name]

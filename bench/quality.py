@@ -109,6 +109,25 @@ def hear(make: Make, pair: Pair, hz: float) -> Tone:
     return Tone(gain, float(lines.max()) / AMPLITUDE, float(20 * np.log10(level / noise)))
 
 
+def response(make: Make, pair: Pair, step_hz: float = 50.0) -> tuple[Floats, Floats]:
+    """Give frequencies up to half the upper rate and the gain in dB there.
+
+    Converting upwards, what lies above half the lower rate is the first image of a tone below it;
+    converting downwards it is a tone that comes back as an alias.
+    """
+    if pair.from_hz < pair.to_hz:
+        sent = np.arange(50.3, pair.from_hz / 2 - 20, step_hz)
+        direct = [line(make, pair, hz, hz) for hz in sent]
+        images = [line(make, pair, hz, pair.from_hz - hz) for hz in sent]
+        heard = np.concatenate([sent, (pair.from_hz - sent)[::-1]])
+        gains = direct + images[::-1]
+    else:
+        heard = np.arange(50.3, pair.from_hz / 2 - 20, step_hz)
+        folded = np.abs(heard - np.round(heard / pair.to_hz) * pair.to_hz)
+        gains = [line(make, pair, hz, at) for hz, at in zip(heard, folded, strict=True)]
+    return heard, np.array([_db(gain) for gain in gains])
+
+
 def line(make: Make, pair: Pair, hz: float, at_hz: float) -> float:
     """Give the gain from a sine at one frequency to the output at another, its image or alias."""
     out = _send(make(), sine(hz, pair.from_hz, TONE_MS), pair.from_hz)

@@ -83,6 +83,14 @@ class Change(NamedTuple):
     factor: float
 
 
+def other_machine(old: Results, new: Results) -> str | None:
+    """Say what makes two runs hard to compare, if anything does."""
+    for key in ("cpu", "python"):
+        if old["machine"].get(key) != new["machine"].get(key):
+            return f"{key}: then {old['machine'].get(key)}, now {new['machine'].get(key)}"
+    return None
+
+
 def compare(old: Results, new: Results, ours: str = "rapida-media") -> list[Change]:
     """List what got worse in our own candidates (those whose name starts with `ours`).
 

@@ -27,40 +27,45 @@ cdef extern from "resample.h" nogil:
     const int RM_RESAMPLE_HIGHEST
 
 
-RATES_HZ = (8000, 16000, 24000, 32000, 48000)
-
 cdef dict PROFILES = {
     "telephony": RM_TELEPHONY, "wideband": RM_WIDEBAND, "low_delay": RM_LOW_DELAY
 }
 
 
-cdef class FirResampler:
-    """A stream's converter between two of 8, 16, 24, 32 and 48 kHz.
+cdef class Resampler:
+    """A stream's converter from one sample rate to another.
 
     profile: "telephony" passes 0-3.4 kHz and rejects from 4.6 kHz, when 8 kHz is at one end;
     "wideband" passes 0-7 kHz and rejects from 9 kHz (in proportion above, when the lower rate is
     24 or 32 kHz), when it is not; "low_delay" is either with minimum phase. None: the first that
-    fits. ValueError for a pair or profile that does not go.
+    fits. ValueError for a profile that does not go with the rates.
+
+    The rates 8, 16, 24, 32 and 48 kHz convert here; any other pair takes the package samplerate
+    and no profile. ImportError when that is missing.
 
     State is kept from push to push: the output does not depend on where the input was cut, and
     20 ms in give 20 ms out from the first push on.
     """
 
     cdef rm_resampler _state
+    cdef object _other  # the converter of another pair of rates
     cdef readonly int from_hz
     cdef readonly int to_hz
-    cdef readonly str profile
+    cdef readonly object profile
 
     def __cinit__(self, int from_hz, int to_hz, profile=None):
-        if profile is None:
-            profile = "telephony" if 8000 in (from_hz, to_hz) else "wideband"
-        if profile not in PROFILES:
+        if profile not in PROFILES and profile is not None:
             raise ValueError(f"expected a profile of {', '.join(PROFILES)}, got {profile!r}")
-        if not rm_resampler_init(&self._state, from_hz, to_hz, PROFILES[profile]):
-            raise ValueError(f"no {profile} conversion from {from_hz} to {to_hz} Hz")
+        wanted = profile or ("telephony" if 8000 in (from_hz, to_hz) else "wideband")
         self.from_hz = from_hz
         self.to_hz = to_hz
-        self.profile = profile
+        if rm_resampler_init(&self._state, from_hz, to_hz, PROFILES[wanted]):
+            self.profile = wanted
+        elif profile is None and from_hz != to_hz:
+            from rapida_media.kernels.other_rates import OtherRates
+            self._other = OtherRates(from_hz, to_hz)
+        else:
+            raise ValueError(f"no {wanted} conversion from {from_hz} to {to_hz} Hz")
 
     @property
     def delay_ms(self):
@@ -68,11 +73,14 @@ cdef class FirResampler:
 
         The same at all frequencies, but for low_delay: there at an eighth of the lower rate.
         """
-        return self._state.plan.delay_ms
+        return self._state.plan.delay_ms if self._other is None else self._other.delay_ms
 
     def reset(self):
         """Forget what was pushed; the next push starts a new stream."""
-        rm_resampler_reset(&self._state)
+        if self._other is None:
+            rm_resampler_reset(&self._state)
+        else:
+            self._other.reset()
 
     cdef inline void _run(self, const int16_t *pcm, size_t n, int16_t *out) noexcept:
         cdef rm_resampler state
@@ -92,6 +100,8 @@ cdef class FirResampler:
         a sample.
         """
         cdef bytes samples = pcm_octets(pcm)
+        if self._other is not None:
+            return self._other.push(samples)
         cdef size_t n = <size_t>len(samples) // 2
         cdef bytes out = new_octets(2 * rm_resampler_outputs(&self._state, n))
         self._run(samples_of(samples), n, <int16_t *>samples_of(out))
@@ -101,8 +111,10 @@ cdef class FirResampler:
         """As push, into the start of a writable buffer of the caller's; return octets written.
 
         ValueError, and nothing changed, when it is too small or not aligned for 16-bit samples.
-        It must not overlap the input.
+        It must not overlap the input. Rates converted elsewhere: LookupError.
         """
+        if self._other is not None:
+            raise LookupError(f"no push_into from {self.from_hz} to {self.to_hz} Hz; use push")
         cdef bytes samples = pcm_octets(pcm)
         cdef size_t n = <size_t>len(samples) // 2
         cdef Py_ssize_t size = 2 * rm_resampler_outputs(&self._state, n)
@@ -114,7 +126,7 @@ cdef class FirResampler:
 
 
 def variants():
-    """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
+    """Name the vector variants this machine can run, the best and default one last."""
     return variant_names(RM_RESAMPLE_HIGHEST)
 
 

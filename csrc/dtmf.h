@@ -9,8 +9,8 @@
  *   - its strongest row tone and column tone are loud enough, of similar level, and hold nearly all
  *     of its energy (talk-off protection rests on that: a voice has further harmonics and noise);
  *   - the phase of both moved over the last 5 ms as that of a tone near the nominal frequency does.
- * Four hits in a row with the same pair and mean frequencies within the limits are a digit; seven
- * misses in a row, or another pair, end it:
+ * Four hits in a row with the same pair, steady frequencies and their means within the limits are a
+ * digit; seven misses in a row, or another pair, end it:
  *
  *     tone of    23 ms   40 ms            gap of    10 ms   20 ms   30 ms   40 ms
  *     hits       2-3     5-7              misses    2-4     5-6     7-8     9-10

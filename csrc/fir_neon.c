@@ -16,11 +16,12 @@ static inline sums add_products(sums sum, int16x8_t samples, int16_t tap)
     return sum;
 }
 
-/* floor((64 high + low + half) / 2^20), clipped: vrshr adds the half, vqmovn clips. */
-static inline int16x4_t finish(int32x4_t low, int32x4_t high)
+/* floor((high * 2^split + low + half) / 2^(14 + split)), clipped: vrshr adds the half, vqmovn
+ * clips, vshl to the left by less than nothing is a shift to the right. */
+static inline int16x4_t finish(int32x4_t low, int32x4_t high, int split)
 {
-    int32x4_t sum = vaddq_s32(high, vshrq_n_s32(low, RM_FIR_SPLIT));
-    return vqmovn_s32(vrshrq_n_s32(sum, RM_FIR_SHIFT - RM_FIR_SPLIT));
+    int32x4_t sum = vaddq_s32(high, vshlq_s32(low, vdupq_n_s32(-split)));
+    return vqmovn_s32(vrshrq_n_s32(sum, RM_FIR_HIGH_SHIFT));
 }
 
 static inline void group(const rm_fir_row *row, const rm_fir_pair *pair, const int16_t *x,
@@ -39,7 +40,8 @@ static inline void group(const rm_fir_row *row, const rm_fir_pair *pair, const i
         low = add_products(low, odd, (int16_t)(pair->low >> 16));
         high = add_products(high, odd, (int16_t)(pair->high >> 16));
     }
-    vst1q_s16(out, vcombine_s16(finish(low.first, high.first), finish(low.second, high.second)));
+    vst1q_s16(out, vcombine_s16(finish(low.first, high.first, row->split),
+                                finish(low.second, high.second, row->split)));
 }
 
 void rm_fir_neon(const rm_fir_row *row, const rm_fir_pair *pairs, const int16_t *x, int16_t *out,

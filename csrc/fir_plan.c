@@ -15,13 +15,20 @@ static const struct prototype {
 } prototypes[] = {
 #define TABLE(profile, is_8k, factor, name) \
     {profile, is_8k, factor, sizeof name##_taps / sizeof *name##_taps, name##_taps, &name##_delay}
-    TABLE(RM_TELEPHONY, 1, 2, telephony_2),           TABLE(RM_TELEPHONY, 1, 3, telephony_3),
-    TABLE(RM_TELEPHONY, 1, 4, telephony_4),           TABLE(RM_TELEPHONY, 1, 6, telephony_6),
-    TABLE(RM_WIDEBAND, 0, 2, wideband_2),             TABLE(RM_WIDEBAND, 0, 3, wideband_3),
-    TABLE(RM_WIDEBAND, 0, 4, wideband_4),             TABLE(RM_LOW_DELAY, 1, 2, telephony_low_delay_2),
-    TABLE(RM_LOW_DELAY, 1, 3, telephony_low_delay_3), TABLE(RM_LOW_DELAY, 1, 4, telephony_low_delay_4),
-    TABLE(RM_LOW_DELAY, 1, 6, telephony_low_delay_6), TABLE(RM_LOW_DELAY, 0, 2, wideband_low_delay_2),
-    TABLE(RM_LOW_DELAY, 0, 3, wideband_low_delay_3),  TABLE(RM_LOW_DELAY, 0, 4, wideband_low_delay_4),
+    TABLE(RM_TELEPHONY, 1, 2, telephony_2),
+    TABLE(RM_TELEPHONY, 1, 3, telephony_3),
+    TABLE(RM_TELEPHONY, 1, 4, telephony_4),
+    TABLE(RM_TELEPHONY, 1, 6, telephony_6),
+    TABLE(RM_WIDEBAND, 0, 2, wideband_2),
+    TABLE(RM_WIDEBAND, 0, 3, wideband_3),
+    TABLE(RM_WIDEBAND, 0, 4, wideband_4),
+    TABLE(RM_LOW_DELAY, 1, 2, telephony_low_delay_2),
+    TABLE(RM_LOW_DELAY, 1, 3, telephony_low_delay_3),
+    TABLE(RM_LOW_DELAY, 1, 4, telephony_low_delay_4),
+    TABLE(RM_LOW_DELAY, 1, 6, telephony_low_delay_6),
+    TABLE(RM_LOW_DELAY, 0, 2, wideband_low_delay_2),
+    TABLE(RM_LOW_DELAY, 0, 3, wideband_low_delay_3),
+    TABLE(RM_LOW_DELAY, 0, 4, wideband_low_delay_4),
 #undef TABLE
 };
 
@@ -81,48 +88,69 @@ static int32_t packed(int32_t first, int32_t second)
     return (int32_t)((uint32_t)(uint16_t)first | (uint32_t)second << 16);
 }
 
-/* coefficient = high * 64 + low, -32 <= low < 32 */
-static int32_t high_part(int32_t coefficient)
+/* coefficient = high * 2^split + low, low in the middle around 0 */
+static int32_t high_part(int32_t coefficient, int split)
 {
-    return (coefficient + (1 << (RM_FIR_SPLIT - 1))) >> RM_FIR_SPLIT;
+    return (coefficient + (1 << (split - 1))) >> split;
 }
 
-static int32_t low_part(int32_t coefficient)
+static int32_t low_part(int32_t coefficient, int split)
 {
-    return coefficient - high_part(coefficient) * (1 << RM_FIR_SPLIT);
+    return coefficient - high_part(coefficient, split) * (1 << split);
 }
 
-/* Write one row. As many pairs as the 32 bits of the low sum allow stay unsplit: the sum of their
- * absolute values, with 32 for each low part, times 32768 is below 2^31. */
+static int32_t low_weight(two_taps pair, int split)
+{
+    return abs(low_part(pair.first, split)) + abs(low_part(pair.second, split));
+}
+
+/* How many pairs, the lightest, may stay whole: the sum of all that is added up as low parts, times
+ * 32768, must stay below 2^31. */
+static uint32_t small_pairs(const two_taps *pairs, uint32_t count, int split)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += low_weight(pairs[i], split);
+    for (uint32_t i = 0; i < count; i++) {
+        sum += weight(pairs[i]) - low_weight(pairs[i], split);
+        if (sum > 65535 || weight(pairs[i]) > INT16_MAX)
+            return i;
+    }
+    return count;
+}
+
 static void build_row(rm_fir_plan *plan, uint32_t row, uint32_t first)
 {
     two_taps pairs[RM_MAX_PAIRS];
-    uint32_t count = collect(plan, row, pairs), small = 0;
+    uint32_t count = collect(plan, row, pairs);
     assert(first + count <= RM_MAX_PAIRS);
-    int32_t room = 65535 - 64 * (int32_t)count;
-    while (small < count && weight(pairs[small]) <= INT16_MAX && weight(pairs[small]) <= room)
-        room -= weight(pairs[small++]);
+    int split = plan->shift - RM_FIR_HIGH_SHIFT;
+    uint32_t small = small_pairs(pairs, count, split);
     for (uint32_t i = 0; i < count; i++) {
         int32_t a = pairs[i].first, b = pairs[i].second;
-        rm_fir_pair split = {packed(low_part(a), low_part(b)), packed(high_part(a), high_part(b)),
-                             pairs[i].offset};
-        rm_fir_pair whole = {packed(a, b), 0, pairs[i].offset};
-        plan->pairs[first + i] = i < small ? whole : split;
+        int32_t low = packed(low_part(a, split), low_part(b, split));
+        int32_t high = packed(high_part(a, split), high_part(b, split));
+        plan->pairs[first + i] = i < small ? (rm_fir_pair){packed(a, b), 0, pairs[i].offset}
+                                           : (rm_fir_pair){low, high, pairs[i].offset};
     }
-    bool delay_only = count == 1 && pairs[0].first == 1 << RM_FIR_SHIFT && pairs[0].second == 0;
-    plan->rows[row] = (rm_fir_row){first, count, small, delay_only};
+    bool delay_only = count == 1 && pairs[0].first == 1 << plan->shift && pairs[0].second == 0;
+    plan->rows[row] = (rm_fir_row){first, count, small, split, delay_only};
 }
 
-/* Coefficients are integers of 20 fractional bits: the sum of a phase's absolute values stays below
- * 2.6, so the sum of the high parts (14 bits) times 32768 fits 32 bits. The rounding raises no stop
- * band by more than 1 dB; 16 bits would by 15 dB. */
+/* Coefficients are integers of 20 fractional bits, one more for each full halving of the gain when
+ * decimating. So rounded, every stop band still rejects 97 dB (low_delay 95), where 16 bits would
+ * leave about 80. The absolute values of a row's high parts sum to less than 50000, so that their
+ * sum with samples fits 32 bits. */
 static void build(rm_fir_plan *plan, const struct prototype *prototype, uint32_t up, uint32_t down)
 {
     plan->up = up;
     plan->down = down;
     plan->window = (prototype->length + up - 1) / up;
+    plan->shift = 20;
+    for (uint32_t gain = up; 2 * gain <= prototype->factor; gain *= 2)
+        plan->shift++;
     assert(plan->window * up <= RM_MAX_TAPS && rm_fir_plan_past(plan) <= RM_FIR_PAST);
-    int64_t divisor = (int64_t)prototype->factor << ((30 - RM_FIR_SHIFT));
+    int64_t divisor = (int64_t)prototype->factor << (30 - plan->shift);
     for (uint32_t i = 0; i < plan->window * up; i++) {
         /* Tap i belongs to phase i mod L, and there to the sample i / L before the newest one. */
         int64_t scaled = i < prototype->length ? (int64_t)prototype->taps[i] * up * 2 : 0;

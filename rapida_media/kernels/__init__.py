@@ -3,7 +3,18 @@
 from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._dtmf import DtmfDetector
-from rapida_media.kernels._g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels._g711 import (
+    alaw_decode,
+    alaw_decode_into,
+    alaw_encode,
+    alaw_encode_into,
+    alaw_to_ulaw,
+    ulaw_decode,
+    ulaw_decode_into,
+    ulaw_encode,
+    ulaw_encode_into,
+    ulaw_to_alaw,
+)
 from rapida_media.kernels._g722 import G722Decoder, G722Encoder
 from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
@@ -12,7 +23,7 @@ from rapida_media.kernels._media_message import (
     MediaMessageDecoder,
     MediaMessageEncoder,
 )
-from rapida_media.kernels._resample import FirResampler as Resampler
+from rapida_media.kernels._resample import Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
     RtpPacket,
@@ -53,7 +64,10 @@ __all__ = [
     "Tone",
     "Verdict",
     "alaw_decode",
+    "alaw_decode_into",
     "alaw_encode",
+    "alaw_encode_into",
+    "alaw_to_ulaw",
     "base64_decode",
     "base64_encode",
     "format_rtp",
@@ -63,5 +77,8 @@ __all__ = [
     "parse_rtp",
     "swap16",
     "ulaw_decode",
+    "ulaw_decode_into",
     "ulaw_encode",
+    "ulaw_encode_into",
+    "ulaw_to_alaw",
 ]

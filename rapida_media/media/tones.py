@@ -74,7 +74,7 @@ class DtmfGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One tone of a plan. partials: (Hz, dBm0) each. cadence_ms: on, off, on …; none: continuous."""
+    """One tone of a plan. partials: (Hz, dBm0) each. cadence_ms: on, off, on …; none: endless."""
 
     partials: tuple[tuple[int, float], ...]
     cadence_ms: tuple[int, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, gcd, log2
 from pathlib import Path
 
 import numpy as np
@@ -18,33 +20,71 @@ def prototype(name: str) -> list[int]:
     return [int(tap) for tap in found[1].replace(",", " ").split()]
 
 
-def coefficients(name: str, factor: int, up: int) -> tuple[list[int], int]:
-    """Return the integer taps for interpolation by `up`, and the shift that undoes their scale."""
-    shift = 23 if up < factor else 22
-    scale = factor << (30 - shift)
-    taps = [tap * up for tap in prototype(name)]
-    return [(abs(t) * 2 + scale) // (2 * scale) * (1 if t >= 0 else -1) for t in taps], shift
+@dataclass(frozen=True)
+class Conversion:
+    """A pair of rates and the prototype it takes, with the rounded coefficients it runs on."""
 
+    from_hz: int
+    to_hz: int
+    profile: str
 
-def resample(name: str, factor: int, up: int, down: int, pcm: Sequence[int]) -> list[int]:
-    """Zero-stuff by `up`, convolve, keep every `down`-th sample, round half up and clip."""
-    taps, shift = coefficients(name, factor, up)
-    out = []
-    for at in range(0, len(pcm) * up, down):
-        phase, newest = at % up, at // up
-        total = sum(
-            tap * pcm[newest - j] for j, tap in enumerate(taps[phase::up]) if newest - j >= 0
-        )
-        out.append(max(-32768, min(32767, (total + (1 << shift - 1)) >> shift)))
-    return out
+    @property
+    def lower_hz(self) -> int:
+        return min(self.from_hz, self.to_hz)
 
+    @property
+    def up(self) -> int:
+        return self.to_hz // gcd(self.from_hz, self.to_hz)
 
-def response_db(name: str, factor: int, up: int, frequencies: np.ndarray, lower_hz: int):
-    """Gain in dB at the frequencies (Hz) of the filter as it is computed, coefficients rounded."""
-    taps, shift = coefficients(name, factor, up)
-    angles = -2j * np.pi * np.asarray(frequencies) / (factor * lower_hz)
-    gain = np.exp(np.outer(angles, np.arange(len(taps)))) @ np.array(taps) / 2.0**shift / up
-    return 20 * np.log10(np.abs(gain) + 1e-15)
+    @property
+    def down(self) -> int:
+        return self.from_hz // gcd(self.from_hz, self.to_hz)
+
+    @property
+    def factor(self) -> int:
+        return max(self.up, self.down)
+
+    @property
+    def table(self) -> str:
+        band = "telephony" if self.lower_hz == 8000 else "wideband"
+        return f"{band}{'_low_delay' if self.profile == 'low_delay' else ''}_{self.factor}"
+
+    @property
+    def edges_hz(self) -> tuple[float, float]:
+        passed = 0.85 if self.lower_hz == 8000 else 0.875
+        return passed * self.lower_hz / 2, (2 - passed) * self.lower_hz / 2
+
+    @property
+    def shift(self) -> int:
+        """Fractional bits of the taps: 20, and one for each full halving of the gain."""
+        return 20 + floor(log2(self.factor / self.up))
+
+    def taps(self) -> list[int]:
+        """The integer taps; those of one phase sum to 2**shift."""
+        scale = self.factor << (30 - self.shift)
+        taps = [tap * self.up for tap in prototype(self.table)]
+        return [(abs(t) * 2 + scale) // (2 * scale) * (1 if t >= 0 else -1) for t in taps]
+
+    def resample(self, pcm: Sequence[int]) -> list[int]:
+        """Zero-stuff by `up`, convolve, keep every `down`-th sample, round half up and clip."""
+        taps = self.taps()
+        out = []
+        for at in range(0, len(pcm) * self.up, self.down):
+            phase, newest = at % self.up, at // self.up
+            total = sum(
+                tap * pcm[newest - j]
+                for j, tap in enumerate(taps[phase :: self.up])
+                if newest - j >= 0
+            )
+            out.append(max(-32768, min(32767, (total + (1 << self.shift - 1)) >> self.shift)))
+        return out
+
+    def response_db(self, frequencies_hz: np.ndarray) -> np.ndarray:
+        """Gain in dB of the filter as it is computed, at its own rate: factor times the lower."""
+        taps = self.taps()
+        angles = -2j * np.pi * np.asarray(frequencies_hz) / (self.factor * self.lower_hz)
+        gain = np.exp(np.outer(angles, np.arange(len(taps)))) @ np.array(taps) / 2.0**self.shift
+        return 20 * np.log10(np.abs(gain) / self.up + 1e-15)
 
 
 def sinad_db(pcm: np.ndarray, hz: float, rate_hz: int) -> float:

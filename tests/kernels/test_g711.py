@@ -12,10 +12,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapida_media.kernels import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
+from rapida_media.kernels import (
+    alaw_decode,
+    alaw_decode_into,
+    alaw_encode,
+    alaw_encode_into,
+    alaw_to_ulaw,
+    ulaw_decode,
+    ulaw_decode_into,
+    ulaw_encode,
+    ulaw_encode_into,
+    ulaw_to_alaw,
+)
+from rapida_media.kernels._g711 import _force_variant, variants
 
 EVERY_OCTET = bytes(range(256))
 EVERY_SAMPLE = struct.pack("<65536h", *range(-32768, 32768))
+
+
+@pytest.fixture(params=variants())
+def variant(request):
+    _force_variant(request.param)
+    yield request.param
+    _force_variant(None)
 
 
 def digest(data: bytes) -> str:
@@ -26,7 +45,7 @@ def test_the_inputs_are_those_of_the_golden_values():
     assert digest(EVERY_SAMPLE) == golden.EVERY_SAMPLE
 
 
-def test_every_octet_and_sample_matches_the_golden_values():
+def test_every_octet_and_sample_matches_the_golden_values(variant):
     assert digest(ulaw_decode(EVERY_OCTET)) == golden.ULAW_DECODE
     assert digest(alaw_decode(EVERY_OCTET)) == golden.ALAW_DECODE
     assert digest(ulaw_encode(EVERY_SAMPLE)) == golden.ULAW_ENCODE
@@ -90,11 +109,52 @@ def test_an_encoder_treats_every_sample_alike_at_any_length_and_alignment(data, 
         assert encode(view) == encode(pcm) == singly
 
 
-@pytest.mark.parametrize("length", [8192, 16383, 16384, 100_001])
-def test_a_long_input_is_converted_as_a_short_one(length):
-    octets = (EVERY_OCTET * 400)[:length]
-    assert ulaw_decode(octets) == (ulaw_decode(EVERY_OCTET) * 400)[: 2 * length]
-    assert alaw_encode(alaw_decode(octets)) == octets
+@pytest.mark.parametrize("length", [*range(1, 140), 8192, 16383, 16384, 100_001])
+def test_every_length_is_converted_to_its_end_and_not_beyond(variant, length):
+    octets = (EVERY_OCTET[::-1] * 400)[:length]
+    samples = ulaw_decode(EVERY_OCTET[::-1]) * 400
+    room = bytearray(b"?" * (2 * length + 2))
+    assert ulaw_decode_into(octets, room) == 2 * length
+    assert room == samples[: 2 * length] + b"??"
+    room = bytearray(b"?" * (length + 2))
+    assert alaw_encode_into(alaw_decode(octets), room) == length
+    assert room == octets + b"??"
+
+
+def test_translation_from_law_to_law_is_decoding_and_encoding(variant):
+    assert digest(ulaw_to_alaw(EVERY_OCTET)) == golden.ULAW_TO_ALAW
+    assert digest(alaw_to_ulaw(EVERY_OCTET)) == golden.ALAW_TO_ULAW
+    long = EVERY_OCTET * 5 + b"\x80"
+    assert ulaw_to_alaw(long) == alaw_encode(ulaw_decode(long))
+    assert alaw_to_ulaw(long) == ulaw_encode(alaw_decode(long))
+    assert ulaw_to_alaw(b"") == b""
+
+
+@pytest.mark.parametrize(
+    ("into", "kernel"),
+    [
+        (ulaw_encode_into, ulaw_encode),
+        (alaw_encode_into, alaw_encode),
+        (ulaw_decode_into, ulaw_decode),
+        (alaw_decode_into, alaw_decode),
+    ],
+)
+def test_a_buffer_gets_what_would_be_returned_or_stays_untouched(into, kernel):
+    wanted = kernel(EVERY_OCTET)
+    room = array("h", bytes(2 * len(wanted)))
+    assert into(EVERY_OCTET, room) == len(wanted)
+    assert room.tobytes() == wanted + bytes(len(wanted))
+    small = bytearray(len(wanted) - 1)
+    with pytest.raises(ValueError, match=f"expected room for {len(wanted)} octets"):
+        into(EVERY_OCTET, small)
+    assert not any(small)
+    with pytest.raises(BufferError):
+        into(EVERY_OCTET, bytes(1000))
+
+
+def test_decoding_to_an_odd_address_is_refused():
+    with pytest.raises(ValueError, match="expected 16-bit samples at an even address"):
+        ulaw_decode_into(b"abc", memoryview(bytearray(100))[1:])
 
 
 @pytest.mark.parametrize("encode", [ulaw_encode, alaw_encode])
