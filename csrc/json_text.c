@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#endif
-
 static inline bool is_digit(uint8_t octet)
 {
     return octet >= '0' && octet <= '9';
@@ -15,67 +11,6 @@ static inline bool is_digit(uint8_t octet)
 static inline bool is_hex_digit(uint8_t octet)
 {
     return is_digit(octet) || ((octet | 0x20) >= 'a' && (octet | 0x20) <= 'f');
-}
-
-/* Section 7: "All Unicode characters may be placed within the quotation marks, except for the
- * characters that MUST be escaped: quotation mark, reverse solidus, and the control characters". */
-static inline bool is_plain(uint8_t octet)
-{
-    return octet >= 0x20 && octet < 0x80 && octet != '"' && octet != '\\';
-}
-
-#if defined(__x86_64__)
-
-/* One bit for each of 16 octets that is not plain. As signed octets, control characters and all
- * that is not ASCII are the ones below the space. */
-static inline unsigned special_in_16(const uint8_t *at)
-{
-    __m128i octets = _mm_loadu_si128((const __m128i *)at);
-    __m128i quote = _mm_cmpeq_epi8(octets, _mm_set1_epi8('"'));
-    __m128i escape = _mm_cmpeq_epi8(octets, _mm_set1_epi8('\\'));
-    __m128i outside = _mm_cmplt_epi8(octets, _mm_set1_epi8(' '));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(outside, _mm_or_si128(quote, escape)));
-}
-
-static inline const uint8_t *plain_end(const rm_json *json, const uint8_t *at)
-{
-    for (; json->end - at >= 16; at += 16) {
-        unsigned special = special_in_16(at);
-        if (special != 0)
-            return at + __builtin_ctz(special);
-    }
-    if (json->end - json->begin >= 16) { /* the last 16 octets again, without those before `at` */
-        size_t left = (size_t)(json->end - at);
-        unsigned special = special_in_16(json->end - 16) >> (16 - left);
-        return special != 0 ? at + __builtin_ctz(special) : json->end;
-    }
-    while (is_plain(*at))
-        at++;
-    return at;
-}
-
-#else
-
-static inline const uint8_t *plain_end(const rm_json *json, const uint8_t *at)
-{
-    (void)json;
-    while (is_plain(*at))
-        at++;
-    return at;
-}
-
-#endif
-
-bool rm_json_plain_string(rm_json *json, rm_span *string)
-{
-    if (*json->at != '"')
-        return false;
-    const uint8_t *begin = json->at + 1, *end = plain_end(json, begin);
-    if (*end != '"')
-        return false;
-    *string = (rm_span){begin, (size_t)(end - begin)};
-    json->at = end + 1;
-    return true;
 }
 
 /* At the octet after a reverse solidus. */
@@ -93,12 +28,12 @@ static bool skip_string(rm_json *json)
 {
     if (*json->at != '"')
         return false;
-    const uint8_t *at = plain_end(json, json->at + 1);
+    const uint8_t *at = rm_json_plain_end(json, json->at + 1);
     while (*at == '\\') {
         at = escape_end(at + 1);
         if (at == NULL)
             return false;
-        at = plain_end(json, at);
+        at = rm_json_plain_end(json, at);
     }
     json->at = at + 1;
     return *at == '"';
@@ -190,7 +125,7 @@ static bool close_and_advance(rm_json *json, enclosing *outer)
     return true;
 }
 
-bool rm_json_skip(rm_json *json)
+bool rm_json_skip_value(rm_json *json)
 {
     enclosing outer = {0, 0};
     do {

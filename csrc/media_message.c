@@ -16,24 +16,30 @@ static bool read_text(rm_json *json, rm_span *field)
     return field->at == NULL && rm_json_plain_string(json, field);
 }
 
-/* "5" or 5. */
-static bool read_counter(rm_json *json, int64_t *field)
+/* Past "5" or 5; NULL when it is anything else. */
+static const uint8_t *counter_end(const uint8_t *begin, int64_t *counter)
 {
-    const uint8_t *digits = json->at + (*json->at == '"'), *at = digits;
+    const uint8_t *digits = begin + (*begin == '"'), *at = digits;
     int64_t value = 0;
     for (; at - digits < COUNTER_DIGITS && *at >= '0' && *at <= '9'; at++)
         value = value * 10 + (*at - '0');
-    if (at == digits || *field >= 0)
+    *counter = value;
+    if (at == digits)
+        return NULL;
+    if (*begin == '"')
+        return *at == '"' ? at + 1 : NULL;
+    bool leading_zero = *digits == '0' && at - digits > 1;
+    bool goes_on = (*at >= '0' && *at <= '9') || *at == '.' || *at == 'e' || *at == 'E';
+    return leading_zero || goes_on ? NULL : at;
+}
+
+static inline bool read_counter(rm_json *json, int64_t *field)
+{
+    bool first = *field < 0;
+    const uint8_t *end = counter_end(json->at, field);
+    if (end == NULL || !first)
         return false;
-    if (*json->at == '"') {
-        if (*at++ != '"')
-            return false;
-    } else if ((*digits == '0' && at - digits > 1) || (*at >= '0' && *at <= '9') || *at == '.'
-               || *at == 'e' || *at == 'E') {
-        return false;
-    }
-    *field = value;
-    json->at = at;
+    json->at = end;
     return true;
 }
 

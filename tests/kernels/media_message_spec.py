@@ -24,6 +24,36 @@ STREAM_IDS = ("streamSid", "stream_sid", "streamId", "stream_id")
 SEQUENCE_NUMBERS = ("sequenceNumber", "sequence_number")
 
 
+FORMATS = [
+    ("PCMU", 8000),
+    ("PCMA", 8000),
+    ("L16LE", 8000),
+    ("L16LE", 16000),
+    ("L16LE", 24000),
+    ("L16", 8000),
+    ("L16", 16000),
+    ("L16LE", 48000),
+]
+TEMPLATE = {
+    "event": "media",
+    "streamSid": "MZ00000000000000000000000000000001",
+    "media": {"payload": ""},
+}
+
+
+def message(payload: bytes, **more: object) -> str:
+    text = base64.b64encode(payload).decode()
+    return json.dumps({"event": "media", **more, "media": {"payload": text}})
+
+
+def noise(octets: int, seed: int = 1) -> bytes:
+    out, state = bytearray(), seed
+    for _ in range(octets):
+        state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+        out.append(state >> 16 & 255)
+    return bytes(out)
+
+
 class Media(NamedTuple):
     pcm: bytes
     stream_id: str | None
