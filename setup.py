@@ -20,6 +20,8 @@ G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
 L16 = ["l16.c"]
 RTP = ["rtp.c", "source.c"]
+BASE64 = ["base64.c", "base64_x86.c"]
+MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 STREAM = [
     *G711,
     *RESAMPLE,
@@ -37,8 +39,6 @@ STREAM = [
     "stream.c",
     "telephone_event.c",
 ]
-BASE64 = ["base64.c", "base64_x86.c"]
-MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 
 # extension → the C files behind it
 EXTENSIONS: dict[str, list[str]] = {
