@@ -78,7 +78,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="hang up this long after the answer (default: when the file was played, or 10)",
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
-    command.add_argument("--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,l16")
+    command.add_argument(
+        "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
+    )
     command.add_argument("--user", metavar="NAME", help="who we are, where a password is asked for")
     command.add_argument(
         "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"

@@ -19,6 +19,7 @@ from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target
+from rapida_media.sdp.codec import SUPPORTED
 from rapida_media.sip.digest import Credentials
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
@@ -119,12 +120,12 @@ def _config(options: CallOptions, target: Target) -> Config:
 
 
 def _codecs(options: CallOptions) -> tuple[str, ...] | None:
-    names = {"PCMU": "PCMU", "PCMA": "PCMA", "L16": "L16/16000", "L16/16000": "L16/16000"}
+    names = {name: name for name in SUPPORTED} | {"L16": "L16/16000"}
     if options.codecs is None:
         return None
     wanted = [each.strip().upper() for each in options.codecs]
     if unknown := [each for each in wanted if each not in names]:
-        raise ConfigError(f"--codec: {unknown[0]!r} is unknown; known are pcmu, pcma, l16")
+        raise ConfigError(f"--codec: {unknown[0]!r} is unknown; known are pcmu, pcma, g722, l16")
     return tuple(names[each] for each in wanted)
 
 
