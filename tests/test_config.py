@@ -46,6 +46,11 @@ hosts = ["198.51.100.0/24", "198.51.101.7", "2001:db8::/32", "SIP.carrier.exampl
 username = "us"
 password = "env:PASSWORD"
 challenge = false
+domain = "carrier.example"
+proxy = "[2001:db8::7]:5080"
+transport = "tcp"
+register = true
+ping_seconds = 30
 [trunks.phones]
 username = "alice"
 password = "open sesame"
@@ -101,6 +106,11 @@ def test_every_key_is_read() -> None:
                 names=("sip.carrier.example",),
                 username="us",
                 password="pw",
+                domain="carrier.example",
+                proxy=("2001:db8::7", 5080),
+                transport="tcp",
+                register=True,
+                ping_seconds=30.0,
             ),
             "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
@@ -273,6 +283,28 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             "[trunks.t] username: missing; username and password belong together",
         ),
         (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nregister = true',
+            "[trunks.t] register: wants a username and a password to register with",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.0/24"]\nping_seconds = 30',
+            "[trunks.t] ping_seconds: there is no server; add domain or name one in hosts",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ndomain = "a.example:5060"',
+            "[trunks.t] domain: expected a host name or an address without a port, "
+            'got "a.example:5060"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a b"',
+            "[trunks.t] proxy: expected a network without host bits, an address or a host name, "
+            'got "a b"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a.example:70000"',
+            '[trunks.t] proxy: expected a port from 1 to 65535, got "a.example:70000"',
+        ),
+        (
             '[trunks.t]\nhosts = ["192.0.2.1"]\nchallenge = true',
             "[trunks.t] challenge: wants a username and a password to ask for",
         ),
@@ -414,3 +446,22 @@ def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, o
         parse_config(document, Path("/nonexistent"), {})
     except ConfigError:
         return
+
+
+@pytest.mark.parametrize(
+    ("keys", "server"),
+    [
+        ('hosts = ["198.51.100.0/24", "sip.carrier.example"]', ("sip.carrier.example", None)),
+        ('hosts = ["198.51.100.7", "sip.carrier.example"]', ("198.51.100.7", None)),
+        ('hosts = ["198.51.100.0/24"]\nproxy = "10.0.0.1"', ("10.0.0.1", None)),
+        ('hosts = ["198.51.100.0/24"]', None),
+    ],
+)
+def test_requests_go_to_the_first_host_that_is_one_unless_a_proxy_is_named(keys, server):
+    assert parse(f"[trunks.t]\n{keys}").trunks["t"].server == server
+
+
+def test_a_carrier_we_register_with_is_not_challenged():
+    keys = '[trunks.t]\nhosts = ["sip.example"]\nusername = "a"\npassword = "b"\n'
+    assert parse(keys).trunks["t"].challenge
+    assert not parse(keys + "register = true").trunks["t"].challenge

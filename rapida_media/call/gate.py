@@ -31,7 +31,7 @@ class Gate:
 
     Without any trunk everyone may call: the engine then listens on loopback only. With trunks our
     own machine still may.
-    names: hosts to be resolved; their addresses count once ``resolved`` has named them.
+    A trunk's host names count once ``resolved`` has told their addresses.
     """
 
     def __init__(
@@ -55,14 +55,11 @@ class Gate:
         self._limit = SourceLimit()
         self._passed: tuple[Request, Trunk | None] | None = None
 
-    @property
-    def names(self) -> Iterable[tuple[str, str]]:
-        """Give each host name with the trunk it belongs to."""
-        return [(trunk.name, name) for trunk in self._trunks.values() for name in trunk.names]
-
     def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
-        """Take the addresses (IP literals) behind a trunk's host name."""
-        self._addresses |= dict.fromkeys(addresses, self._trunks[trunk])
+        """Take the addresses (IP literals) behind a trunk's names, in place of earlier ones."""
+        owner = self._trunks[trunk]
+        others = {host: each for host, each in self._addresses.items() if each is not owner}
+        self._addresses = {**dict.fromkeys(addresses, owner), **others}
 
     def trunk_of(self, request: Request) -> Trunk | None:
         """Give the trunk of the INVITE let in last, None for one of our own machine."""
@@ -80,6 +77,8 @@ class Gate:
         if not known and not self._limit.allow(source.host, now):
             self._counters.add("scanner_requests_ignored")
             return IGNORED
+        if request.method == "OPTIONS":
+            return None  # a carrier's ping may come from anywhere
         if request.method != "INVITE" or not self._by_user:
             self._counters.add("refused_not_a_trunk")
             return FORBIDDEN

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from rapida_media.sip.message import Message
 
-# What only moves the message and describes its body (RFC 3261 section 20); lower-case long names.
+# What only moves the message, opens the door to it or describes its body (RFC 3261 section 20);
+# lower-case long names.
 MACHINERY = frozenset({
-    "accept", "allow", "call-id", "contact", "content-length", "content-type", "cseq", "from",
-    "max-forwards", "record-route", "route", "supported", "to", "via",
+    "accept", "allow", "authorization", "call-id", "contact", "content-length", "content-type",
+    "cseq", "from", "max-forwards", "proxy-authorization", "record-route", "route", "supported",
+    "to", "via",
 })  # fmt: skip
 
 

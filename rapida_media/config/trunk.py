@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from rapida_media.config.table import Table, some_text
+from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.errors import ConfigError
 
 Network = IPv4Network | IPv6Network
+# An IPv6 address stands in brackets where a port follows it.
+_HOST_PORT = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
+)
 # RFC 1123 section 2.1: letters, digits and inner hyphens.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -22,6 +26,11 @@ class Trunk:
     networks and names: ``hosts``, told apart: who may call us.
     username, password: what a caller must know; with them ``hosts`` may be empty.
     challenge: whether calls from ``hosts``, too, must show the password.
+    domain: what URIs of the trunk name; None for one that only calls us.
+    proxy: host (IPv6 without brackets) and port that our requests go to; found by ``domain`` where
+    it is None.
+    register: whether we tell it where we are.  ping_seconds: how often we ask for a sign of life,
+    0 for never.
     """
 
     name: str
@@ -30,6 +39,18 @@ class Trunk:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     challenge: bool = False
+    domain: str | None = None
+    proxy: tuple[str, int | None] | None = None
+    transport: str = "udp"
+    register: bool = False
+    ping_seconds: float = 0.0
+
+    @property
+    def server(self) -> tuple[str, int | None] | None:
+        """Give the host and port our requests go to, None for a trunk that only calls us."""
+        if self.proxy is not None or self.domain is None:
+            return self.proxy
+        return self.domain, None
 
 
 def read_trunk(name: str, table: Table) -> Trunk:
@@ -46,18 +67,41 @@ def read_trunk(name: str, table: Table) -> Trunk:
             "missing or empty; expected who may call, "
             'such as ["198.51.100.0/24", "sip.carrier.example"]',
         )
-    challenge = table.flag("challenge", default=username is not None)
+    register = table.flag("register")
+    # A carrier we register with knows us by that, and answers no challenge of ours.
+    challenge = table.flag("challenge", default=username is not None and not register)
     if challenge and username is None:
         raise table.fault("challenge", "wants a username and a password to ask for")
-    table.finish()
-    return Trunk(
+    trunk = Trunk(
         name,
         networks=tuple(host for host in hosts if not isinstance(host, str)),
         names=tuple(host for host in hosts if isinstance(host, str)),
         username=username,
         password=password,
         challenge=challenge,
+        domain=table.text("domain", _domain) or _first_server(hosts),
+        proxy=table.text("proxy", _host_and_port),
+        transport=table.text("transport", one_of("udp", "tcp")) or "udp",
+        register=register,
+        ping_seconds=table.number("ping_seconds", 0.0),
     )
+    table.finish()
+    if register and username is None:
+        raise table.fault("register", "wants a username and a password to register with")
+    for key in ("register", "ping_seconds"):
+        if getattr(trunk, key) and trunk.server is None:
+            raise table.fault(key, "there is no server; add domain or name one in hosts")
+    return trunk
+
+
+def _first_server(hosts: Sequence[Network | str]) -> str | None:
+    """Give the first of ``hosts`` that is one machine or a name: where outbound calls go."""
+    for host in hosts:
+        if isinstance(host, str):
+            return host
+        if host.num_addresses == 1:
+            return str(host.network_address)
+    return None
 
 
 def check_trunks(trunks: Iterable[Trunk]) -> None:
@@ -85,6 +129,31 @@ def _host(text: str) -> Network | str:
     if labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("expected a network without host bits, an address or a host name")
     return text.lower()
+
+
+def _domain(text: str) -> str:
+    host, port = _host_and_port(text)
+    if port is not None:
+        raise ValueError("expected a host name or an address without a port")
+    return host
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    """Read ``host``, ``host:port``, ``[ipv6]:port`` or ``ipv6``; the host without brackets."""
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise ValueError('expected a host or "HOST:PORT"')
+    bracketed, bare, port = match.groups()
+    try:
+        host = str(ip_address(bracketed or bare))
+    except ValueError:
+        found = _host(bracketed or bare)
+        if not isinstance(found, str):
+            raise ValueError("expected a host, not a network") from None
+        host = found
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError("expected a port from 1 to 65535")
+    return host, None if port is None else int(port)
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +28,11 @@ from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import NOT_ACCEPTABLE_HERE, SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
+from rapida_media.net.trunks import Trunks
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
@@ -89,6 +90,14 @@ class Engine:
             for each in (*config.assistants.values(), *([default] if default else []))
         }
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
+        ipv6 = any(":" in listen.host for listen in config.sip.listen)
+        self._trunks = Trunks(
+            config.trunks,
+            self._gate,
+            Resolver(self._ids, ipv6=ipv6),
+            self.counters,
+            self.drain_signalling,
+        )
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self._transport = SipTransport(self._loop, self._handle, self.counters)
         self._endpoint: SipEndpoint
@@ -124,7 +133,6 @@ class Engine:
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
-        await self._resolve_trunks()
         for listen in self._config.sip.listen:
             try:
                 await self._transport.listen(listen)
@@ -149,17 +157,8 @@ class Engine:
             self.counters,
         )
         self._transport.attach(self._endpoint)
+        await self._trunks.start(self._endpoint)
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
-
-    async def _resolve_trunks(self) -> None:
-        """Look up the trunks that the configuration names by host name."""
-        for trunk, name in self._gate.names:
-            try:
-                found = await self._loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-            except OSError as error:
-                log.warning("trunk host %s cannot be resolved: %s", name, error.strerror)
-                continue
-            self._gate.resolved(trunk, (str(address[0]) for *_, address in found))
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
@@ -178,6 +177,7 @@ class Engine:
         for call in list(self._calls.values()):
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
+        await self._trunks.stop(STOP_S)
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()
@@ -210,7 +210,8 @@ class Engine:
         now = clock.monotonic()
         session = self._endpoint.invite(
             target=target.uri,
-            destination=target.address,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
             from_uri=caller,
             body=call.offer(),
             now=now,
@@ -229,8 +230,10 @@ class Engine:
         self.counters.add(f"refused_{refusal.reason}")
         return 503, [("Retry-After", str(refusal.retry_after_s))]
 
-    def _handle(self, event: events.Event, now: float) -> None:
-        if isinstance(event, events.IncomingInvite):
+    def _handle(self, event: events.AnyEvent, now: float) -> None:
+        if not isinstance(event, events.Event):
+            self._trunks.handle(event)
+        elif isinstance(event, events.IncomingInvite):
             self._incoming(event, now)
         elif (call := self._calls.get(event.session)) is not None:
             call.handle(event, now)

@@ -14,7 +14,7 @@ from rapida_media.net.sip_stream import SipConnection
 from rapida_media.net.udp import UdpSocket
 from rapida_media.sip.address import Address, Datagram
 from rapida_media.sip.endpoint import SipEndpoint
-from rapida_media.sip.events import Event
+from rapida_media.sip.events import AnyEvent
 from rapida_media.stats import Counters
 
 # Bounds on what strangers can make us hold.
@@ -35,7 +35,7 @@ class SipTransport:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        handle_event: Callable[[Event, float], None],
+        handle_event: Callable[[AnyEvent, float], None],
         counters: Counters,
     ) -> None:
         self._loop = loop
@@ -49,6 +49,7 @@ class SipTransport:
         self._connecting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._draining = False
+        self._closed = False
         # Set while no session is alive, not even one whose BYE waits for its answer.
         self.quiet = asyncio.Event()
 
@@ -89,6 +90,7 @@ class SipTransport:
 
     async def close(self) -> None:
         """Close every socket; what the endpoint still had to say is not sent."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for udp in self._udp.values():
@@ -204,6 +206,10 @@ class SipTransport:
     def _connection_closed(self, connection: SipConnection) -> None:
         if self._connections.get(connection.peer) is connection:
             del self._connections[connection.peer]
+        if not self._closed:
+            now = clock.monotonic()
+            self._endpoint.connection_lost(Address(*connection.peer, "tcp"), now)
+            self.drain(now)
 
     def _connect_and_send(self, peer: Peer, data: bytes) -> None:
         pending = self._pending.setdefault(peer, [])

@@ -14,9 +14,11 @@ from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
 from rapida_media.errors import ConfigError
+from rapida_media.ids import SystemIds
 from rapida_media.media.align import measure_echo
 from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.sdp.codec import SUPPORTED
@@ -93,7 +95,7 @@ async def place_call(options: CallOptions) -> Report:
     speech = read_wav(options.play) if options.play else b""
     if options.record and not options.record.parent.is_dir():
         raise ConfigError(f"--record: there is no directory {options.record.parent}")
-    target = await resolve_target(options.uri, options.transport)
+    target = await resolve_target(options.uri, options.transport, Resolver(SystemIds()))
     engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
     await engine.start()
     try:
@@ -114,7 +116,7 @@ async def place_call(options: CallOptions) -> Report:
 
 def _config(options: CallOptions, target: Target) -> Config:
     return Config(
-        sip=SipConfig(listen=(Listen(options.transport, target.local_host, 0),)),
+        sip=SipConfig(listen=(Listen(target.addresses[0].transport, target.local_host, 0),)),
         rtp=RtpConfig(ports=MEDIA_PORTS),
     )
 

@@ -60,6 +60,8 @@ NON_INVITE_CLIENT: Table = {
 
 # Where a final response is still awaited.
 UNANSWERED = frozenset({"calling", "trying", "proceeding"})
+# Where no response at all has come.
+UNHEARD = frozenset({"calling", "trying"})
 
 # (transaction, status, response, now); response is None when we gave up waiting (408) or the
 # transport failed (503): "it MUST be treated as a 408 … as a 503" (RFC 3261 section 8.1.3.1).
@@ -71,8 +73,8 @@ class ClientTransaction(Transaction):
 
     on_response hears every response the machine passes up, and the timeout or transport error.
     acks: the ACKs sent for 2xx, by To tag, kept while a retransmitted 2xx may ask for them.
-    second: asked before a challenge counts as failure; with its answer the request goes out in
-    "a new transaction" (section 22.2), which this object then stands for.
+    second: asked before a failure is reported; with its answer the request goes out in a new
+    transaction, which this object then stands for.
     """
 
     __slots__ = ("_on_response", "acks", "request", "second")
@@ -100,11 +102,8 @@ class ClientTransaction(Transaction):
 
     def receive_response(self, response: Response, now: float) -> None:
         status = response.status
-        if status in (401, 407) and self.second is not None and self.state in UNANSWERED:
-            attempt = self.second.after(response)
-            if attempt is not None:
-                self._start_over(attempt, response, now)
-                return
+        if status >= 300 and self.state in UNANSWERED and self._try_again(status, response, now):
+            return
         self.step("1xx" if status < 200 else "2xx" if status < 300 else "300-699", response, now)
 
     def limit(self, now: float) -> None:
@@ -112,15 +111,34 @@ class ClientTransaction(Transaction):
         self.second = None
         self.start_deadline("abandon", self.around.values.give_up, now)
 
-    def _start_over(self, attempt: Attempt, response: Response, now: float) -> None:
+    def handle_timer(self, event: str, now: float) -> None:
+        """Time out, unless the request can go elsewhere: a server failed when it was silent,
+        "without ever having received any response" (RFC 3263 section 4.3)."""
+        timed_out = event in ("timer_b", "timer_f") and self.state in UNHEARD
+        if not (timed_out and self._try_again(408, None, now)):
+            super().handle_timer(event, now)
+
+    def transport_failed(self, now: float) -> None:
+        if not (self.state in UNHEARD and self._try_again(503, None, now)):
+            super().transport_failed(now)
+
+    def _try_again(self, status: int, response: Response | None, now: float) -> bool:
+        attempt = self.second.after(status, response) if self.second is not None else None
+        if attempt is not None:
+            self._start_over(attempt, response, now)
+        return attempt is not None
+
+    def _start_over(self, attempt: Attempt, response: Response | None, now: float) -> None:
         """Leave the answered transaction to itself, with its ACK and its wait for stray
         retransmissions, and go on as the one of the next attempt."""
         assert self.request is not None, "only a failure that was reported takes it"
-        answered = ClientTransaction(self.around, self.request, b"", self.path, _unheard)
-        answered.state = self.state
         self.stop()
-        answered.step("300-699", response, now)
-        self.request, self._data = attempt
+        del self.around.clients[self.key]
+        if response is not None:
+            answered = ClientTransaction(self.around, self.request, b"", self.path, _unheard)
+            answered.state = self.state
+            answered.step("300-699", response, now)
+        self.request, self._data, self.path = attempt
         self.key = client_key(self.request.branch, self.method)
         self.around.clients[self.key] = self
         self._interval = self.around.values.t1
@@ -221,7 +239,7 @@ class ClientTransaction(Transaction):
 def _unheard(
     transaction: ClientTransaction, status: int, response: Response | None, now: float
 ) -> None:
-    """The challenge was taken already."""
+    """The answer was taken already."""
 
 
 def client_key(branch: str, method: str) -> str:

@@ -8,7 +8,7 @@ request in the order of RFC 3261 section 8.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.message import Request, Response, parse_message
+from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.registration import Registration
 from rapida_media.sip.request_checks import (
     OUTSIDE_DIALOG,
     Refusal,
@@ -45,10 +47,13 @@ from rapida_media.sip.user_agent import (
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
     from rapida_media.sip.digest import Credentials
-    from rapida_media.sip.events import Event
+    from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
+
+# RFC 5626 section 3.5.1: a double CRLF asks, a single one answers. Over UDP many send them, too.
+KEEP_ALIVES = frozenset({b"\r\n\r\n", b"\r\n"})
 
 __all__ = ["Address", "Admission", "Datagram", "EndpointConfig", "SipEndpoint"]
 
@@ -60,6 +65,7 @@ class SipEndpoint:
         self._agent = UserAgent(config, ids, counters)
         self._layer = self._agent.layer
         self._secret = ids.token().encode()
+        self._registrations: list[Registration] = []
 
     # The five verbs.
 
@@ -70,6 +76,9 @@ class SipEndpoint:
 
         local: our listener it arrived at; answers leave from there.
         """
+        if data in KEEP_ALIVES:
+            self._agent.counters.add("keep_alives")
+            return
         try:
             message = parse_message(data)
         except RemoteProtocolError:
@@ -87,7 +96,7 @@ class SipEndpoint:
     def handle_timeout(self, now: float) -> None:
         self._agent.timers.fire(now)
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> AnyEvent | None:
         events = self._agent.events
         return events.popleft() if events else None
 
@@ -111,11 +120,13 @@ class SipEndpoint:
         from_display: str | None = None,
         headers: Headers = (),
         credentials: Credentials | None = None,
+        others: Sequence[Address] = (),
     ) -> OutgoingSession:
         """Call ``target`` by way of ``destination``.
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
-        challenge to the INVITE or to any later request of the call.
+        challenge to the INVITE or to any later request of the call. others: where the INVITE goes
+        next when its destination fails (503, no answer, no connection).
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -138,7 +149,57 @@ class SipEndpoint:
             headers=headers,
             now=now,
             auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
+            others=others,
         )
+
+    def register(
+        self,
+        *,
+        registrar: str,
+        address_of_record: str,
+        contact_user: str,
+        destinations: Sequence[Address],
+        expires: int,
+        now: float,
+        credentials: Credentials | None = None,
+    ) -> Registration:
+        """Register ``contact_user`` here for an address of record; see ``Registration``."""
+        registration = Registration(
+            self._agent,
+            registrar=registrar,
+            address_of_record=address_of_record,
+            contact_user=contact_user,
+            destinations=destinations,
+            auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
+            expires=expires,
+            now=now,
+        )
+        self._registrations.append(registration)
+        return registration
+
+    def ping(
+        self,
+        *,
+        target: str,
+        from_uri: str,
+        destinations: Sequence[Address],
+        interval_seconds: float,
+        now: float,
+    ) -> OptionsPing:
+        """Ask ``target`` for signs of life until told to stop; see ``OptionsPing``."""
+        return OptionsPing(
+            self._agent,
+            target=target,
+            from_uri=from_uri,
+            destinations=destinations,
+            interval_seconds=interval_seconds,
+            now=now,
+        )
+
+    def connection_lost(self, peer: Address, now: float) -> None:
+        """Tell that a connection is gone: what was registered over it is registered anew."""
+        for registration in self._registrations:
+            registration.connection_lost(peer, now)
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""

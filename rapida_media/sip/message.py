@@ -272,6 +272,10 @@ class Message:
         return self._seconds("expires", "Expires")
 
     @lazy
+    def min_expires(self) -> int | None:
+        return self._seconds("min-expires", "Min-Expires")
+
+    @lazy
     def retry_after(self) -> int | None:
         return self._seconds("retry-after", "Retry-After")
 

@@ -8,6 +8,7 @@ answer is the call, each other one gets ACK and BYE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
@@ -21,7 +22,7 @@ from rapida_media.sip.request_checks import offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Path
+    from rapida_media.sip.address import Address, Path
     from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Response
@@ -45,6 +46,7 @@ class OutgoingSession(InviteSession):
         headers: Headers,
         now: float,
         auth: ClientAuth | None = None,
+        others: Sequence[Address] = (),
     ) -> None:
         """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
         local_tag = agent.ids.token()
@@ -78,7 +80,7 @@ class OutgoingSession(InviteSession):
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
         self._invite: ClientTransaction | None = agent.send_request(
-            request, data, path, self._on_response, now
+            request, data, path, self._on_response, now, others=others
         )
 
     def cancel(self, now: float) -> None:

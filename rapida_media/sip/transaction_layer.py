@@ -96,7 +96,7 @@ class TransactionLayer:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
         for transaction in [*self.around.clients.values(), *self.around.servers.values()]:
             if transaction.path.remote == destination:
-                transaction.step("transport_error", None, now)
+                transaction.transport_failed(now)
 
 
 def server_key(request: Request, method: str) -> str:

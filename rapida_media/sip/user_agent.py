@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.sip.address import Address, Datagram, format_host_port
+from rapida_media.sip.address import Address, Datagram, Path, format_host_port
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
 from rapida_media.sip.second_attempt import SecondAttempt
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.transaction_layer import TransactionLayer
+from rapida_media.sip.uri import SipUri, escape_user, parse_uri
 
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
-    from rapida_media.sip.address import Path
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
-    from rapida_media.sip.events import Event
+    from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
     from rapida_media.sip.outgoing import OutgoingRequest
@@ -37,6 +37,11 @@ Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
 IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
+
+# "If a request is within 200 bytes of the path MTU, or if it is larger than 1300 bytes and the path
+# MTU is unknown, the request MUST be sent using an RFC 2914 congestion controlled transport
+# protocol, such as TCP" (RFC 3261 section 18.1.1).
+UDP_LIMIT = 1300
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")
 ACCEPT = ("Accept", "application/sdp")
@@ -90,7 +95,7 @@ class UserAgent:
         self.layer = TransactionLayer(config.timers, counters)
         self.timers = self.layer.around.timers
         self.outbox = self.layer.around.outbox
-        self.events: deque[Event] = deque()
+        self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
@@ -99,9 +104,16 @@ class UserAgent:
             t: f"{t.upper()} {format_host_port(*c)}" for t, c in config.contacts.items()
         }
 
-    def contact(self, transport: str) -> tuple[str, str]:
+    def contact(self, transport: str, user: str | None = None) -> tuple[str, str]:
         """Give our Contact header for peers reached over ``transport``."""
+        if user is not None:
+            return "Contact", f"<{self.contact_uri(transport, user)}>"
         return self._contacts.get(transport) or next(iter(self._contacts.values()))
+
+    def contact_uri(self, transport: str, user: str) -> SipUri:
+        """Give the URI that reaches ``user`` here over ``transport``."""
+        _, value = self.contact(transport)
+        return replace(parse_uri(value[1:-1]), user=escape_user(user))
 
     def sent_by(self, transport: str) -> str:
         """Give what our Via says over ``transport``: "UDP 192.0.2.1:5060"."""
@@ -152,11 +164,24 @@ class UserAgent:
         now: float,
         *,
         dialog: Dialog | None = None,
+        others: Sequence[Address] = (),
     ) -> ClientTransaction:
-        """Send a request already written as ``data``; a challenge to it is answered."""
+        """Send a request already written as ``data``.
+
+        A challenge to it is answered; where it fails, it goes to ``others``, one after the other.
+        Over UDP_LIMIT bytes it goes by TCP if we have that, and by UDP only where that fails
+        (section 18.1.1).
+        """
+        remote = path.remote
+        if remote.transport == "udp" and len(data) > UDP_LIMIT and "tcp" in self.config.contacts:
+            others = (remote, *others)
+            path = Path(replace(remote, transport="tcp"), None)
+            # "the value in the top Via MUST be changed"
+            by_tcp = request._replace(sent_by=self.sent_by("tcp"))
+            request, data = by_tcp, by_tcp.repack(data, request)
         second = None
-        if request.auth is not None:
-            second = SecondAttempt(request, data, dialog, self.ids)
+        if request.auth is not None or others:
+            second = SecondAttempt(self, request, data, path, dialog=dialog, others=others)
         return self.layer.send_request(request, data, path, on_response, now, second=second)
 
     def send_within(

@@ -17,6 +17,7 @@ from rapida_media.testing.clock import SeededIds
 
 URI = "sip:support@example.com"
 INVITE = build_request("INVITE", URI, [("Call-ID", "1")])
+REGISTER = build_request("REGISTER", URI, [("Call-ID", "1")])
 OPTIONS = build_request("OPTIONS", URI, [("Call-ID", "1")])
 CARRIER = Trunk(
     "carrier",
@@ -75,9 +76,11 @@ def test_the_trunk_of_a_call_is_told():
 
 def test_a_trunk_named_by_its_host_is_admitted_once_resolved():
     entrance = Entrance(CARRIER)
-    assert entrance.gate.names == [("carrier", "sip.carrier.example")]
     entrance.gate.resolved("carrier", ["203.0.113.9"])
     assert entrance.check("203.0.113.9") is None
+    entrance.gate.resolved("carrier", ["203.0.113.10"])
+    assert entrance.check("203.0.113.9") == FORBIDDEN
+    assert entrance.check("203.0.113.10") is None
 
 
 def test_without_trunks_the_engine_is_on_loopback_and_takes_every_call():
@@ -118,8 +121,12 @@ def test_a_trunk_known_by_address_is_challenged_if_it_says_so(challenge):
     assert entrance.check("198.51.100.7", OPTIONS) is None
 
 
-def test_other_requests_of_strangers_get_403():
-    assert Entrance(PHONES).check("203.0.113.9", OPTIONS) == FORBIDDEN
+def test_strangers_may_ask_for_a_sign_of_life_but_not_too_often_and_for_nothing_else():
+    entrance = Entrance(PHONES)
+    assert entrance.check("203.0.113.9", REGISTER) == FORBIDDEN
+    answers = [entrance.check("203.0.113.9", OPTIONS) for _ in range(100)]
+    assert answers.count(None) == BURST - 1
+    assert answers[-1] == IGNORED
 
 
 def test_a_scanner_is_soon_ignored_and_counted_while_others_are_served():
