@@ -85,7 +85,10 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"
     )
-    command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    command.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp")
+    command.add_argument(
+        "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
+    )
     command.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
     )
@@ -130,6 +133,7 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
             )

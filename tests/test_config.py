@@ -25,7 +25,10 @@ from rapida_media.errors import ConfigError
 
 FULL = """
 [sip]
-listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]
+listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060", "tls:0.0.0.0:5061"]
+tls_certificate = "cert.pem"
+tls_key = "/etc/ssl/key.pem"
+tls_ca = "ca.pem"
 external_address = "203.0.113.7"
 digest = ["SHA-256", "MD5"]
 [rtp]
@@ -74,9 +77,16 @@ def parse(text: str, **environment: str) -> Config:
 def test_every_key_is_read() -> None:
     assert parse(FULL, TOKEN="secret", PASSWORD="pw") == Config(
         sip=SipConfig(
-            (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
+            (
+                Listen("udp", "0.0.0.0", 5060),
+                Listen("tcp", "::", 5060),
+                Listen("tls", "0.0.0.0", 5061),
+            ),
             external_address="203.0.113.7",
             digest=("SHA-256", "MD5"),
+            tls_certificate=Path("/etc/rapida/cert.pem"),
+            tls_key=Path("/etc/ssl/key.pem"),
+            tls_ca=Path("/etc/rapida/ca.pem"),
         ),
         rtp=RtpConfig(
             ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
@@ -171,14 +181,22 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         ),
         ("sip = 3", "sip: expected a table, got a whole number"),
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
-        ("[sip]\nx = 1", "[sip] x: unknown key; known are listen, external_address, digest"),
+        (
+            "[sip]\nx = 1",
+            "[sip] x: unknown key; known are listen, external_address, digest, tls_certificate, "
+            "tls_key, tls_ca",
+        ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
         ("[sip]\nlisten = [5060]", "[sip] listen: expected a text, got a whole number"),
         (
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
-            '[sip] listen: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", '
-            'got "tls:0.0.0.0:5061"',
+            "[sip] tls_certificate: missing; expected a PEM file, since listen has a tls address",
+        ),
+        (
+            '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',
+            '[sip] listen: expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT", '
+            'got "sctp:0.0.0.0:5061"',
         ),
         (
             '[sip]\nexternal_address = "sip.example"',
@@ -281,6 +299,11 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[trunks.t]\npassword = "x"',
             "[trunks.t] username: missing; username and password belong together",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ntransport = "tls"',
+            "[trunks.t] transport: [sip] listen has no address for tls, "
+            "where the trunk could reach us",
         ),
         (
             '[trunks.t]\nhosts = ["192.0.2.1"]\nregister = true',

@@ -21,7 +21,7 @@ from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
-TRANSPORTS = ("udp", "tcp")
+TRANSPORTS = ("udp", "tcp", "tls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class SipConfig:
 
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
+    tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
+    the system's.
     """
 
     listen: tuple[Listen, ...] = (
@@ -55,6 +57,9 @@ class SipConfig:
     )
     external_address: str | None = None
     digest: tuple[str, ...] = ("MD5",)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +173,19 @@ def parse_config(
     )
     root.finish()
     _check_numbers(config.assistants)
-    check_trunks(config.trunks.values())
+    check_trunks(config.trunks.values(), {listen.transport for listen in config.sip.listen})
     return config
 
 
 def parse_listen(text: str) -> Listen:
-    """Read ``udp:127.0.0.1:5060`` or ``tcp:[::1]:5060``. Raises ValueError that says what is wrong.
+    """Read ``udp:127.0.0.1:5060`` or ``tls:[::1]:5061``. Raises ValueError that says what is wrong.
 
     The port is 0 to 65535; 0 lets the system choose.
     """
     transport, _, address = text.partition(":")
     host, colon, port_text = address.rpartition(":")
     if transport not in TRANSPORTS or not colon:
-        raise ValueError('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"')
+        raise ValueError('expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"')
     bracketed = host.startswith("[") and host.endswith("]")
     bare = host[1:-1] if bracketed else host
     try:
@@ -204,7 +209,13 @@ def _sip(table: Table) -> SipConfig:
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),
         digest=table.texts("digest", one_of("SHA-256", "MD5")) or default.digest,
+        tls_certificate=table.path("tls_certificate"),
+        tls_key=table.path("tls_key"),
+        tls_ca=table.path("tls_ca"),
     )
+    for key in ("tls_certificate", "tls_key"):
+        if getattr(config, key) is None and any(each.transport == "tls" for each in config.listen):
+            raise table.fault(key, "missing; expected a PEM file, since listen has a tls address")
     table.finish()
     return config
 

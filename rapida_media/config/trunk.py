@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
@@ -81,7 +81,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
         challenge=challenge,
         domain=table.text("domain", _domain) or _first_server(hosts),
         proxy=table.text("proxy", _host_and_port),
-        transport=table.text("transport", one_of("udp", "tcp")) or "udp",
+        transport=table.text("transport", one_of("udp", "tcp", "tls")) or "udp",
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
     )
@@ -104,10 +104,17 @@ def _first_server(hosts: Sequence[Network | str]) -> str | None:
     return None
 
 
-def check_trunks(trunks: Iterable[Trunk]) -> None:
-    """Refuse two trunks with one user name: a caller could not be told apart by it."""
+def check_trunks(trunks: Iterable[Trunk], transports: Collection[str]) -> None:
+    """Refuse a trunk over a transport we do not listen on, and two with one user name, by which
+    their callers could not be told apart."""
     owners: dict[str, str] = {}
     for trunk in trunks:
+        needed = trunk.register or trunk.ping_seconds or trunk.transport != "udp"
+        if needed and trunk.transport not in transports:
+            raise ConfigError(
+                f"[trunks.{trunk.name}] transport: [sip] listen has no address for "
+                f"{trunk.transport}, where the trunk could reach us"
+            )
         if trunk.username is None:
             continue
         owner = owners.setdefault(trunk.username, trunk.name)

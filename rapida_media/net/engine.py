@@ -32,6 +32,7 @@ from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import NOT_ACCEPTABLE_HERE, SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
+from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
@@ -99,7 +100,8 @@ class Engine:
             self.drain_signalling,
         )
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
-        self._transport = SipTransport(self._loop, self._handle, self.counters)
+        tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
+        self._transport = SipTransport(self._loop, self._handle, self.counters, tls)
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._calls: dict[InviteSession, SipCall] = {}

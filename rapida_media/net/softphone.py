@@ -41,6 +41,7 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
+    tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
 
@@ -116,7 +117,10 @@ async def place_call(options: CallOptions) -> Report:
 
 def _config(options: CallOptions, target: Target) -> Config:
     return Config(
-        sip=SipConfig(listen=(Listen(target.addresses[0].transport, target.local_host, 0),)),
+        sip=SipConfig(
+            listen=(Listen(target.addresses[0].transport, target.local_host, 0),),
+            tls_ca=options.tls_ca,
+        ),
         rtp=RtpConfig(ports=MEDIA_PORTS),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rapida_media.errors import ConfigError, RemoteProtocolError
 from rapida_media.net.local_address import local_address_towards
 from rapida_media.net.resolver import Resolver
-from rapida_media.sip.address import Address, format_host
+from rapida_media.sip.address import DEFAULT_PORTS, Address, format_host
 from rapida_media.sip.uri import parse_uri
 
 
@@ -28,12 +28,12 @@ async def resolve_target(uri: str, transport: str, resolver: Resolver) -> Target
         parsed = parse_uri(uri)
     except RemoteProtocolError as error:
         raise ConfigError(f"{uri!r} is not a SIP URI such as sip:echo@127.0.0.1: {error}") from None
-    if parsed.scheme != "sip":
-        raise ConfigError(f"{uri!r}: only sip: URIs can be called")
     chosen = (parsed.params.get("transport") or transport).lower()
-    if chosen not in {"udp", "tcp"}:
-        raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; use udp or tcp")
-    addresses = await resolver.resolve(parsed.host, parsed.port, chosen)
+    if chosen not in DEFAULT_PORTS:
+        known = ", ".join(DEFAULT_PORTS)
+        raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; known are {known}")
+    sips = parsed.scheme == "sips"
+    addresses = await resolver.resolve(parsed.host, parsed.port, chosen, sips=sips)
     if not addresses:
         raise ConfigError(f"the host {parsed.host!r} cannot be resolved")
     host = addresses[0].host
