@@ -31,7 +31,7 @@ cdef rm_encoding _encoding(name) except RM_NO_ENCODING:
     if isinstance(name, str):
         encoding = rm_encoding_named((<str>name).encode())
     if encoding == RM_NO_ENCODING:
-        raise LocalProtocolError(f"encoding: expected PCMU, PCMA or L16/16000, got {name!r}")
+        raise LocalProtocolError(f"encoding: expected PCMU, PCMA, G722 or L16/16000, got {name!r}")
     return encoding
 
 

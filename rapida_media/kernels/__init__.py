@@ -1,6 +1,8 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
+from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import (
     alaw_decode,
     alaw_decode_into,
@@ -13,7 +15,14 @@ from rapida_media.kernels._g711 import (
     ulaw_encode_into,
     ulaw_to_alaw,
 )
+from rapida_media.kernels._g722 import G722Decoder, G722Encoder
+from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
+from rapida_media.kernels._media_message import (
+    MediaMessage,
+    MediaMessageDecoder,
+    MediaMessageEncoder,
+)
 from rapida_media.kernels._resample import Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
@@ -38,6 +47,12 @@ __all__ = [
     "DIGIT",
     "SILENCE",
     "TALKSPURT_START",
+    "DtmfDetector",
+    "G722Decoder",
+    "G722Encoder",
+    "MediaMessage",
+    "MediaMessageDecoder",
+    "MediaMessageEncoder",
     "MediaPoller",
     "MediaStream",
     "PayloadDecoder",
@@ -53,11 +68,14 @@ __all__ = [
     "alaw_encode",
     "alaw_encode_into",
     "alaw_to_ulaw",
+    "base64_decode",
+    "base64_encode",
     "format_rtp",
     "gain_ramp",
     "level_dbov",
     "mix",
     "parse_rtp",
+    "swap16",
     "ulaw_decode",
     "ulaw_decode_into",
     "ulaw_encode",

@@ -20,6 +20,7 @@ cdef extern from "payload.h" nogil:
         RM_PCMU
         RM_PCMA
         RM_L16_16000
+        RM_G722
 
     ctypedef struct rm_payload_decoder:
         rm_encoding encoding

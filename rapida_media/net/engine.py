@@ -22,7 +22,7 @@ from rapida_media.call.callers import Callers
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
-from rapida_media.errors import NegotiationError, RapidaError, RemoteProtocolError
+from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.media.wav import read_wav
 from rapida_media.net.local_address import is_unspecified, local_address_towards
@@ -122,14 +122,15 @@ class Engine:
         }
 
     async def start(self) -> None:
-        """Bind all listeners; OSError when one cannot be had."""
+        """Bind all listeners; ConfigError when one cannot be had."""
         await self._resolve_trunks()
-        try:
-            for listen in self._config.sip.listen:
+        for listen in self._config.sip.listen:
+            try:
                 await self._transport.listen(listen)
-        except OSError:
-            await self._transport.close()
-            raise
+            except OSError as error:
+                await self._transport.close()
+                reason = error.strerror or error
+                raise ConfigError(f"[sip] listen: {listen}: {reason}") from None
         hosts = {address.host for address in self.sip_addresses}
         rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
         first, last = self._config.rtp.ports

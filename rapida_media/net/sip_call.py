@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
 NOT_ACCEPTABLE_HERE = 488
 TEMPORARILY_UNAVAILABLE = 480
+REQUEST_TERMINATED = 487
 
 # What an unanswered outbound call is called, by its final status; all else is "rejected".
 FAILURES = {
@@ -180,7 +181,10 @@ class SipCall:
         if session.state in (ACCEPTED, CONFIRMED):
             session.bye(now)
         elif isinstance(session, OutgoingSession):
+            # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
+            # session waits for that, and hangs up should a 200 win; the call is over at once.
             session.cancel(now)
+            self._finish(self._hang_up_reason or "canceled", REQUEST_TERMINATED)
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
             self._finish(self._hang_up_reason or "rejected", TEMPORARILY_UNAVAILABLE)

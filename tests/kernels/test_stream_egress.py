@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rtp_peer import FRAME, HOST, Peer, configure, constant, make_stream
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.kernels import MediaStream, PayloadEncoder, RtpPacket, parse_rtp
+from rapida_media.kernels import MediaStream, PayloadDecoder, PayloadEncoder, RtpPacket, parse_rtp
 
 ZERO = b"\xff" * 160  # μ-law
 
@@ -327,3 +328,15 @@ def test_a_tick_is_held_no_longer_than_fifteen_milliseconds_and_the_next_keeps_i
     assert played(due(peer)) == [False]
     assert peer.stream.next_send_time() == pytest.approx(start + 0.040)
     assert peer.stream.statistics()["late_ticks"] == 0
+
+
+def test_a_pause_in_g722_is_coded_silence_not_a_constant() -> None:
+    peer = sender(send_encoding="G722", send_payload_type=9)
+    decoder = PayloadDecoder("G722")
+    peer.stream.write(constant(3000, 5 * FRAME))
+    packets = tick(peer, 50)
+    assert [p.timestamp for p in packets[:3]] == [2**32 - 320, 2**32 - 160, 0]
+    assert {len(p.payload) for p in packets} == {160}
+    heard = array("h", b"".join(decoder.decode(p.payload) for p in packets))
+    assert max(heard[: 5 * FRAME]) > 2500
+    assert max(map(abs, heard[20 * FRAME :])) < 20
