@@ -51,7 +51,10 @@ class UdpSocket:
             self._socket.close()
             raise
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        loop.add_reader(self._socket.fileno(), self._readable)
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def send(self, data: bytes, destination: tuple[str, int]) -> bool:
         """Send one datagram; False (counted) when the system refuses it."""

@@ -18,7 +18,7 @@ from bench.load.engine import Engine, start_engine
 from bench.load.report import format_churn
 
 CALLS = 10_000
-AT_ONCE = 80
+AT_ONCE = 100
 # Longer than what 64*T1 is in measured_engine.
 SETTLE_S = 4.5
 MEMORY_KB = 4096
