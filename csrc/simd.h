@@ -46,7 +46,11 @@ static inline rm_simd rm_simd_best(void)
 }
 
 #define RM_TARGET_AVX2 __attribute__((target("avx2")))
+#ifdef __clang__ /* ignores the whole attribute over a preference it does not know */
+#define RM_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
+#else
 #define RM_TARGET_AVX512 \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,prefer-vector-width=512")))
+#endif
 
 #endif

@@ -283,6 +283,11 @@ class Call:
 
     # -- recording ---------------------------------------------------------------------------
 
+    @property
+    def recording_error(self) -> OSError | None:
+        """Why the latest recording is shorter than it should be, or None."""
+        return None if self._recording is None else self._recording.error
+
     def record(self, path: str | Path) -> Recording:
         """Record both sides from now on: stereo WAV, 16 kHz, left the far end, right the agent.
 

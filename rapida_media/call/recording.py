@@ -18,7 +18,6 @@ class Recording:
 
     def __init__(self, leg: Leg, path: str | Path, *, sent_left: bool = False) -> None:
         self._leg = leg
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._file = StereoRecorder(path)
         write_received, write_sent = self._file.write_left, self._file.write_right
         if sent_left:

@@ -19,10 +19,12 @@ from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import CallInfo
 from rapida_media.call.callers import Callers
+from rapida_media.call.headers import CallHeaders
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.media.wav import read_wav
 from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
@@ -40,6 +42,7 @@ from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.uri import unescape
 from rapida_media.sip.user_agent import EndpointConfig
 from rapida_media.stats import Counters
 
@@ -47,6 +50,7 @@ log = logging.getLogger(__name__)
 
 # How often calls are looked over for lost media and for the maximum duration.
 SWEEP_S = 1.0
+RFC_TIMERS = TimerValues()
 # How long a call may stay unanswered: as long as a proxy waits (RFC 3261 section 16.6, Timer C).
 RING_S = 180.0
 # How long the BYEs of ``stop`` may take to be answered.
@@ -68,7 +72,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
-        timers: TimerValues = TimerValues(),
+        timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
         self.counters = Counters()
@@ -201,7 +205,6 @@ class Engine:
             body=call.offer(),
             now=now,
         )
-        self._admission.active += 1
         self._register(session, call)
         self.drain_signalling(now)
         return call
@@ -212,7 +215,7 @@ class Engine:
         if not self._callers.admit(source.host):
             self.counters.add("refused_not_a_trunk")
             return 403, []
-        refusal = self._admission.admit(clock.monotonic())
+        refusal = self._admission.admit(len(self._calls), clock.monotonic())
         if refusal is None:
             return None
         self.counters.add(f"refused_{refusal.reason}")
@@ -227,10 +230,9 @@ class Engine:
     def _incoming(self, event: events.IncomingInvite, now: float) -> None:
         session, request = event.session, event.request
         assert session.dialog is not None, "an incoming session begins with its dialog"
-        assistant = self._router.route(request.uri.user)
+        assistant = self._router.route(unescape(request.uri.user or ""))
         channel = self.media.open() if assistant is not None else None
         if assistant is None or channel is None:
-            self._admission.release()
             session.reject(404 if assistant is None else 503, now)
             return
         info = CallInfo(
@@ -241,6 +243,7 @@ class Engine:
             called=request.uri_text,
             assistant=assistant.name or None,
             parameters=assistant.parameters,
+            headers=CallHeaders(request),
         )
         local = self._local_media(channel, self._address_towards(session.dialog.flow))
         call = self._make_call(
@@ -295,7 +298,6 @@ class Engine:
     def call_ended(self, call: SipCall) -> None:
         """Forget an ended call; called by the call itself, once."""
         del self._calls[call.session]
-        self._admission.release()
         ended = call.call.ended
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
@@ -305,6 +307,8 @@ class Engine:
                 f" ({ended.code})" if ended.code else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
+        if (error := call.call.recording_error) is not None:
+            log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
         if (agent := call.agent_at_work) is not None:
             self._agents_at_work.add(agent)
             agent.add_done_callback(self._agent_ended)
@@ -357,7 +361,8 @@ class Engine:
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
     agent = make_agent(assistant.agent, context)
     recordings = context.recordings if assistant.record else None
-    return with_prologue(agent, assistant.greeting, recordings)
+    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    return with_prologue(agent, greeting, recordings)
 
 
 def _reachable(host: str) -> str:

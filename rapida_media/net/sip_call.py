@@ -212,8 +212,8 @@ class SipCall:
                 self._accept_answer(body, now)
             case events.ReinviteCanceled():
                 self._withdraw_offer()
-            case events.Canceled(reason=reason):
-                self._finish(self._hang_up_reason or _canceled(reason), REQUEST_TERMINATED)
+            case events.Canceled(reason=reason, status=status):
+                self._finish(self._hang_up_reason or _canceled(reason), status)
             case events.Failed(status=status):
                 self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
             case events.Terminated(reason=reason, code=code):

@@ -163,6 +163,12 @@ class Dialog:
         self.remote_cseq = number
         return True
 
+    def follow(self, flow: Path) -> None:
+        """Take the way the peer's latest request came: its connection may be a new one."""
+        if flow != self.flow:
+            self.flow = flow
+            self._next_hop = None
+
     def refresh_target(self, message: Message) -> None:
         """Take the Contact of a re-INVITE or its 2xx as the new remote target (12.2.1.2)."""
         target = contact_target(message)

@@ -255,7 +255,9 @@ class SipEndpoint:
         refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
             refused = 481, ()  # BYE or INFO for no dialog of ours
+        offer = b""
         if refused is None and request.method == "INVITE":
+            offer = offer_of(request)  # may find it malformed, so before there is a session
             refused = self._admit(request, transaction.source)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
@@ -263,7 +265,7 @@ class SipEndpoint:
             self._answer_options(transaction, request, now)
         else:
             session = IncomingSession(self._agent, transaction, request, now)
-            self._agent.events.append(IncomingInvite(session, request, offer_of(request)))
+            self._agent.events.append(IncomingInvite(session, request, offer))
 
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config

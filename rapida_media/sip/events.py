@@ -86,6 +86,7 @@ class Canceled(Event):
     """The caller hung up, or the ringing limit passed, before we answered."""
 
     reason: str  # "cancel", "bye" or "ring_timeout"
+    status: int  # what the INVITE was answered
 
 
 @dataclass(frozen=True, slots=True)

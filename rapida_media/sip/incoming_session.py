@@ -132,7 +132,7 @@ class IncomingSession(InviteSession):
     def _give_in(self, status: int, reason: str, now: float) -> None:
         self._refuse_pending(status, now)
         self._terminate(now)
-        self._agent.events.append(Canceled(self, reason))
+        self._agent.events.append(Canceled(self, reason, status))
 
     def _unanswered(self, verb: str) -> tuple[ServerTransaction, Request]:
         if self.state not in (CALLING, RINGING) or self._pending is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.accepted_invite import AcceptedInvite
+from rapida_media.sip.address import Path
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.events import (
     Confirmed,
@@ -145,7 +146,9 @@ class InviteSession:
         if not self.dialog.check_order(request):
             self._agent.counters.add("out_of_order_requests")
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
-        elif request.method == "BYE":
+            return
+        self.dialog.follow(Path(transaction.source, transaction.path.local))
+        if request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
             self._receive_bye(now)
         elif self.state == TERMINATED:  # our BYE is on its way

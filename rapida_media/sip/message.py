@@ -135,6 +135,14 @@ class Message:
         row = self.index.fields.get(field_key(name))
         return None if row is None else tidy(row[1])
 
+    def header_names(self) -> list[str]:
+        """Give the lower-case long name of every kind of field there is, in order."""
+        return list(self.index.fields)
+
+    def header_lines(self, name: str) -> list[str]:
+        """Give the value of every line of that field, unfolded; lists are left as they are."""
+        return self._values(field_key(name))
+
     def header_values(self, name: str) -> list[str]:
         """Give the values of all such fields, those of list fields cut at their commas.
 

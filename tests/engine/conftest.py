@@ -142,9 +142,7 @@ AgentNamer = Callable[[Agent], str]
 
 
 @pytest.fixture
-def agent_named(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AgentNamer:
+def agent_named(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AgentNamer:
     """Make a coroutine function of the test an agent that a configuration can name."""
     numbers = itertools.count()
 

@@ -19,10 +19,7 @@ QUIET_S = 0.3
 
 async def hold(call: PhoneCall, way: str) -> str:
     """Hold the call; gives the direction of the answer."""
-    if way == "0.0.0.0":
-        sdp = call.sdp(address=way, version=2)
-    else:
-        sdp = call.sdp(way, version=2)
+    sdp = call.sdp(address=way, version=2) if way == "0.0.0.0" else call.sdp(way, version=2)
     answer = (await call.reinvite(sdp)).body.decode()
     return next(line[2:] for line in answer.split("\r\n") if line in DIRECTIONS)
 
@@ -82,8 +79,7 @@ async def test_a_held_call_falls_silent_until_it_is_taken_back(
 
 async def test_a_held_call_is_not_taken_for_a_dead_one(bench: Bench) -> None:
     await bench.start(
-        '[sip]\nlisten = ["udp:127.0.0.1:0"]\n'
-        '[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n'
+        '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n'
     )
     phone = await bench.phone()
     held, listening, dead = await phone.call(), await phone.call(), await phone.call()

@@ -203,6 +203,17 @@ def test_a_message_beyond_the_limit_is_dropped_unread():
     assert isinstance(decoder.decode(TWILIO[:-1].replace("\n", "") + "}"), MediaMessage)
 
 
+def test_text_and_octets_of_any_type_are_read_alike():
+    class Text(str):
+        pass
+
+    results = [
+        media_of(MediaMessageDecoder().decode(given))
+        for given in (TWILIO, Text(TWILIO), TWILIO.encode(), bytearray(TWILIO.encode()))
+    ]
+    assert results == [results[0]] * 4
+
+
 @pytest.mark.parametrize("wrong", [None, 3, ["{}"]])
 def test_what_is_neither_text_nor_octets_is_a_type_error(wrong):
     decoder = MediaMessageDecoder()
