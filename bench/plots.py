@@ -105,7 +105,7 @@ def scatter(table: TableResult, where: str) -> Figure:
         bar = figure.colorbar(drawn, cax=figure.add_axes((0.925, 0.11, 0.012, 0.72)), extend="both")
         bar.set_label("rejection of images and aliases, dB", color=MUTED, fontsize=9)
         bar.ax.tick_params(colors=MUTED, labelsize=9, length=0)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return figure
 
 

@@ -94,7 +94,7 @@ def _resampler(from_hz: int, to_hz: int, pcm: Sequence[bytes]) -> Row:
 
     def loop() -> Run:
         state = blank_state()
-        profile = PROFILES[converter.profile]
+        profile = PROFILES[str(converter.profile)]
         assert symbol(_resample, "rm_resampler_init")(state, from_hz, to_hz, profile)
         push = symbol(_resample, "rm_resampler_push")
         return kernel_loop("length_third", push, state, pcm, from_hz // 50)

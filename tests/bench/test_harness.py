@@ -13,6 +13,7 @@ from bench import __main__ as command
 from bench import peers, report, results, targets
 from bench.harness import NO_OP, Candidate, MissingPeerError, Plan, Row, each, measure, quartiles
 from bench.results import Figure, Results, RowResult
+from rapida_media import cli
 
 
 class Clock:
@@ -391,3 +392,20 @@ def test_a_table_is_measured_printed_and_written(
     listed = set(measured["figures"]) | set(measured["missing"])
     assert {"audioop + soxr HQ", "audioop + speexdsp q3"} <= listed
     assert "rtp · RTP payload to 16 kHz PCM and back" in capsys.readouterr().out
+
+
+def test_the_products_command_runs_the_checkouts_benchmark(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["bench", "g712"]) == 2
+    assert "no table 'g712'" in capsys.readouterr().err
+
+
+def test_the_products_command_says_where_the_benchmark_is_when_it_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "rapida_media" / "cli.py"))
+    assert cli.main(["bench"]) == 2
+    message = capsys.readouterr().err
+    assert "source tree" in message
+    assert "make bench" in message
