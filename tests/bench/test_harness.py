@@ -255,11 +255,31 @@ def test_a_slower_machine_is_no_regression() -> None:
 
 
 def test_a_difference_within_the_quartiles_is_no_regression() -> None:
-    new = run_of(ours=112, theirs=1000)
-    new["tables"]["resamplers"]["rows"]["8→16 kHz, 20 ms"]["figures"]["rapida-media"][
-        "lower_ns"
-    ] = 99.0
-    assert results.compare(run_of(ours=100, theirs=1000), new) == []
+    old, new = run_of(ours=100, theirs=1000), run_of(ours=112, theirs=1000)
+    assert results.compare(old, new) != []
+    for run in (old, new):
+        theirs = run["tables"]["resamplers"]["rows"]["8→16 kHz, 20 ms"]["figures"]["soxr HQ"]
+        theirs["ratio_lower"], theirs["ratio_upper"] = 7.0, 12.0
+    assert results.compare(old, new) == []
+
+
+def test_our_second_candidate_is_compared_beside_the_same_peers() -> None:
+    old, new = run_of(ours=100, theirs=1000), run_of(ours=100, theirs=1000)
+    for run, median_ns in ((old, 200.0), (new, 260.0)):
+        figures = run["tables"]["resamplers"]["rows"]["8→16 kHz, 20 ms"]["figures"]
+        figures["rapida-media low_delay"] = figure(median_ns, median_ns / 100)
+
+    changes = results.compare(old, new)
+
+    assert [change.where.rpartition(": ")[2] for change in changes] == ["rapida-media low_delay"]
+    assert changes[0].factor == pytest.approx(1.3)
+
+
+def test_a_run_without_the_reference_has_no_ratios_to_compare() -> None:
+    old, new = run_of(ours=100, theirs=1000), run_of(ours=200, theirs=1000)
+    for values in new["tables"]["resamplers"]["rows"]["8→16 kHz, 20 ms"]["figures"].values():
+        values["ratio"] = values["ratio_lower"] = values["ratio_upper"] = 0.0
+    assert results.compare(old, new) == []
 
 
 @pytest.mark.parametrize(
