@@ -240,7 +240,7 @@ def times(title: str, table: TableResult, names: Sequence[str] | None, where: st
     for count, (name, row) in zip(counts, rows.items(), strict=True):
         tall = LINE_INCHES * count
         top -= tall + 0.3
-        _times_of(figure.add_axes((0.32, top / height, 0.58, tall / height)), name, row)
+        _times_of(figure.add_axes((0.32, top / height, 0.56, tall / height)), name, row)
         top -= 0.25
     return figure
 
