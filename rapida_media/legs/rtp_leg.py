@@ -7,6 +7,7 @@ whenever the poller says that the stream has something to hand up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import MediaStream
@@ -40,14 +41,16 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
             receive={codec.payload_type: codec.name for codec in audio.receive},
             send_payload_type=audio.send.payload_type,
             send_encoding=audio.send.name,
             receive_events=audio.receive_events,
             send_event=audio.send_event,
-            # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4).
-            remote=(audio.remote_address, audio.remote_port) if audio.sending else None,
+            # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4). Every
+            # other place is kept through a hold, and with it where a far end behind a NAT is.
+            remote=None if unspecified else (audio.remote_address, audio.remote_port),
             sending=audio.sending,
             receiving=audio.receiving,
         )
