@@ -13,7 +13,7 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
-from rapida_media.media.frame import RATE_HZ, Frame
+from rapida_media.media.frame import RATE_HZ
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
 # RFC 4733 section 3.2, table 3: the events that are keys.
@@ -65,16 +65,18 @@ class RtpLeg:
         """Hand up all the stream has: frames, digits, marks and, when asked for, sent frames."""
         self._now = now
         stream = self.stream
-        while (item := stream.next_frame()) is not None:
+        while (frame := stream.next_frame()) is not None:
             if self.first_media_at is None:
                 self.first_media_at = now
-            self.received.publish(Frame(*item))
+            self.received.publish(frame)
+        if not stream.has_news:
+            return
         while (digit := stream.next_digit()) is not None:
             self._on_digit(digit[0], digit[1])
         while (mark := stream.next_mark()) is not None:
             self._on_mark(*mark)
-        while (item := stream.next_sent_frame()) is not None:
-            self.sent.publish(Frame(*item))
+        while (frame := stream.next_sent_frame()) is not None:
+            self.sent.publish(frame)
 
     @property
     def elapsed_samples(self) -> int:
