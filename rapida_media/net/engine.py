@@ -158,8 +158,9 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self._transport.attach(self._endpoint)
-        await self._trunks.start(self._endpoint)
+        await self._trunks.look_up()
+        await self._transport.start(self._endpoint)
+        self._trunks.start(self._endpoint)
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
 
     async def drain(self) -> None:

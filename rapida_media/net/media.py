@@ -80,6 +80,8 @@ class MediaShell:
     def close(self, channel: MediaChannel) -> None:
         """Stop the media and give the port pair back."""
         if channel.slot is not None:
+            # What arrived since the last tick was said before the end.
+            self._receive(clock.monotonic())
             self._poller.remove(channel.slot)
             del self._legs[channel.slot]
             channel.slot = None
@@ -92,9 +94,12 @@ class MediaShell:
         self._poller.close()
 
     def _tick(self, now: float) -> None:
-        self._pump(self._poller.receive(now), now)
+        self._receive(now)
         # Behind the agents that these packets wake, so that their answers leave with this tick.
         self._loop.call_soon(self._send)
+
+    def _receive(self, now: float) -> None:
+        self._pump(self._poller.receive(now), now)
 
     def _send(self) -> None:
         now = clock.monotonic()

@@ -69,7 +69,8 @@ class Connections:
         return len(self._open)
 
     async def listen(self, listen: Listen) -> Address:
-        """Open one listener; OSError when the address cannot be had, ConfigError for its TLS files.
+        """Bind one listener, deaf until ``start``; OSError when the address cannot be had,
+        ConfigError for its TLS files.
 
         Without a certificate a TLS address is not listened on: it only is where our own
         connections leave from, so that peers find us by the Contact that names it.
@@ -85,10 +86,17 @@ class Connections:
             listen.host,
             listen.port,
             ssl=self._tls.server() if listen.transport == "tls" else None,
+            start_serving=False,
         )
         local = Address(listen.host, server.sockets[0].getsockname()[1], listen.transport)
         self._servers[local] = server
         return local
+
+    async def start(self) -> None:
+        """Begin to take connections."""
+        for server in self._servers.values():
+            if server is not None:
+                await server.start_serving()
 
     def close(self) -> None:
         self._closed = True

@@ -49,14 +49,16 @@ class SipConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        host, port, *_ = transport.get_extra_info("peername")
-        self.peer = Address(host, port, self._name)
-        host, port, *_ = transport.get_extra_info("sockname")
-        self.local = Address(host, port, self._name)
+        # Absent when the peer has reset the connection meanwhile.
+        self.peer = self._address(transport.get_extra_info("peername"))
+        self.local = self._address(transport.get_extra_info("sockname"))
         if self._opened(self):
             self._restart_idle_timer()
         else:
             transport.abort()
+
+    def _address(self, name: tuple[str, int] | None) -> Address:
+        return Address(name[0], name[1], self._name) if name else Address("", 0, self._name)
 
     def data_received(self, data: bytes) -> None:
         pings = self._framer.pings

@@ -50,9 +50,12 @@ class SipTransport:
         # Set while no session is alive, not even one whose BYE waits for its answer.
         self.quiet = asyncio.Event()
 
-    def attach(self, endpoint: SipEndpoint) -> None:
-        """Name the endpoint. Its Contact needs the ports, so it comes after the listeners."""
+    async def start(self, endpoint: SipEndpoint) -> None:
+        """Begin to receive. The endpoint's Contact needs the ports, so it comes after them."""
         self._endpoint = endpoint
+        for udp in self._udp.values():
+            udp.start()
+        await self._streams.start()
 
     @property
     def local_addresses(self) -> list[Address]:
@@ -64,7 +67,10 @@ class SipTransport:
         return self._streams.count
 
     async def listen(self, listen: Listen) -> Address:
-        """Open one listener; OSError when it cannot be had, ConfigError for bad TLS files."""
+        """Bind one listener, deaf until ``start``.
+
+        OSError when the address cannot be had, ConfigError when its TLS files cannot be used.
+        """
         if listen.transport == "udp":
             return self._listen_udp(listen.host, listen.port)
         return await self._streams.listen(listen)

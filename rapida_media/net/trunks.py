@@ -42,7 +42,6 @@ class TrunkLink:
         self.addresses: list[Address] = []
         self.registration: Registration | None = None
         self.ping: OptionsPing | None = None
-        self.resolved = asyncio.Event()
         self.unregistered = asyncio.Event()
         self.changed = asyncio.Event()
 
@@ -107,15 +106,19 @@ class Trunks:
         self._drain = drain
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, endpoint: SipEndpoint) -> None:
-        """Begin with every trunk; returns when the names are resolved, or soon in any case."""
+    async def look_up(self) -> None:
+        """Resolve all names, so that callers are known by the time they call. No longer than a few
+        seconds: what takes more is looked up again later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await asyncio.gather(*(self._resolve(link) for link in self._links))
+
+    def start(self, endpoint: SipEndpoint) -> None:
+        """Begin to keep up with every trunk."""
         self._tasks = [
             asyncio.create_task(self._keep_up(link, endpoint), name=f"trunk {link.trunk.name}")
             for link in self._links
         ]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_S):
-                await asyncio.gather(*(link.resolved.wait() for link in self._links))
 
     async def stop(self, seconds: float) -> None:
         """Unregister everywhere, waiting no longer than so many seconds for the answers."""
@@ -176,7 +179,6 @@ class Trunks:
             except Exception:
                 log.exception("trunk %s", link.trunk.name)
                 found = False
-            link.resolved.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESOLVE_S if found else RESOLVE_AGAIN_S):
                     await link.changed.wait()
