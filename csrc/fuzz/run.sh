@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=build/fuzz
 python=${PYTHON:-python3}
+case $python in [!/]*/*) python=$PWD/$python ;; esac # build.sh looks from another folder
 mkdir -p "$out/findings"
 
 leave_out() {
