@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-enum { LOWER_SCALE_LIMIT = 18432, HIGHER_SCALE_LIMIT = 22528 };
+enum { LOWER_SCALE_LIMIT = 18432, HIGHER_SCALE_LIMIT = 22528, OCTETS_MAX = 256 };
 
 static int within(int32_t value, int32_t low, int32_t high) { return value >= low && value <= high; }
 
@@ -77,14 +77,20 @@ static void encode_any_samples(const int16_t *pcm, size_t n, size_t step)
     free(same);
 }
 
-/* The first octet tells the size of the pieces. */
+/* The first octet tells the size of the pieces, the second how often the others are repeated: the
+ * predictor reaches its limits on long steady signals only. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0)
+    static uint8_t signal[OCTETS_MAX];
+    if (size < 3 || size - 2 > OCTETS_MAX)
         return 0;
-    size_t step = data[0] + 1u, octets = size - 1, pairs = octets / 4;
-    uint8_t *codes = exact_copy(data + 1, octets);
-    int16_t *pcm = exact_copy(data + 1, 4 * pairs);
+    size_t step = data[0] + 1u, period = size - 2, octets = period * (data[1] / 4 + 1u);
+    octets = octets < OCTETS_MAX ? octets : OCTETS_MAX;
+    for (size_t i = 0; i < octets; i++)
+        signal[i] = data[2 + i % period];
+    size_t pairs = octets / 4;
+    uint8_t *codes = exact_copy(signal, octets);
+    int16_t *pcm = exact_copy(signal, 4 * pairs);
     decode_any_octets(codes, octets, step);
     encode_any_samples(pcm, pairs, step);
     free(codes);

@@ -23,9 +23,9 @@ def rtp() -> Iterator[bytes]:
 
 def g722() -> Iterator[bytes]:
     for size in (20, 100):
-        yield bytes((7,)) + RANDOM.randbytes(size)
-        yield bytes((0,)) + b"\xff\x7f" * size
-        yield bytes((255,)) + b"\x00\x80\xff\x7f" * (size // 2)
+        yield bytes((7, 0)) + RANDOM.randbytes(size)
+        yield bytes((0, 0)) + b"\xff\x7f" * size
+        yield bytes((255, 255)) + b"\x00\x80\xff\x7f" + RANDOM.randbytes(size // 9)
 
 
 def dtmf() -> Iterator[bytes]:
@@ -42,11 +42,11 @@ TAKE, TICK, WRITE, WAIT = (7, 8, 9), (13, 15), (11, 3, 200), (17, 20)
 
 
 def packet(kind: int, step: int = 0, size: int = 36) -> tuple[int, ...]:
-    return 19, kind, 0, step & 255, size
+    return 20, kind, 0, step & 255, size
 
 
 def event(end: int, duration: int) -> tuple[int, ...]:
-    return 19, 4, 0, 0, 4, 1, end | 10, duration >> 8, duration & 255
+    return 20, 4, 0, 0, 4, 1, end | 10, duration >> 8, duration & 255
 
 
 def stream() -> Iterator[bytes]:
@@ -57,6 +57,7 @@ def stream() -> Iterator[bytes]:
         (CONFIGURE, packet(8), packet(1), packet(2), packet(3), event(0, 160), event(0x80, 800)),
         (CONFIGURE, OBSERVE, START, WRITE, MARK, DIGITS, *(WAIT, TICK) * 12, TAKE, (3,), TAKE),
         (CONFIGURE, packet(0), packet(0), packet(16), packet(16), packet(24), packet(32), TAKE),
+        (CONFIGURE, (19, 0, 7), (19, 0, 40), WAIT, TICK, (19, 0, 20), (19, 8, 95), TAKE),
         (CONFIGURE, (0, 2, 0), START, WRITE, *(WAIT, TICK) * 8, (0, 3, 3), WAIT, TICK, TAKE),
     ]
     for script in scripts:

@@ -110,6 +110,22 @@ static void receive_packet(world *w)
     receive(w, data, RM_RTP_HEADER_BYTES + bytes, from);
 }
 
+/* Many small packets of one source, all the same way apart. */
+static void receive_burst(world *w)
+{
+    uint8_t data[RM_RTP_HEADER_BYTES + 16], how = take_u8(&w->in), steps = take_u8(&w->in);
+    voice *v = &w->voices[how >> 3 & 3];
+    uint8_t payload_type = payload_types[how & 7];
+    memset(data + RM_RTP_HEADER_BYTES, how, 16);
+    for (int n = steps & 31; n >= 0; n--) {
+        v->sequence_number = (uint16_t)(v->sequence_number + 1 + (steps >> 5));
+        v->timestamp += 16u * (1 + (steps >> 5));
+        rm_rtp_write_header(data, false, payload_type, v->sequence_number, v->timestamp,
+                            0x1000u + (how >> 3 & 3));
+        receive(w, data, sizeof data, how >> 7);
+    }
+}
+
 static void pass_time(world *w)
 {
     uint8_t how = take_u8(&w->in);
@@ -183,7 +199,7 @@ static void clear(world *w)
 static void step(world *w)
 {
     uint8_t what = take_u8(&w->in);
-    switch (what % 24) {
+    switch (what % 25) {
     case 0: configure(w); break;
     case 1: receive_any(w); break;
     case 2: rm_sender_start(&w->stream.sender, w->now); break;
@@ -198,6 +214,7 @@ static void step(world *w)
     case 13: case 14: let_deadlines_pass(w); break;
     case 15: case 16: send_due(w); break;
     case 17: case 18: pass_time(w); break;
+    case 19: receive_burst(w); break;
     default: receive_packet(w); break;
     }
 }

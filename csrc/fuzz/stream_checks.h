@@ -181,12 +181,15 @@ static void send_due(world *w)
 {
     uint8_t packet[RM_PACKET_BYTES];
     rm_sender *s = &w->stream.sender;
+    uint32_t units = rm_encoding_rate_hz(s->encoder.encoding) / 50;
+    uint32_t epoch = s->timestamp - (uint32_t)s->tick * units;
     size_t bytes;
     for (int n = 0; (bytes = rm_sender_next(s, w->now, packet)) > 0; n++) {
         REQUIRE(n < PACKETS_PER_DRAIN && s->sending);
         require_packet(w, packet, bytes);
     }
     REQUIRE(rm_sender_next_time(s) > w->now);
+    REQUIRE(epoch == s->timestamp - (uint32_t)s->tick * units);
 }
 
 #endif
