@@ -22,7 +22,7 @@ help:
 	@echo 'make demo    place a real call to it; numbers, a stereo WAV and a picture in demo-out/'
 	@echo 'make test    run the whole suite (ARGS="-k words" …)'
 	@echo 'make check   format, lint, types, layering, C code under sanitizers'
-	@echo 'make bench   tables against other implementations'
+	@echo 'make bench   tables against other implementations (ARGS="g711 resamplers --quick" …)'
 	@echo 'make load    load test: calls per core'
 	@echo 'make fuzz    every fuzzer for FUZZ_SECONDS (20) each'
 	@echo 'make clean   remove what was built, and .venv'
@@ -36,9 +36,8 @@ demo: $(DEMO_READY)
 test: .venv/.installed-dev test-tools
 	.venv/bin/python -m pytest $(ARGS)
 
-bench: .venv/.installed-dev
-	@for table in $(wildcard bench/*.py); do \
-	  echo "== $$table"; .venv/bin/python $$table $(ARGS) || exit 1; done
+bench: .venv/.installed-bench
+	@.venv/bin/python -m bench $(ARGS)
 
 load: .venv/.installed-dev
 	@.venv/bin/python -m bench.load $(ARGS)
@@ -98,8 +97,12 @@ check-sanitized: .venv/.installed-dev
 	$(PIP) install --editable '.[dev]'
 	@touch $@
 
+.venv/.installed-bench: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info demo-out bench/results/local \
+	rm -rf .venv build dist *.egg-info demo-out bench/results \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find rapida_media bench -name '*.so' -delete

@@ -76,6 +76,11 @@ def each(function: Callable[[Any], object]) -> Run:
     return run
 
 
+def each_of(make: Callable[[], Callable[[Any], object]]) -> Callable[[], Run]:
+    """Make a candidate's `make` of one that gives a function of one item."""
+    return lambda: each(make())
+
+
 @dataclass(slots=True)
 class _Entry:
     """A candidate at work: `repeats` runs of `size` items fill a slot, every `stride`-th round."""

@@ -95,7 +95,7 @@ def _with_speed(
     for name, columns in candidates.items():
         figure = row["figures"].get(name)
         speed: Fact = None if figure is None else figure["median_ns"] / 1000
-        joined[name] = {"µs per 20 ms": speed, **columns}
+        joined[name] = {"µs a push": speed, **columns}
     return joined
 
 

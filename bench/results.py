@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, cast
 
 FORMAT = 1
-SLOWER = 1.10  # a median this much higher, quartiles apart, is a regression
+SLOWER = 1.10  # so many times as long beside the peers, quartiles apart, is a regression
 # How far a quality figure may move, and which way is worse (+1: more, -1: less).
 QUALITY_LIMITS: dict[str, tuple[float, int]] = {
     "ripple dB": (0.001, +1),
@@ -94,8 +94,8 @@ def other_machine(old: Results, new: Results) -> str | None:
 def compare(old: Results, new: Results, ours: str = "rapida-media") -> list[Change]:
     """List what got worse in our own candidates (those whose name starts with `ours`).
 
-    Times are judged after taking out what the peers in the same table gained or lost: that is the
-    machine, not us. Rows that only one of the two has are passed over.
+    Times are judged beside the peers of the same row, the no-op call among them: what moves all of
+    them is the machine, not us. Rows that only one of the two runs has are passed over.
     """
     changes: list[Change] = []
     for name, table in new["tables"].items():
@@ -106,35 +106,39 @@ def compare(old: Results, new: Results, ours: str = "rapida-media") -> list[Chan
     return changes
 
 
-def _pairs(old: TableResult, new: TableResult) -> Iterator[tuple[str, str, Figure, Figure]]:
-    for row, result in new["rows"].items():
-        before = old["rows"].get(row)
-        if before is None:
-            continue
-        for candidate, figure in result["figures"].items():
-            if candidate in before["figures"]:
-                yield row, candidate, before["figures"][candidate], figure
-
-
 def _slower(name: str, old: TableResult, new: TableResult, ours: str) -> Iterator[Change]:
-    pairs = list(_pairs(old, new))
-    drift = [
-        after["median_ns"] / before["median_ns"]
-        for _, candidate, before, after in pairs
-        if not candidate.startswith(ours)
+    for row, result in new["rows"].items():
+        then = old["rows"].get(row, {"floor_ns": 0.0, "figures": {}, "missing": {}})["figures"]
+        now = result["figures"]
+        both = [candidate for candidate in now if candidate in then and now[candidate]["ratio"]]
+        peers = [(then[peer], now[peer]) for peer in both if not peer.startswith(ours)]
+        for candidate in both:
+            if not candidate.startswith(ours) or not peers:
+                continue
+            factor, surely = _beside(then[candidate], now[candidate], peers)
+            if factor > SLOWER and surely > 1:
+                before, after = then[candidate]["median_ns"], now[candidate]["median_ns"]
+                text = f"{before:.0f} → {after:.0f} ns, {factor:.2f} times as long beside the peers"
+                yield Change(f"{name}: {row}: {candidate}", text, factor)
+
+
+def _beside(
+    before: Figure, after: Figure, peers: list[tuple[Figure, Figure]]
+) -> tuple[float, float]:
+    """Give how many times as long something takes now, and what the quartiles leave of that.
+
+    Ratios within a round are compared, not times: the machine may be another from row to row.
+    """
+    factors = [
+        (after["ratio"] / peer_after["ratio"]) / (before["ratio"] / peer_before["ratio"])
+        for peer_before, peer_after in peers
     ]
-    machine = statistics.median(drift) if drift else 1.0
-    for row, candidate, before, after in pairs:
-        if not candidate.startswith(ours):
-            continue
-        factor = after["median_ns"] / before["median_ns"] / machine
-        apart = after["lower_ns"] > before["upper_ns"] * machine
-        if factor > SLOWER and apart:
-            text = (
-                f"{before['median_ns']:.0f} → {after['median_ns']:.0f} ns, {factor:.2f} times as "
-                f"long (the peers: {machine:.2f})"
-            )
-            yield Change(f"{name}: {row}: {candidate}", text, factor)
+    surely = [
+        (after["ratio_lower"] / peer_after["ratio_upper"])
+        / (before["ratio_upper"] / peer_before["ratio_lower"])
+        for peer_before, peer_after in peers
+    ]
+    return statistics.median(factors), statistics.median(surely)
 
 
 def _worse(name: str, old: TableResult, new: TableResult, ours: str) -> Iterator[Change]:

@@ -6,6 +6,7 @@ absolute times do not. What could not be measured, a peer being missing, is said
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -209,7 +210,7 @@ def format_verdicts(verdicts: list[Verdict]) -> str:
     for verdict in verdicts:
         sign = "≥" if verdict.least else "≤"
         wanted = f"{sign} {verdict.wanted:g}{verdict.unit}"
-        measured = "-" if verdict.measured is None else f"{_short(verdict.measured)}{verdict.unit}"
+        measured = "-" if verdict.measured is None else f"{_short(verdict)}{verdict.unit}"
         note = f"  ({verdict.note})" if verdict.note else ""
         lines.append(
             f"{verdict.point:5}  {verdict.target:64}{wanted:>12}{measured:>12}  "
@@ -220,5 +221,9 @@ def format_verdicts(verdicts: list[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def _short(value: float) -> str:
-    return f"{round(value, 4) or 0:.4g}" if abs(value) < 1 else f"{value:.2f}"
+def _short(verdict: Verdict) -> str:
+    """Round towards the unwanted side: what is just missed must not look met."""
+    assert verdict.measured is not None
+    steps = 10_000 if abs(verdict.measured) < 1 else 100
+    value = round(verdict.measured * steps, 6)
+    return f"{(math.floor(value) if verdict.least else math.ceil(value)) / steps:g}"

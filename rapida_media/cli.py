@@ -1,9 +1,10 @@
-"""The ``rapida-media`` command: ``serve``, ``call`` and ``providers``."""
+"""The ``rapida-media`` command: ``serve``, ``call``, ``providers`` and ``bench``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import sys
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_call(commands)
     listing = commands.add_parser("providers", help="list the providers and what each can do")
     listing.set_defaults(run=_providers)
+    bench = commands.add_parser("bench", help="measure the kernels against other implementations")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="a table; default: all of them")
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -139,3 +143,18 @@ def _print_report(report: Report, *, as_json: bool) -> None:
 def _providers(options: argparse.Namespace) -> int:
     print(format_table(providers()))
     return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """Run the checkout's benchmark, which is in no wheel; `python -m bench` has more options."""
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / "bench" / "__main__.py").is_file():
+        print(
+            "rapida-media bench: the benchmark comes with the source tree only; there, "
+            "`make bench` runs it.",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    sys.path.insert(0, str(checkout))
+    status: int = importlib.import_module("bench.__main__").main(options.names)
+    return status

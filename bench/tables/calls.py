@@ -7,6 +7,7 @@ is what any call from Python costs; beyond it, the two should be nearly the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,7 @@ from rapida_media.kernels._g711 import ulaw_decode, ulaw_encode
 PYTHON, C_LOOP = "rapida-media", "the same in a C loop"
 TIMES = 40  # one call of a C loop from Python goes through as many batches
 PCMU = 1  # rm_encoding in payload.h
+RATES_HZ = 8000, 16000, 24000, 32000, 48000
 PROFILES = {"telephony": 0, "wideband": 1}
 
 
@@ -92,7 +94,7 @@ def _resampler(from_hz: int, to_hz: int, pcm: Sequence[bytes]) -> Row:
 
     def loop() -> Run:
         state = blank_state()
-        profile = PROFILES[converter.profile]
+        profile = PROFILES[str(converter.profile)]
         assert symbol(_resample, "rm_resampler_init")(state, from_hz, to_hz, profile)
         push = symbol(_resample, "rm_resampler_push")
         return kernel_loop("length_third", push, state, pcm, from_hz // 50)
@@ -155,7 +157,7 @@ def _g711_output() -> NDArray[np.int64]:
 
 
 def _resampled() -> NDArray[np.int64]:
-    pairs = [(a, b) for a in _resample.RATES_HZ for b in _resample.RATES_HZ if a != b]
+    pairs = list(permutations(RATES_HZ, 2))
     made = [Resampler(*pair).push(items(pair[0], "1 s")[0]) for pair in pairs]
     return np.concatenate([np.frombuffer(pcm, "<i2") for pcm in made], dtype=np.int64)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench import pyav
-from bench.harness import Candidate, MissingPeerError, Row, Run, each
+from bench.harness import Candidate, MissingPeerError, Row, Run, each, each_of
 from bench.material import SIZES_MS, items
 from bench.peers import library, module
 from bench.tables import Facts, Table
@@ -72,10 +72,7 @@ def _converters(law: str, verb: str) -> dict[str, Callable[[], Convert]]:
 
 
 def _candidates(law: str, verb: str) -> list[Candidate]:
-    return [
-        Candidate(name, lambda make=make: each(make()))
-        for name, make in _converters(law, verb).items()
-    ]
+    return [Candidate(name, each_of(make)) for name, make in _converters(law, verb).items()]
 
 
 def decoders(law: str) -> list[Candidate]:

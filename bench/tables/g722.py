@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench import pyav
-from bench.harness import Candidate, MissingPeerError, Row, each
+from bench.harness import Candidate, MissingPeerError, Row, each_of
 from bench.material import SIZES_MS, items, octets_in, speech
 from bench.peers import library
 from bench.tables import Facts, Table
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
 
 
 def _candidates(makers: dict[str, Callable[[], Convert]]) -> list[Candidate]:
-    return [Candidate(name, lambda make=make: each(make())) for name, make in makers.items()]
+    return [Candidate(name, each_of(make)) for name, make in makers.items()]
 
 
 def facts() -> Facts:

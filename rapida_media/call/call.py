@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rapida_media.agents.events import Audio, Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import Digit, Event, HangUp, Hold, PlaybackMarked
 from rapida_media.call.recording import Recording
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
-from rapida_media.media.frame import FRAME_MS, Frame, Ring
+from rapida_media.media.frame import FRAME_MS, Ring
 from rapida_media.media.wav import read_wav
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
@@ -82,7 +82,7 @@ class Call:
         self.answered = False
         self._answered_future: Future | None = None
         leg.connect(self._digit_received, self._mark_reached)
-        leg.received.subscribe(self._frame_received)
+        leg.received.subscribe(self._post)
 
     # -- who and what ------------------------------------------------------------------------
 
@@ -152,9 +152,6 @@ class Call:
         reader = self._reader
         if reader is not None and not reader.done():
             reader.set_result(None)
-
-    def _frame_received(self, frame: Frame) -> None:
-        self._post(Audio(frame.pts, frame.flags, frame.pcm))
 
     def _digit_received(self, digit: str, duration_ms: int) -> None:
         self._post(Digit(digit, duration_ms))

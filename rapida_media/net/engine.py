@@ -146,7 +146,7 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self._transport.attach(self._endpoint)
+        await self._transport.start(self._endpoint)
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
 
     async def _resolve_trunks(self) -> None:

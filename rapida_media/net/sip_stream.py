@@ -46,7 +46,8 @@ class SipConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.peer = transport.get_extra_info("peername")[:2]
+        # Absent when the peer has reset the connection meanwhile.
+        self.peer = (transport.get_extra_info("peername") or self.peer)[:2]
         self.local = transport.get_extra_info("sockname")[:2]
         if self._opened(self):
             self._restart_idle_timer()

@@ -52,9 +52,13 @@ class SipTransport:
         # Set while no session is alive, not even one whose BYE waits for its answer.
         self.quiet = asyncio.Event()
 
-    def attach(self, endpoint: SipEndpoint) -> None:
-        """Name the endpoint. Its Contact needs the ports, so it comes after the listeners."""
+    async def start(self, endpoint: SipEndpoint) -> None:
+        """Begin to receive. The endpoint's Contact needs the ports, so it comes after them."""
         self._endpoint = endpoint
+        for udp in self._udp.values():
+            udp.start()
+        for server in self._servers.values():
+            await server.start_serving()
 
     @property
     def local_addresses(self) -> list[Address]:
@@ -66,10 +70,12 @@ class SipTransport:
         return len(self._connections)
 
     async def listen(self, listen: Listen) -> Address:
-        """Open one listener; OSError when the address cannot be had."""
+        """Bind one listener, deaf until ``start``; OSError when the address cannot be had."""
         if listen.transport == "udp":
             return self._listen_udp(listen.host, listen.port)
-        server = await self._loop.create_server(self._accepted, listen.host, listen.port)
+        server = await self._loop.create_server(
+            self._accepted, listen.host, listen.port, start_serving=False
+        )
         local = Address(listen.host, server.sockets[0].getsockname()[1], "tcp")
         self._servers[local] = server
         return local

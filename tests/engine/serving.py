@@ -50,12 +50,18 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(folder: Path, config: str = "", *options: str) -> AsyncIterator[Serving]:
-    """Run ``serve`` with this configuration until the block ends."""
+async def serving(
+    folder: Path, config: str = "", *options: str, descriptors: tuple[int, int] | None = None
+) -> AsyncIterator[Serving]:
+    """Run ``serve`` with this configuration until the block ends.
+
+    descriptors: soft and hard limit of open files.
+    """
     file = folder / "rapida.toml"
     file.write_text(config)
+    limited = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rapida_media", "serve", "--config", str(file), *options,
+        *limited, sys.executable, "-m", "rapida_media", "serve", "--config", str(file), *options,
         env=environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

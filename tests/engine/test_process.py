@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -82,6 +83,38 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         assert second.logged("[sip] listen: ")
         first.signal()
         assert await first.ended() == 0
+
+
+async def test_the_limit_of_open_files_is_raised_as_far_as_calls_need(tmp_path: Path) -> None:
+    config = LOOPBACK + "[limits]\nmax_calls = 1000\n"
+    async with serving(tmp_path, config, descriptors=(256, 8192)) as server:
+        soft, _ = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == 2 * 1000 + 2000 + 256
+        assert not server.logged("file descriptors")
+        server.signal()
+        assert await server.ended() == 0
+
+
+async def test_running_out_of_open_files_refuses_calls_and_harms_none(tmp_path: Path) -> None:
+    async with serving(tmp_path, LOOPBACK, descriptors=(40, 40)) as server:
+        (warning,) = server.logged("[limits] max_calls: ")
+        assert "grants 40" in warning
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        others = [phone.invite() for _ in range(20)]
+        statuses = [await other.final() for other in others]
+        assert set(statuses) == {200, 503}
+        said = speech(0.8)
+        await call.rtp.say(said)
+        await call.rtp.hears(said)
+        for other, status in zip(others, statuses, strict=True):
+            assert status == 503 or await other.bye() == 200
+        assert await call.bye() == 200
+        again = await phone.call()
+        assert await again.bye() == 200
+        await phone.close()
+        server.signal()
+        assert await server.ended() == 0
 
 
 async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
