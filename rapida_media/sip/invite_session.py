@@ -195,6 +195,9 @@ class InviteSession:
     # How a session ends.
 
     def _hang_up(self, reason: str, code: int | None, now: float, headers: Headers = ()) -> None:
+        if self._pending is not None:
+            # The peer's re-INVITE: a transaction that nobody answers would wait forever.
+            self._refuse_pending(487, now)
         self._terminate(now)
         # A BYE that crosses ours still finds the session and gets its 200.
         self._agent.sessions[self.id] = self
