@@ -158,7 +158,8 @@ class _Dtx:
 
         voice  |   200 ms of silence   |     one octet × 19     | frame |  one octet × 19  | …
 
-    libopus marks each frame as voice or none; the 200 ms are the end of a word that it missed.
+    libopus marks each frame as voice or none; the 200 ms are the end of a word that it missed. Loud
+    hiss (-55 dBov and more) is a voice to it every so often, and then is sent.
     """
 
     __slots__ = ("_silent_frames",)

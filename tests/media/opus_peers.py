@@ -34,7 +34,7 @@ def require_av() -> None:
 
 def ffmpeg_decode(payloads: Iterable[bytes]) -> bytes:
     """Decode with FFmpeg's own decoder; gives s16le mono at 16 kHz."""
-    import av  # noqa: PLC0415
+    import av
 
     context = av.CodecContext.create("opus", "r")
     context.sample_rate, context.layout = 48000, "mono"
@@ -48,7 +48,7 @@ def ffmpeg_decode(payloads: Iterable[bytes]) -> bytes:
 
 def browser_encode(pcm16k: bytes, frame_ms: float, application: str = "audio") -> list[bytes]:
     """Encode as a browser does, stereo at 48 kHz, which no encoder of ours ever does."""
-    import av  # noqa: PLC0415
+    import av
 
     context = av.CodecContext.create("libopus", "w")
     context.sample_rate, context.layout, context.format = 48000, "stereo", "s16"
@@ -69,7 +69,7 @@ class LibOpus:
     """libopus by its C interface: the system's, or else the one that PyAV brought."""
 
     def __init__(self) -> None:
-        import av  # noqa: PLC0415
+        import av
 
         bundled = Path(av.__file__).parent.parent.glob("av.libs/libopus-*.so*")
         names = [ctypes.util.find_library("opus"), *map(str, bundled)]

@@ -26,8 +26,9 @@ def match(sent: bytes, heard: bytes) -> Match:
     )
     length = min(len(ours), len(theirs)) - 48 * LATEST_MS
     ours = ours[:length]
-    alike = [np.dot(ours, theirs[lag : lag + length]) for lag in range(48 * LATEST_MS)]
-    lag = int(np.argmax(alike))
+    size = 1 << (2 * len(theirs)).bit_length()
+    spectrum = np.fft.rfft(theirs, size) * np.conj(np.fft.rfft(ours, size))
+    lag = int(np.argmax(np.fft.irfft(spectrum, size)[: 48 * LATEST_MS]))
     theirs = theirs[lag : lag + length]
     error = np.mean((theirs - ours) ** 2)
     return Match(

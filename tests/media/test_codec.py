@@ -82,5 +82,5 @@ def test_without_pyav_only_opus_is_missing_and_says_how_to_get_it():
         "    try: start('opus')\n"
         "    except ImportError as error: print(error)\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "Opus needs PyAV: pip install 'rapida-media[opus]'\n" * 2
