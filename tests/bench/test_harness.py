@@ -178,7 +178,6 @@ def test_a_package_that_is_not_installed_says_how_to_get_it(
 def test_a_library_that_is_not_installed_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("cffi", reason="libraries are called through cffi")
     monkeypatch.setitem(peers.LIBRARIES, "nothing", ("libno-such.so.9", "apt-get install nothing"))
     monkeypatch.setitem(peers.DECLARATIONS, "nothing", "int nothing(void);")
     with pytest.raises(MissingPeerError, match=r"^apt-get install nothing$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ sys.path.append(str(Path(__file__).parent.parent / "torture"))
 from corpus import CORPUS, Torture
 
 # Most Vias name no port and ask for no rport: RFC 3261 section 18.2.2 answers to port 5060.
-HOST, PORT = "127.0.0.2", 5060
+HOST, PORT = f"127.0.{1 + os.getpid() % 254}.2", 5060
 # Its Via names another port (quotbal), or it has none at all to answer by (test).
 QUICK = TimerValues(t1=0.005, t2=0.04, t4=0.05, d=0.32)
 UNHEARD = {"quotbal.dat", "test.dat"}
