@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from missing import skip_or_fail
 
 from rapida_media.kernels import Resampler
 
@@ -75,7 +76,7 @@ class LibOpus:
         names = [ctypes.util.find_library("opus"), *map(str, bundled)]
         found = next((name for name in names if name), None)
         if found is None:
-            pytest.skip("libopus not compared: apt-get install libopus0")
+            skip_or_fail("libopus not compared: apt-get install libopus0")
         self.library = ctypes.CDLL(found)
         self.library.opus_decoder_create.restype = ctypes.c_void_p
         self.library.opus_decode.argtypes = [
