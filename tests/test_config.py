@@ -54,6 +54,10 @@ proxy = "[2001:db8::7]:5080"
 transport = "tcp"
 register = true
 ping_seconds = 30
+codecs = ["PCMA", "G722"]
+caller_id = "+15550100"
+called = "to"
+country_code = "+44"
 [trunks.phones]
 username = "alice"
 password = "open sesame"
@@ -121,6 +125,10 @@ def test_every_key_is_read() -> None:
                 transport="tcp",
                 register=True,
                 ping_seconds=30.0,
+                codecs=("PCMA", "G722"),
+                caller_id="+15550100",
+                called="to",
+                country_code="44",
             ),
             "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
@@ -326,6 +334,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a.example:70000"',
             '[trunks.t] proxy: expected a port from 1 to 65535, got "a.example:70000"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ncaller_id = "us"',
+            '[trunks.t] caller_id: expected a number such as "+15550100", got "us"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ncountry_code = "+4420"',
+            '[trunks.t] country_code: expected a country calling code such as "44", got "+4420"',
         ),
         (
             '[trunks.t]\nhosts = ["192.0.2.1"]\nchallenge = true',

@@ -11,6 +11,8 @@ from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.errors import ConfigError
 
 Network = IPv4Network | IPv6Network
+_PHONE_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+CALLED_FIELDS = ("request-uri", "to", "diversion", "history-info")
 # An IPv6 address stands in brackets where a port follows it.
 _HOST_PORT = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
@@ -31,6 +33,9 @@ class Trunk:
     it is None.
     register: whether we tell it where we are.  ping_seconds: how often we ask for a sign of life,
     0 for never.
+    codecs: names to offer and to take, the preferred first; None for all.
+    caller_id: the number our calls show.  called: the field the called number stands in.
+    country_code: digits that complete national numbers.
     """
 
     name: str
@@ -44,6 +49,10 @@ class Trunk:
     transport: str = "udp"
     register: bool = False
     ping_seconds: float = 0.0
+    codecs: tuple[str, ...] | None = None
+    caller_id: str | None = None
+    called: str = "request-uri"
+    country_code: str | None = None
 
     @property
     def server(self) -> tuple[str, int | None] | None:
@@ -84,6 +93,10 @@ def read_trunk(name: str, table: Table) -> Trunk:
         transport=table.text("transport", one_of("udp", "tcp", "tls")) or "udp",
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
+        codecs=table.texts("codecs", some_text) or None,
+        caller_id=table.text("caller_id", _number),
+        called=table.text("called", one_of(*CALLED_FIELDS)) or "request-uri",
+        country_code=table.text("country_code", _country_code),
     )
     table.finish()
     if register and username is None:
@@ -161,6 +174,19 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     if port is not None and not 1 <= int(port) <= 65535:
         raise ValueError("expected a port from 1 to 65535")
     return host, None if port is None else int(port)
+
+
+def _number(text: str) -> str:
+    if not _PHONE_NUMBER.fullmatch(text):
+        raise ValueError('expected a number such as "+15550100"')
+    return text
+
+
+def _country_code(text: str) -> str:
+    digits = text.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 3):
+        raise ValueError('expected a country calling code such as "44"')
+    return digits
 
 
 def _plain(text: str) -> str:

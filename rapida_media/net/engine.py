@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from rapida_media.call.admission import Admission
 from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
+from rapida_media.call.identity import called_of, caller_of
 from rapida_media.call.routing import Router
-from rapida_media.config import Assistant, Config
+from rapida_media.config import Assistant, Config, Trunk
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.media.wav import read_wav
@@ -34,9 +35,10 @@ from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
+from rapida_media.sdp.codec import SUPPORTED
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
-from rapida_media.sip.address import Address
+from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.address import Path as Flow
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
@@ -46,7 +48,7 @@ from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.uri import escape_user, unescape
-from rapida_media.sip.user_agent import EndpointConfig
+from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class Engine:
             each.name: _prepare(each, AgentContext(directory, config.store.recordings))
             for each in (*config.assistants.values(), *([default] if default else []))
         }
+        _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
         self._trunks = Trunks(
@@ -195,17 +198,20 @@ class Engine:
         *,
         codecs: tuple[str, ...] | None = None,
         credentials: Credentials | None = None,
+        from_uri: str | None = None,
+        headers: Headers = (),
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered.
 
-        credentials: who we are, also in From, and what answers a challenge.
+        credentials: who we are, also in From unless from_uri names another, and what answers a
+        challenge. headers: more of the INVITE.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         channel = self.media.open()
         if channel is None:
             raise RapidaError("no RTP port pair is free")
-        caller = f"sip:rapida@{target.local_host}"
-        if credentials is not None:
+        caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
+        if from_uri is None and credentials is not None:
             caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
         local = self._local_media(channel, target.local_host, codecs)
@@ -219,10 +225,35 @@ class Engine:
             body=call.offer(),
             now=now,
             credentials=credentials,
+            headers=headers,
         )
         self._register(session, call)
         self.drain_signalling(now)
         return call
+
+    async def dial_trunk(
+        self,
+        trunk: str,
+        number: str,
+        agent: Agent,
+        *,
+        caller_id: str | None = None,
+        headers: Headers = (),
+    ) -> SipCall:
+        """Call a number by a trunk of the configuration.
+
+        caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when the trunk
+        is unknown or its server cannot be found.
+        """
+        way = await self._trunks.outbound(trunk, number, caller_id)
+        return self.dial(
+            way.target,
+            agent,
+            codecs=way.codecs,
+            credentials=way.credentials,
+            from_uri=way.from_uri,
+            headers=(*way.headers, *headers),
+        )
 
     # -- inbound ---------------------------------------------------------------------------------
 
@@ -244,7 +275,14 @@ class Engine:
     def _incoming(self, event: events.IncomingInvite, now: float) -> None:
         session, request = event.session, event.request
         assert session.dialog is not None, "an incoming session begins with its dialog"
-        assistant = self._router.route(unescape(request.uri.user or ""))
+        trunk = self._gate.trunk_of(request)
+        caller, called = request.from_.uri_text, request.uri_text
+        user = unescape(request.uri.user or "")
+        if trunk is not None:
+            caller = caller_of(request, trunk)
+            user = called_of(request, trunk) or ""
+            called = user or called
+        assistant = self._router.route(user)
         channel = self.media.open() if assistant is not None else None
         if assistant is None or channel is None:
             session.reject(404 if assistant is None else 503, now)
@@ -253,13 +291,14 @@ class Engine:
             id=self._ids.token(),
             provider="sip",
             direction="inbound",
-            caller=request.from_.uri_text,
-            called=request.uri_text,
+            caller=caller,
+            called=called,
             assistant=assistant.name or None,
             parameters=assistant.parameters,
             headers=CallHeaders(request),
         )
-        local = self._local_media(channel, self._address_towards(session.dialog.flow))
+        address = self._address_towards(session.dialog.flow)
+        local = self._local_media(channel, address, trunk.codecs if trunk is not None else None)
         call = self._make_call(
             info,
             channel,
@@ -370,6 +409,14 @@ class Engine:
     ) -> LocalMedia:
         media = LocalMedia(self._config.sip.external_address or address, channel.port.port)
         return replace(media, codecs=codecs) if codecs else media
+
+
+def _check_codecs(trunks: Iterable[Trunk]) -> None:
+    for trunk in trunks:
+        for name in trunk.codecs or ():
+            if name not in SUPPORTED:
+                known = ", ".join(SUPPORTED)
+                raise ConfigError(f"[trunks.{trunk.name}] codecs: expected {known}, got {name!r}")
 
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapida_media.errors import ConfigError, RemoteProtocolError
@@ -34,12 +35,17 @@ async def resolve_target(uri: str, transport: str, resolver: Resolver) -> Target
         raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; known are {known}")
     sips = parsed.scheme == "sips"
     addresses = await resolver.resolve(parsed.host, parsed.port, chosen, sips=sips)
+    return towards(uri, format_host(parsed.host), addresses)
+
+
+def towards(uri: str, host: str, addresses: Sequence[Address]) -> Target:
+    """Give the target of a URI whose host was resolved; ConfigError without a way to it."""
     if not addresses:
-        raise ConfigError(f"the host {parsed.host!r} cannot be resolved")
-    host = addresses[0].host
+        raise ConfigError(f"the host {host!r} cannot be resolved")
+    first = addresses[0].host
     try:
-        local_host = local_address_towards(host)
+        local_host = local_address_towards(first)
     except OSError as error:
-        raise ConfigError(f"{uri!r}: there is no route to {host}: {error.strerror}") from None
-    same_family = [each for each in addresses if (":" in each.host) == (":" in host)]
-    return Target(uri, format_host(parsed.host), tuple(same_family), local_host)
+        raise ConfigError(f"{uri!r}: there is no route to {first}: {error.strerror}") from None
+    same_family = [each for each in addresses if (":" in each.host) == (":" in first)]
+    return Target(uri, host, tuple(same_family), local_host)

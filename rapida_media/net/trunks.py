@@ -10,11 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from rapida_media import clock
 from rapida_media.call.gate import Gate
 from rapida_media.config import Trunk
+from rapida_media.errors import ConfigError
 from rapida_media.net.resolver import Resolver
+from rapida_media.net.target import Target, towards
 from rapida_media.sip import events
 from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.digest import Credentials
@@ -22,6 +25,7 @@ from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.registration import Registration
 from rapida_media.sip.uri import escape_user
+from rapida_media.sip.user_agent import Headers
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
@@ -88,6 +92,17 @@ class TrunkLink:
             self.ping.move(self.addresses)
 
 
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How one call leaves by a trunk. headers: the identity it asserts (RFC 3325)."""
+
+    target: Target
+    from_uri: str
+    headers: Headers
+    credentials: Credentials | None
+    codecs: tuple[str, ...] | None
+
+
 class Trunks:
     """All trunks of an engine. drain: sends what an intent produced."""
 
@@ -136,6 +151,29 @@ class Trunks:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(link.unregistered.wait() for link in registered))
+
+    async def outbound(self, name: str, number: str, caller_id: str | None) -> Outbound:
+        """Find out how to call ``number`` (or a user) by a trunk.
+
+        caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server, or
+        that is not found now.
+        """
+        link = next((each for each in self._links if each.trunk.name == name), None)
+        server = link.trunk.server if link is not None else None
+        if link is None or server is None:
+            raise ConfigError(f"no trunk {name!r} with a server to call by")
+        trunk = link.trunk
+        if not link.addresses:
+            await self._resolve(link)
+        # Where it is asked for signs of life, the address that gave the last one comes first.
+        live = link.ping.destination if link.ping is not None and link.ping.reachable else None
+        addresses = sorted(link.addresses, key=lambda each: each != live)
+        host = link.uri_host
+        target = towards(f"sip:{escape_user(number)}@{host}", server[0], addresses)
+        shown = caller_id or trunk.caller_id
+        asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
+        user = escape_user(shown or trunk.username or "rapida")
+        return Outbound(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs)
 
     def handle(self, event: events.RegistrationEvent | events.PingEvent) -> None:
         """Log and count what happened, and look up the addresses again where something failed."""
