@@ -209,7 +209,7 @@ class SipEndpoint:
     def _receive_ack(self, ack: Request, now: float) -> None:
         """Give the ACK of a 2xx to its session. An ACK is never answered (section 17)."""
         session = self._agent.sessions.get(ack.to.tag or "")
-        if session is not None and session.owns(ack):
+        if session is not None and session.dialog_of(ack) is not None:
             session.receive_ack(ack, now)
         else:
             self._agent.counters.add("stray_acks")
@@ -232,14 +232,15 @@ class SipEndpoint:
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         session = self._agent.sessions.get(request.to.tag or "")
-        if session is None or not session.owns(request):
+        dialog = session.dialog_of(request) if session is not None else None
+        if session is None or dialog is None:
             self._agent.respond(transaction, request, 481, now)
             return
         refused = method_refusal(request) or extension_refusal(request)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
         else:
-            session.receive_request(transaction, request, now)
+            session.receive_request(dialog, transaction, request, now)
 
     def _receive_new(self, key: str, request: Request, path: Path, now: float) -> None:
         """Treat a request from outside any dialog."""

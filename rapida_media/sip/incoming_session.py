@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Path
+from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.events import Canceled
-from rapida_media.sip.invite_session import ACCEPTED, CALLING, RINGING, InviteSession
+from rapida_media.sip.invite_session import ACCEPTED, CALLING, RINGING
 from rapida_media.sip.user_agent import SDP_CONTENT, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 REPEAT_SECONDS = 60.0
 
 
-class IncomingSession(InviteSession):
+class IncomingSession(ChangingSession):
     """The callee's side of a call."""
 
     __slots__ = ("_give_up",)

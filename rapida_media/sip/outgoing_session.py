@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip import outgoing
 from rapida_media.sip.builder import REASONS
+from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.events import Answered, Failed, Ringing
-from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING, InviteSession
+from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.request_checks import offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Response
 
 
-class OutgoingSession(InviteSession):
+class OutgoingSession(ChangingSession):
     """The caller's side of a call."""
 
     __slots__ = ("_canceling", "_heard", "_invite")

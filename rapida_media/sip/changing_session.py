@@ -1,0 +1,152 @@
+"""A call whose session can be changed: re-INVITE in both directions (RFC 3261 section 14).
+
+Between ``InviteSession`` and its two roles: ``reinvite``, ``answer_reinvite`` and
+``reject_reinvite`` for the call layer, the peer's re-INVITE and its CANCEL for the endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
+from rapida_media.sip.builder import REASONS
+from rapida_media.sip.events import (
+    ReinviteAnswered,
+    ReinviteCanceled,
+    ReinviteFailed,
+    ReinviteReceived,
+)
+from rapida_media.sip.invite_session import CONFIRMED, InviteSession
+from rapida_media.sip.request_checks import body_refusal, offer_of
+
+if TYPE_CHECKING:
+    from rapida_media.sip.client_transaction import ClientTransaction
+    from rapida_media.sip.message import Request, Response
+    from rapida_media.sip.server_transaction import ServerTransaction
+    from rapida_media.sip.user_agent import Headers, UserAgent
+
+
+class ChangingSession(InviteSession):
+    """An INVITE dialog usage with re-INVITEs."""
+
+    __slots__ = ("_reinvite",)
+
+    def __init__(self, agent: UserAgent, call_id: str, local_tag: str) -> None:
+        super().__init__(agent, call_id, local_tag)
+        self._reinvite: ClientTransaction | None = None  # ours, without its answer
+
+    # Verbs.
+
+    def reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
+        """Offer to change the session; ReinviteAnswered or ReinviteFailed will tell.
+
+        Raises LocalProtocolError without an offer, and unless the call is confirmed and no other
+        INVITE is under way in either direction (section 14.1).
+        """
+        if not body:
+            raise LocalProtocolError("expected an SDP offer in body")
+        if self.state != CONFIRMED:
+            raise LocalProtocolError(f"reinvite in state {self.state}")
+        if self._reinvite or self._pending or self._accepted:
+            raise LocalProtocolError("another INVITE is in progress in this dialog")
+        self._reinvite = self._send(
+            "INVITE", self._on_reinvite_response, now, (*headers, *self._offer_headers(body)), body
+        )
+        limit = now + self._agent.config.ring_seconds
+        self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
+
+    def answer_reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
+        """Accept the peer's re-INVITE with a 200. Raises LocalProtocolError when none waits."""
+        if self.state != CONFIRMED or self._pending is None:
+            raise LocalProtocolError("no re-INVITE to answer")
+        self._accept(body, headers, False, now)
+
+    def reject_reinvite(
+        self, status: int, now: float, headers: Headers = (), reason: str | None = None
+    ) -> None:
+        """Refuse the peer's re-INVITE; the session goes on as it was (section 14.2).
+
+        Raises LocalProtocolError when none waits or status is no failure.
+        """
+        if self.state != CONFIRMED or self._pending is None:
+            raise LocalProtocolError("no re-INVITE to reject")
+        self._refuse_pending(status, now, headers, reason)
+
+    # Input from the endpoint.
+
+    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        """Take the CANCEL of an unanswered re-INVITE (section 9.2)."""
+        assert self._pending is not None, "an unanswered INVITE is pending"
+        self._refuse_pending(487, now)
+        self._agent.events.append(ReinviteCanceled(self))
+
+    def handle_timer(self, event: str, now: float) -> None:
+        """Give up on a re-INVITE that got nothing but provisional responses."""
+        self._timer = None
+        self._hang_up("refused", 408, now)
+
+    def _receive_reinvite(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        respond = self._agent.respond
+        refusal = body_refusal(request)
+        if self._reinvite is not None:
+            respond(transaction, request, 491, now)
+        elif self._pending or self._accepted or self.state != CONFIRMED:
+            # "a UAS that receives a second INVITE before it sends the final response to a first
+            # INVITE with a lower CSeq … MUST return a 500 … and MUST include a Retry-After header
+            # field with a randomly chosen value of between 0 and 10 seconds" (section 14.2).
+            wait = ("Retry-After", str(self._agent.ids.number(16) % 11))
+            respond(transaction, request, 500, now, headers=(wait,))
+        elif refusal is not None:
+            respond(transaction, request, refusal[0], now, headers=refusal[1])
+        else:
+            transaction.user = self
+            self._pending = (transaction, request)
+            respond(transaction, request, 100, now)
+            self._agent.events.append(ReinviteReceived(self, offer_of(request)))
+
+    handlers: ClassVar = {**InviteSession.handlers, "INVITE": _receive_reinvite}
+
+    # Answers to ours.
+
+    def _terminate(self, now: float) -> None:
+        super()._terminate(now)
+        if self._reinvite is not None:
+            self._reinvite.limit(now)
+        self._reinvite = None
+
+    def _on_reinvite_response(
+        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if 100 <= status < 200:
+            return
+        if status < 300:
+            assert response is not None, "only failures come without a response"
+            self._acknowledge_reinvite(transaction, response)
+        if self._reinvite is not transaction:
+            return
+        self._reinvite = None
+        self._agent.timers.cancel(self._timer)
+        self._timer = None
+        if status < 300:
+            self._agent.events.append(ReinviteAnswered(self, offer_of(response)))
+        elif status in (408, 481):
+            # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
+            # the dialog", also "if no response at all is received" (section 12.2.1.2).
+            self._hang_up("refused", status, now)
+        else:
+            reason = response.reason if response is not None else REASONS[status]
+            self._agent.events.append(ReinviteFailed(self, status, reason))
+
+    def _acknowledge_reinvite(self, transaction: ClientTransaction, response: Response) -> None:
+        assert self.dialog is not None
+        datagram = transaction.acks.get(response.to.tag)
+        if datagram is not None:
+            self._agent.outbox.append(datagram)
+            return
+        try:
+            self.dialog.refresh_target(response)
+        except RemoteProtocolError:
+            self._agent.counters.add("bad_contacts")
+        self._agent.acknowledge(transaction, self.dialog, response.cseq.number, response.to.tag)
