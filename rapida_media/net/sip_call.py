@@ -41,6 +41,9 @@ FAILURES = {
     603: "declined",
 }
 
+# What a call that its caller gave up, or a limit, is called.
+CANCELED = {"ring_timeout": "no_answer", "prack_timeout": "prack_timeout"}
+
 
 class CallShell(Protocol):
     """What a SIP call needs from the engine around it."""
@@ -78,6 +81,7 @@ class SipCall:
         self._agent_answers = agent_answers
         self._agent_task: AgentTask | None = None
         self._description = b""
+        self._early_answer = b""
         self._hang_up_reason: str | None = None
         self._held = False
         self._seen_packets = 0
@@ -130,7 +134,9 @@ class SipCall:
     # -- Signalling ------------------------------------------------------------------------------
 
     def ring(self) -> None:
-        self._act(self._incoming.ring)
+        session = self._incoming
+        body = self._description if session.early_offer_required else b""
+        self._act(lambda now: session.ring(now, body))
 
     def answer(self) -> None:
         self._act(lambda now: self._incoming.accept(self._description, now))
@@ -184,36 +190,56 @@ class SipCall:
     def handle(self, event: events.Event, now: float) -> None:
         """Follow one event of this call's session."""
         match event:
-            case events.Ringing():
+            case events.Ringing(body=body):
                 self.milestones.setdefault("ringing", now)
+                if body:
+                    self._hear_early_media(body, now)
             case events.Answered(body=body):
                 self.milestones["answered"] = now
                 self._answered(body, now)
             case events.Confirmed(body=body):
                 self._answered(body, now)
+            case events.EarlyAnswer(body=body):
+                self._accept_answer(body, now)
             case events.ReinviteReceived(body=body):
-                self._reinvited(body, now)
+                self._change(body, self.session.answer_reinvite, self.session.reject_reinvite, now)
+            case events.OfferReceived(body=body):
+                self._change(body, self.session.answer_offer, self.session.reject_offer, now)
             case events.ReinviteConfirmed(body=body):
                 self._accept_answer(body, now)
             case events.ReinviteCanceled():
                 self._withdraw_offer()
             case events.Canceled(reason=reason):
-                self._finish(self._hang_up_reason or _canceled(reason), 487)
+                self._finish(self._hang_up_reason or CANCELED.get(reason, "canceled"), 487)
             case events.Failed(status=status):
                 self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
             case events.Terminated(reason=reason, code=code):
                 self._finish(self._hang_up_reason or reason, code)
+
+    def _hear_early_media(self, body: bytes, now: float) -> None:
+        """Let media flow as a provisional response says; the final answer may say otherwise."""
+        try:
+            audio = self._negotiation.preview_answer(body)
+        except (NegotiationError, RemoteProtocolError) as error:
+            log.info("unusable early media: %s", error, extra={"call_id": self.call.id})
+            return
+        self._early_answer = body
+        self._configure(audio)
+        self._shell.media.start(self._channel, now)
 
     def _answered(self, body: bytes, now: float) -> None:
         if self._accept_answer(body, now):
             self._established(now)
 
     def _accept_answer(self, body: bytes, now: float) -> bool:
-        """Take the answer to our offer, if one waits; without a usable one, hang up."""
+        """Take the answer to our offer, if one waits; without a usable one, hang up.
+
+        body is empty when a reliable provisional response had the answer (RFC 3262 section 5).
+        """
         if not self._negotiation.awaiting_answer:
             return True
         try:
-            self._configure(self._negotiation.receive_answer(body))
+            self._configure(self._negotiation.receive_answer(body or self._early_answer))
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("no usable answer: %s", error, extra={"call_id": self.call.id})
             self._hang_up_reason = "no_common_codec"
@@ -221,21 +247,31 @@ class SipCall:
             return False
         return True
 
-    def _reinvited(self, body: bytes, now: float) -> None:
+    def _change(
+        self,
+        body: bytes,
+        answer_with: Callable[[bytes, float], None],
+        reject_with: Callable[[int, float], None],
+        now: float,
+    ) -> None:
+        """Answer an offer of the far end within the call; without one, offer (a late offer)."""
         try:
             if body:
+                if self._early_answer and self._negotiation.awaiting_answer:
+                    # Changed before the final response: what was heard early is the answer.
+                    self._negotiation.receive_answer(self._early_answer)
                 answer, audio = self._negotiation.receive_offer(body, self._local)
                 self._configure(audio)
             else:
                 answer = self._negotiation.make_offer(self._local)
         except NegotiationError:
             # RFC 3261 section 14.2: the session stays as it was.
-            self.session.reject_reinvite(NOT_ACCEPTABLE_HERE, now)
+            reject_with(NOT_ACCEPTABLE_HERE, now)
             return
         except RemoteProtocolError as error:
-            self.session.reject_reinvite(error.status or NOT_ACCEPTABLE_HERE, now)
+            reject_with(error.status or NOT_ACCEPTABLE_HERE, now)
             return
-        self.session.answer_reinvite(answer, now)
+        answer_with(answer, now)
 
     def _withdraw_offer(self) -> None:
         if self._negotiation.awaiting_answer:
@@ -273,7 +309,3 @@ class SipCall:
             self._agent_task.stop_soon()
         self.finished.set_result(None)
         self._shell.call_ended(self)
-
-
-def _canceled(reason: str) -> str:
-    return "no_answer" if reason == "ring_timeout" else "canceled"

@@ -155,7 +155,22 @@ class OfferAnswer:
         """
         if self._offer is None:
             raise LocalProtocolError("an answer without an offer")
-        (local, offered), self._offer = self._offer, None
+        waiting, self._offer = self._offer, None
+        return self._read_answer(body, *waiting)
+
+    def preview_answer(self, body: bytes) -> NegotiatedAudio:
+        """Read what may become the answer to our offer, which goes on waiting for it.
+
+        Early media: a provisional response names where the callee hears us before it answers, and
+        of several callees each may send one. Raises as ``receive_answer`` does.
+        """
+        if self._offer is None:
+            raise LocalProtocolError("an answer without an offer")
+        return self._read_answer(body, *self._offer)
+
+    def _read_answer(
+        self, body: bytes, local: LocalMedia, offered: tuple[Codec, ...]
+    ) -> NegotiatedAudio:
         answer = parse_sdp(body)
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")

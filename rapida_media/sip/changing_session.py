@@ -1,7 +1,8 @@
 """A call whose session can be changed: re-INVITE in both directions (RFC 3261 section 14).
 
-Between ``InviteSession`` and its two roles: ``reinvite``, ``answer_reinvite`` and
-``reject_reinvite`` for the call layer, the peer's re-INVITE and its CANCEL for the endpoint.
+Between ``InviteSession`` and its two roles: ``reinvite`` and the answers to the peer's offers for
+the call layer, the peer's re-INVITE and its CANCEL for the endpoint. An offer may also come in a
+PRACK (RFC 3262 section 5).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, ClassVar
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.events import (
+    OfferReceived,
     ReinviteAnswered,
     ReinviteCanceled,
     ReinviteFailed,
     ReinviteReceived,
 )
 from rapida_media.sip.invite_session import CONFIRMED, InviteSession
+from rapida_media.sip.offer_state import ASKED, OFFERED, STABLE, after
 from rapida_media.sip.request_checks import body_refusal, offer_of
 
 if TYPE_CHECKING:
@@ -29,11 +32,13 @@ if TYPE_CHECKING:
 class ChangingSession(InviteSession):
     """An INVITE dialog usage with re-INVITEs."""
 
-    __slots__ = ("_reinvite",)
+    __slots__ = ("_asked", "_reinvite")
 
     def __init__(self, agent: UserAgent, call_id: str, local_tag: str) -> None:
         super().__init__(agent, call_id, local_tag)
         self._reinvite: ClientTransaction | None = None  # ours, without its answer
+        # An unanswered offer of the peer's outside INVITE.
+        self._asked: tuple[ServerTransaction, Request] | None = None
 
     # Verbs.
 
@@ -47,11 +52,12 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError("expected an SDP offer in body")
         if self.state != CONFIRMED:
             raise LocalProtocolError(f"reinvite in state {self.state}")
-        if self._reinvite or self._pending or self._accepted:
-            raise LocalProtocolError("another INVITE is in progress in this dialog")
+        if self._reinvite or self._pending or self._accepted or self._offer != STABLE:
+            raise LocalProtocolError("another INVITE or offer is in progress in this dialog")
         self._reinvite = self._send(
             "INVITE", self._on_reinvite_response, now, (*headers, *self._offer_headers(body)), body
         )
+        self._offer = OFFERED
         limit = now + self._agent.config.ring_seconds
         self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
 
@@ -71,6 +77,37 @@ class ChangingSession(InviteSession):
         if self.state != CONFIRMED or self._pending is None:
             raise LocalProtocolError("no re-INVITE to reject")
         self._refuse_pending(status, now, headers, reason)
+        self._offer = STABLE
+
+    def answer_offer(self, body: bytes, now: float) -> None:
+        """Answer the offer of ``OfferReceived``. Raises LocalProtocolError when none waits."""
+        transaction, request = self._asked_for("answer")
+        self._asked = None
+        self._offer = STABLE
+        fields = self._offer_headers(body, transaction.source.transport)
+        self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
+        self._offer_settled(now)
+
+    def reject_offer(self, status: int, now: float) -> None:
+        """Refuse the offer of ``OfferReceived``; the session goes on as it was.
+
+        Raises LocalProtocolError when none waits or status is no failure.
+        """
+        transaction, request = self._asked_for("reject")
+        if not 300 <= status <= 699:
+            raise LocalProtocolError(f"refuse with {status}: expected 300 to 699")
+        self._asked = None
+        self._offer = STABLE
+        self._agent.respond(transaction, request, status, now)
+        self._offer_settled(now)
+
+    def _offer_settled(self, now: float) -> None:
+        """Go on with what waited for the answer: nothing, in a confirmed dialog."""
+
+    def _asked_for(self, verb: str) -> tuple[ServerTransaction, Request]:
+        if self._asked is None:
+            raise LocalProtocolError(f"no offer to {verb}")
+        return self._asked
 
     # Input from the endpoint.
 
@@ -78,6 +115,7 @@ class ChangingSession(InviteSession):
         """Take the CANCEL of an unanswered re-INVITE (section 9.2)."""
         assert self._pending is not None, "an unanswered INVITE is pending"
         self._refuse_pending(487, now)
+        self._offer = STABLE
         self._agent.events.append(ReinviteCanceled(self))
 
     def handle_timer(self, event: str, now: float) -> None:
@@ -92,19 +130,35 @@ class ChangingSession(InviteSession):
         refusal = body_refusal(request)
         if self._reinvite is not None:
             respond(transaction, request, 491, now)
-        elif self._pending or self._accepted or self.state != CONFIRMED:
+        elif self._pending or self._accepted or self._asked or self.state != CONFIRMED:
             # "a UAS that receives a second INVITE before it sends the final response to a first
             # INVITE with a lower CSeq … MUST return a 500 … and MUST include a Retry-After header
             # field with a randomly chosen value of between 0 and 10 seconds" (section 14.2).
-            wait = ("Retry-After", str(self._agent.ids.number(16) % 11))
-            respond(transaction, request, 500, now, headers=(wait,))
+            self._ask_to_wait(transaction, request, now)
         elif refusal is not None:
             respond(transaction, request, refusal[0], now, headers=refusal[1])
         else:
             transaction.user = self
             self._pending = (transaction, request)
+            self._offer = after(self._offer, "receive", offer_of(request))
             respond(transaction, request, 100, now)
             self._agent.events.append(ReinviteReceived(self, offer_of(request)))
+
+    def _take_offer(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take an offer outside INVITE, unless one of either side still waits: "the UAS MUST
+        reject the UPDATE request with a 491" for ours, with 500 for theirs (RFC 3311 5.2)."""
+        if self._offer == OFFERED:
+            self._agent.respond(transaction, request, 491, now)
+        elif self._offer != STABLE:
+            self._ask_to_wait(transaction, request, now)
+        else:
+            self._asked = (transaction, request)
+            self._offer = ASKED
+            self._agent.events.append(OfferReceived(self, offer_of(request)))
+
+    def _ask_to_wait(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        wait = ("Retry-After", str(self._agent.ids.number(16) % 11))
+        self._agent.respond(transaction, request, 500, now, headers=(wait,))
 
     handlers: ClassVar = {**InviteSession.handlers, "INVITE": _receive_reinvite}
 
@@ -114,7 +168,9 @@ class ChangingSession(InviteSession):
         super()._terminate(now)
         if self._reinvite is not None:
             self._reinvite.limit(now)
-        self._reinvite = None
+        if self._asked is not None:
+            self._agent.respond(*self._asked, 487, now)
+        self._reinvite = self._asked = None
 
     def _on_reinvite_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
@@ -127,6 +183,7 @@ class ChangingSession(InviteSession):
         if self._reinvite is not transaction:
             return
         self._reinvite = None
+        self._offer = STABLE
         self._agent.timers.cancel(self._timer)
         self._timer = None
         if status < 300:

@@ -34,6 +34,7 @@ from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
     ACCEPT,
     ALLOW,
+    SUPPORTED,
     Admission,
     EndpointConfig,
     Headers,
@@ -288,7 +289,7 @@ class SipEndpoint:
                 ACCEPT,
                 ("Accept-Encoding", "identity"),
                 ("Accept-Language", "en"),
-                ("Supported", ""),
+                SUPPORTED,
             ),
         )
 

@@ -18,10 +18,12 @@ __all__ = [
     "Canceled",
     "Confirmed",
     "Datagram",
+    "EarlyAnswer",
     "Event",
     "Failed",
     "IncomingInvite",
     "InfoReceived",
+    "OfferReceived",
     "ReinviteAnswered",
     "ReinviteCanceled",
     "ReinviteConfirmed",
@@ -58,8 +60,18 @@ class Ringing(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyAnswer(Event):
+    """The PRACK of our reliable provisional response answered the offer in it (a late offer)."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answered(Event):
-    """Our call was answered and the ACK is on its way."""
+    """Our call was answered and the ACK is on its way.
+
+    body is empty when a reliable provisional response had the answer already.
+    """
 
     body: bytes
 
@@ -83,9 +95,9 @@ class Failed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Canceled(Event):
-    """The caller hung up, or the ringing limit passed, before we answered."""
+    """The caller hung up, or a limit passed, before we answered."""
 
-    reason: str  # "cancel", "bye" or "ring_timeout"
+    reason: str  # "cancel", "bye", "ring_timeout" or "prack_timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,13 @@ class ReinviteConfirmed(Event):
 @dataclass(frozen=True, slots=True)
 class ReinviteCanceled(Event):
     """The peer took its re-INVITE back before it was answered; the session is as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived(Event):
+    """The peer offers a change outside of INVITE: answer_offer or reject_offer, at once."""
+
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

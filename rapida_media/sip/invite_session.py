@@ -17,8 +17,9 @@ from rapida_media.sip.events import (
     ReinviteConfirmed,
     Terminated,
 )
+from rapida_media.sip.offer_state import NEW, STABLE, after
 from rapida_media.sip.request_checks import INFO_CONTENT, offer_of
-from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
@@ -51,6 +52,7 @@ class InviteSession:
         "_accepted",
         "_agent",
         "_bye_headers",
+        "_offer",
         "_pending",
         "_timer",
         "call_id",
@@ -71,6 +73,7 @@ class InviteSession:
         self._pending: tuple[ServerTransaction, Request] | None = None  # an unanswered INVITE
         self._accepted: AcceptedInvite | None = None  # our 2xx without its ACK
         self._bye_headers: Headers | None = None  # a BYE that waits for the ACK
+        self._offer = NEW  # whose offer waits for its answer
         agent.sessions[self.id] = self
 
     # Verbs.
@@ -122,6 +125,7 @@ class InviteSession:
             return
         accepted.stop()
         self._accepted = None
+        self._offer = STABLE
         if not accepted.initial:
             self._agent.events.append(ReinviteConfirmed(self, offer_of(ack)))
             return
@@ -189,12 +193,18 @@ class InviteSession:
     def _receive_options(
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        self._agent.respond(transaction, request, 200, now, headers=(ALLOW, ACCEPT))
+        self._agent.respond(transaction, request, 200, now, headers=(ALLOW, ACCEPT, SUPPORTED))
+
+    def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Refuse a PRACK: "If the PRACK request does not match any unacknowledged reliable
+        provisional response, the UAS MUST respond … with a 481" (RFC 3262 section 3)."""
+        self._agent.respond(transaction, request, 481, now)
 
     # What each method of ALLOW does within the dialog.
     handlers: ClassVar[Mapping[str, Handler]] = {
         "INFO": _receive_info,
         "OPTIONS": _receive_options,
+        "PRACK": _receive_prack,
     }
 
     # Answers of ours to an INVITE.
@@ -204,6 +214,7 @@ class InviteSession:
         assert self._pending is not None
         assert self.dialog is not None
         transaction, request = self._pending
+        self._offer = after(self._offer, "send", body)
         data = self._agent.respond(
             transaction,
             request,
@@ -259,4 +270,5 @@ class InviteSession:
             assert self.dialog is not None
             transport = self.dialog.next_hop().remote.transport
         contact = self._agent.contact(transport)
-        return (contact, ALLOW, SDP_CONTENT) if body else (contact, ALLOW)
+        fields = (contact, ALLOW, SUPPORTED)
+        return (*fields, SDP_CONTENT) if body else fields

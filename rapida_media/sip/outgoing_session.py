@@ -15,22 +15,25 @@ from rapida_media.sip import outgoing
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.dialog import Dialog
+from rapida_media.sip.early_dialog import MAX_EARLY_DIALOGS, EarlyDialog
 from rapida_media.sip.events import Answered, Failed, Ringing
 from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING
+from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
+from rapida_media.sip.reliable_provisional import RAck, rseq_of
 from rapida_media.sip.request_checks import offer_of
-from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
     from rapida_media.sip.address import Path
     from rapida_media.sip.client_transaction import ClientTransaction
-    from rapida_media.sip.message import Response
+    from rapida_media.sip.message import Request, Response
 
 
 class OutgoingSession(ChangingSession):
     """The caller's side of a call."""
 
-    __slots__ = ("_canceling", "_heard", "_invite")
+    __slots__ = ("_canceling", "_early", "_heard", "_invite")
 
     direction = "outgoing"
 
@@ -64,6 +67,7 @@ class OutgoingSession(ChangingSession):
                 agent.contact(path.remote.transport),
                 ALLOW,
                 ACCEPT,
+                SUPPORTED,
                 agent.user_agent_header,
                 *content,
                 *headers,
@@ -73,6 +77,8 @@ class OutgoingSession(ChangingSession):
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
         self._heard = False
+        self._offer = OFFERED
+        self._early: dict[str | None, EarlyDialog] = {}  # by the callee's tag
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
         self._invite: ClientTransaction | None = agent.layer.send_request(
@@ -131,8 +137,54 @@ class OutgoingSession(ChangingSession):
             if first:
                 self._send_cancel(now)
         elif status > 100:
-            self.state = RINGING
-            self._agent.events.append(Ringing(self, status, offer_of(response)))
+            self._receive_ringing(status, response, now)
+
+    def _receive_ringing(self, status: int, response: Response, now: float) -> None:
+        """Acknowledge a provisional response that wants it, in its order, and tell of it."""
+        early = self._early_dialog(response)
+        rseq = rseq_of(response)
+        body = offer_of(response)
+        if rseq is not None:
+            if early is None or not early.is_next(rseq):
+                self._agent.counters.add("repeated_provisionals")
+                return
+            rack = ("RAck", str(RAck(rseq, response.cseq.number, "INVITE")))
+            self._agent.send_within(early.dialog, "PRACK", _ignore, now, headers=(rack,))
+            if body and not early.answered:
+                early.answered = True
+                self._offer = STABLE
+            else:
+                body = b""
+        self.state = RINGING
+        self._agent.events.append(Ringing(self, status, body))
+
+    def _early_dialog(self, response: Response) -> EarlyDialog | None:
+        """Give the early dialog of a provisional response, None where it makes none."""
+        tag = response.to.tag
+        early = self._early.get(tag)
+        invite = self._invite
+        if early is not None or tag is None or len(self._early) >= MAX_EARLY_DIALOGS:
+            return early
+        assert invite is not None
+        assert invite.request is not None
+        try:
+            dialog = Dialog.of_response(invite.request, self.id, response, invite.path)
+        except RemoteProtocolError:
+            self._agent.counters.add("bad_contacts")
+            return None
+        self._early[tag] = EarlyDialog(dialog)
+        return self._early[tag]
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        early = self._early.get(request.from_.tag)
+        if early is not None and request.call_id == self.call_id:
+            return early.dialog
+        return super().dialog_of(request)
+
+    def _receive_bye(self, now: float) -> None:
+        """End an answered call; a callee that sends BYE before owes a final response instead."""
+        if self.state not in (CALLING, RINGING):
+            super()._receive_bye(now)
 
     def _receive_answer(
         self, transaction: ClientTransaction, response: Response, now: float
@@ -143,9 +195,9 @@ class OutgoingSession(ChangingSession):
         if datagram is not None:
             self._agent.outbox.append(datagram)
             return
-        assert transaction.request is not None
+        early = self._early.get(tag)
         try:
-            dialog = Dialog.of_response(transaction.request, self.id, response, transaction.path)
+            dialog = self._confirmed_dialog(early, transaction, response)
         except RemoteProtocolError:
             self._agent.counters.add("bad_answers")
             if self.state in (CALLING, RINGING):
@@ -159,10 +211,21 @@ class OutgoingSession(ChangingSession):
             self._agent.send_within(dialog, "BYE", _ignore, now)
             self._fail(487, None, now)
         else:
-            self._answer(dialog, offer_of(response))
+            self._answer(dialog, b"" if early and early.answered else offer_of(response))
+
+    def _confirmed_dialog(
+        self, early: EarlyDialog | None, transaction: ClientTransaction, response: Response
+    ) -> Dialog:
+        if early is None:
+            assert transaction.request is not None
+            return Dialog.of_response(transaction.request, self.id, response, transaction.path)
+        early.dialog.confirm(response)
+        return early.dialog
 
     def _answer(self, dialog: Dialog, body: bytes) -> None:
         self.dialog = dialog
+        self._early.clear()
+        self._offer = STABLE
         self.state = CONFIRMED
         self._invite = None
         self._agent.timers.cancel(self._timer)
@@ -172,6 +235,7 @@ class OutgoingSession(ChangingSession):
     def _fail(self, status: int, response: Response | None, now: float) -> None:
         """End an unanswered call; a cancelled one always ends with 487."""
         self._invite = None
+        self._early.clear()
         self._terminate(now)
         reason, retry_after = REASONS.get(status, ""), None
         if response is not None:

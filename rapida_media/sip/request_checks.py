@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rapida_media.sip.user_agent import ACCEPT, ALLOW, Headers
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SDP = "application/sdp"
 INFO_CONTENT = ("application/dtmf-relay", "application/dtmf")
 ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
+OPTION_TAGS = frozenset(SUPPORTED[1].split(", "))
 OUTSIDE_DIALOG = frozenset({"INVITE", "OPTIONS"})
 
 Refusal = tuple[int, Headers]
@@ -38,8 +39,8 @@ def method_refusal(request: Request) -> Refusal | None:
 
 
 def extension_refusal(request: Request) -> Refusal | None:
-    """420 naming each option tag of Require: we support none so far (section 8.2.2.3)."""
-    unknown = request.require
+    """420 naming each option tag of Require that is not ours (section 8.2.2.3)."""
+    unknown = [tag for tag in request.require if tag.lower() not in OPTION_TAGS]
     return (420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
 
 

@@ -31,7 +31,8 @@ Headers = Sequence[tuple[str, str]]
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 
-ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK")
+SUPPORTED = ("Supported", "100rel")
 ACCEPT = ("Accept", "application/sdp")
 SDP_CONTENT = ("Content-Type", "application/sdp")
 

@@ -11,13 +11,15 @@ from rapida_media.sip.address import Address
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
 from rapida_media.sip.events import Canceled, IncomingInvite, InfoReceived
+from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.message import Request, Response, parse_message
+from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import SipNode, World
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK"
 
 
 class Desk:
@@ -52,7 +54,7 @@ def test_options_tells_what_we_can_do(desk: Desk) -> None:
     assert response.header("Accept") == "application/sdp"
     assert response.header("Accept-Encoding") == "identity"
     assert response.header("Accept-Language") == "en"
-    assert response.header("Supported") == ""
+    assert response.header("Supported") == "100rel"
     assert response.to.tag
     desk.world.run_idle()
     assert desk.bob.idle
@@ -64,7 +66,7 @@ def test_an_endpoint_does_not_look_at_max_forwards(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE",
-                                    "REFER", "UPDATE", "PRACK"])  # fmt: skip
+                                    "REFER", "UPDATE"])  # fmt: skip
 def test_a_method_we_do_not_serve_gets_405_with_allow(desk: Desk, method: str) -> None:
     response = desk.ask_one(desk.peer.request(method))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
@@ -77,10 +79,10 @@ def test_a_method_nobody_knows_gets_501_with_allow(desk: Desk) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
 def test_required_extensions_we_lack_get_420_and_are_named(desk: Desk, method: str) -> None:
-    headers = [("Require", "100rel, x-magic"), ("Proxy-Require", "not-ours")]
+    headers = [("Require", "100rel, x-other, x-magic"), ("Proxy-Require", "not-ours")]
     response = desk.ask_one(desk.peer.request(method, headers=headers))
     assert response.status == 420
-    assert response.unsupported == ["100rel", "x-magic"]
+    assert response.unsupported == ["x-other", "x-magic"]
 
 
 def test_another_uri_scheme_gets_416(desk: Desk) -> None:
@@ -269,6 +271,12 @@ def test_options_and_unserved_methods_within_a_call(desk: Desk) -> None:
     assert (response.status, response.header("Allow")) == (200, ALLOW)
     response = desk.ask_one(desk.peer.request("UPDATE", to_tag=tag, cseq=3))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
+
+
+def test_every_method_we_allow_has_something_to_do_within_a_call() -> None:
+    elsewhere = {"ACK", "BYE", "CANCEL"}
+    for session in (IncomingSession, OutgoingSession):
+        assert {*session.handlers, *elsewhere} == set(ALLOW.split(", "))
 
 
 def test_an_invite_with_two_contacts_gets_400_and_leaves_no_session(desk: Desk) -> None:
