@@ -1,8 +1,8 @@
-"""A call whose session can be changed: re-INVITE in both directions (RFC 3261 section 14).
+"""A call whose session can be changed: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311).
 
 Between ``InviteSession`` and its two roles: ``reinvite`` and the answers to the peer's offers for
-the call layer, the peer's re-INVITE and its CANCEL for the endpoint. An offer may also come in a
-PRACK (RFC 3262 section 5).
+the call layer, the peer's requests for the endpoint. An offer may also come in a PRACK (RFC 3262
+section 5).
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.builder import REASONS
+from rapida_media.sip.dialog import contact_target
 from rapida_media.sip.events import (
     OfferReceived,
     ReinviteAnswered,
     ReinviteCanceled,
     ReinviteFailed,
     ReinviteReceived,
+    UpdateAnswered,
+    UpdateFailed,
 )
 from rapida_media.sip.invite_session import CONFIRMED, InviteSession
 from rapida_media.sip.offer_state import ASKED, OFFERED, STABLE, after
@@ -30,13 +33,15 @@ if TYPE_CHECKING:
 
 
 class ChangingSession(InviteSession):
-    """An INVITE dialog usage with re-INVITEs."""
+    """An INVITE dialog usage with re-INVITE and UPDATE."""
 
-    __slots__ = ("_asked", "_reinvite")
+    __slots__ = ("_asked", "_reinvite", "_update")
 
     def __init__(self, agent: UserAgent, call_id: str, local_tag: str) -> None:
         super().__init__(agent, call_id, local_tag)
         self._reinvite: ClientTransaction | None = None  # ours, without its answer
+        # Ours likewise, and whether it carries an offer.
+        self._update: tuple[ClientTransaction, bool] | None = None
         # An unanswered offer of the peer's outside INVITE.
         self._asked: tuple[ServerTransaction, Request] | None = None
 
@@ -61,6 +66,23 @@ class ChangingSession(InviteSession):
         limit = now + self._agent.config.ring_seconds
         self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
 
+    def update(self, now: float, body: bytes = b"", headers: Headers = ()) -> None:
+        """Send an UPDATE, with an offer in body or without one; UpdateAnswered or UpdateFailed
+        will tell.
+
+        Raises LocalProtocolError unless the call is confirmed and no UPDATE of ours, nor, with an
+        offer, any other offer waits (RFC 3311 section 5.1).
+        """
+        if self.state != CONFIRMED:
+            raise LocalProtocolError(f"update in state {self.state}")
+        if self._update or (body and (self._reinvite or self._pending or self._offer != STABLE)):
+            raise LocalProtocolError("another UPDATE or offer is in progress in this dialog")
+        transaction = self._send(
+            "UPDATE", self._on_update_response, now, (*headers, *self._offer_headers(body)), body
+        )
+        self._update = (transaction, bool(body))
+        self._offer = after(self._offer, "send", body)
+
     def answer_reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Accept the peer's re-INVITE with a 200. Raises LocalProtocolError when none waits."""
         if self.state != CONFIRMED or self._pending is None:
@@ -84,6 +106,7 @@ class ChangingSession(InviteSession):
         transaction, request = self._asked_for("answer")
         self._asked = None
         self._offer = STABLE
+        self._refresh_target(request)
         fields = self._offer_headers(body, transaction.source.transport)
         self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
         self._offer_settled(now)
@@ -127,6 +150,7 @@ class ChangingSession(InviteSession):
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         respond = self._agent.respond
+        contact_target(request)  # a malformed one is refused before anything else is done
         refusal = body_refusal(request)
         if self._reinvite is not None:
             respond(transaction, request, 491, now)
@@ -144,6 +168,29 @@ class ChangingSession(InviteSession):
             respond(transaction, request, 100, now)
             self._agent.events.append(ReinviteReceived(self, offer_of(request)))
 
+    def _receive_update(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take an UPDATE: an offer, or a mere refresh of target and session timer."""
+        contact_target(request)
+        refusal = body_refusal(request)
+        if refusal is not None:
+            self._agent.respond(transaction, request, refusal[0], now, headers=refusal[1])
+        elif self._asked is not None:
+            # "before it has generated a final response to a previous UPDATE … MUST return a 500
+            # response … and MUST include a Retry-After header field" (RFC 3311 section 5.2)
+            self._ask_to_wait(transaction, request, now)
+        elif offer_of(request):
+            self._take_offer(transaction, request, now)
+        else:
+            self._refresh_target(request)
+            fields = self._offer_headers(b"", transaction.source.transport)
+            self._agent.respond(transaction, request, 200, now, headers=fields)
+
+    def _refresh_target(self, request: Request) -> None:
+        """Take the Contact of an UPDATE: "UPDATE is a target refresh request" (section 5.1)."""
+        dialog = self.dialog_of(request)
+        if dialog is not None and request.method == "UPDATE":
+            dialog.refresh_target(request)
+
     def _take_offer(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Take an offer outside INVITE, unless one of either side still waits: "the UAS MUST
         reject the UPDATE request with a 491" for ours, with 500 for theirs (RFC 3311 5.2)."""
@@ -160,7 +207,11 @@ class ChangingSession(InviteSession):
         wait = ("Retry-After", str(self._agent.ids.number(16) % 11))
         self._agent.respond(transaction, request, 500, now, headers=(wait,))
 
-    handlers: ClassVar = {**InviteSession.handlers, "INVITE": _receive_reinvite}
+    handlers: ClassVar = {
+        **InviteSession.handlers,
+        "INVITE": _receive_reinvite,
+        "UPDATE": _receive_update,
+    }
 
     # Answers to ours.
 
@@ -170,7 +221,7 @@ class ChangingSession(InviteSession):
             self._reinvite.limit(now)
         if self._asked is not None:
             self._agent.respond(*self._asked, 487, now)
-        self._reinvite = self._asked = None
+        self._reinvite = self._update = self._asked = None
 
     def _on_reinvite_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
@@ -196,14 +247,36 @@ class ChangingSession(InviteSession):
             reason = response.reason if response is not None else REASONS[status]
             self._agent.events.append(ReinviteFailed(self, status, reason))
 
+    def _on_update_response(
+        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if status < 200 or self._update is None or self._update[0] is not transaction:
+            return
+        if self._update[1]:
+            self._offer = STABLE
+        self._update = None
+        if status in (408, 481):
+            self._hang_up("refused", status, now)
+        elif status >= 300 or response is None:
+            reason = response.reason if response is not None else REASONS[status]
+            self._agent.events.append(UpdateFailed(self, status, reason))
+        else:
+            self._follow(response)
+            self._agent.events.append(UpdateAnswered(self, offer_of(response)))
+
+    def _follow(self, response: Response) -> None:
+        """Take the Contact of a 2xx as the new remote target, unless it cannot be used."""
+        assert self.dialog is not None
+        try:
+            self.dialog.refresh_target(response)
+        except RemoteProtocolError:
+            self._agent.counters.add("bad_contacts")
+
     def _acknowledge_reinvite(self, transaction: ClientTransaction, response: Response) -> None:
         assert self.dialog is not None
         datagram = transaction.acks.get(response.to.tag)
         if datagram is not None:
             self._agent.outbox.append(datagram)
             return
-        try:
-            self.dialog.refresh_target(response)
-        except RemoteProtocolError:
-            self._agent.counters.add("bad_contacts")
+        self._follow(response)
         self._agent.acknowledge(transaction, self.dialog, response.cseq.number, response.to.tag)

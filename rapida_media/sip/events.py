@@ -31,6 +31,8 @@ __all__ = [
     "ReinviteReceived",
     "Ringing",
     "Terminated",
+    "UpdateAnswered",
+    "UpdateFailed",
 ]
 
 
@@ -134,7 +136,8 @@ class ReinviteCanceled(Event):
 
 @dataclass(frozen=True, slots=True)
 class OfferReceived(Event):
-    """The peer offers a change outside of INVITE: answer_offer or reject_offer, at once."""
+    """The peer offers a change in an UPDATE or a PRACK: answer_offer or reject_offer, at once:
+    an UPDATE wants its answer "promptly", without asking anybody (RFC 3311 section 5.2)."""
 
     body: bytes
 
@@ -149,6 +152,21 @@ class ReinviteAnswered(Event):
 @dataclass(frozen=True, slots=True)
 class ReinviteFailed(Event):
     """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1)."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswered(Event):
+    """Our UPDATE was accepted; body answers the offer in it."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFailed(Event):
+    """Our UPDATE was refused; the session is as before (RFC 3311 section 5.1)."""
 
     status: int
     reason: str
