@@ -16,12 +16,16 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
 RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
+G722 = ["g722.c"]
+DTMF = ["dtmf.c"]
+L16 = ["l16.c"]
 RTP = ["rtp.c", "source.c"]
 STREAM = [
     *G711,
     *RESAMPLE,
     *DSP,
     *RTP,
+    *G722,
     "address.c",
     "frame_line.c",
     "ingress.c",
@@ -39,6 +43,9 @@ EXTENSIONS: dict[str, list[str]] = {
     "_g711": G711,
     "_resample": RESAMPLE,
     "_dsp": DSP,
+    "_g722": G722,
+    "_dtmf": DTMF,
+    "_l16": L16,
     "_rtp": RTP,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],

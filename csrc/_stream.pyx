@@ -31,7 +31,7 @@ cdef rm_encoding _encoding(name) except RM_NO_ENCODING:
     if isinstance(name, str):
         encoding = rm_encoding_named((<str>name).encode())
     if encoding == RM_NO_ENCODING:
-        raise LocalProtocolError(f"encoding: expected PCMU, PCMA or L16/16000, got {name!r}")
+        raise LocalProtocolError(f"encoding: expected PCMU, PCMA, G722 or L16/16000, got {name!r}")
     return encoding
 
 
@@ -216,7 +216,7 @@ cdef class MediaStream:
             datagrams.append((PyBytes_FromStringAndSize(<const char *>packet, size), remote))
 
     def next_send_time(self):
-        return self.core.sender.due
+        return rm_sender_next_time(&self.core.sender)
 
     @property
     def remote(self):

@@ -145,7 +145,7 @@ size_t rm_poller_tick(rm_poller *p, double now)
     size_t count = 0;
     for (uint32_t i = 0; i < p->capacity; i++) {
         rm_stream *stream = p->slots[i].stream;
-        if (stream == NULL || (stream->timeout > now && stream->sender.due > now))
+        if (stream == NULL || (stream->timeout > now && rm_sender_next_time(&stream->sender) > now))
             continue;
         rm_stream_handle_timeout(stream, now);
         send_due(&p->slots[i], now);

@@ -12,6 +12,8 @@ rm_encoding rm_encoding_named(const char *name)
         return RM_PCMU;
     if (strcmp(name, "PCMA") == 0)
         return RM_PCMA;
+    if (strcmp(name, "G722") == 0)
+        return RM_G722;
     return strcmp(name, "L16/16000") == 0 ? RM_L16_16000 : RM_NO_ENCODING;
 }
 
@@ -21,6 +23,7 @@ void rm_payload_decoder_use(rm_payload_decoder *decoder, rm_encoding encoding)
         return;
     decoder->encoding = encoding;
     rm_up2_reset(&decoder->up);
+    rm_g722_decoder_reset(&decoder->g722);
 }
 
 void rm_payload_encoder_use(rm_payload_encoder *encoder, rm_encoding encoding)
@@ -29,6 +32,7 @@ void rm_payload_encoder_use(rm_payload_encoder *encoder, rm_encoding encoding)
         return;
     encoder->encoding = encoding;
     rm_down2_reset(&encoder->down);
+    rm_g722_encoder_reset(&encoder->g722);
 }
 
 static uint16_t swap_bytes(uint16_t word) { return (uint16_t)(word << 8 | word >> 8); }
@@ -55,6 +59,10 @@ void rm_payload_decode(rm_payload_decoder *decoder, const uint8_t *payload, size
         copy_network_order(pcm, payload, payload_bytes / 2);
         return;
     }
+    if (decoder->encoding == RM_G722) {
+        rm_g722_decode(&decoder->g722, payload, pcm, payload_bytes);
+        return;
+    }
     int16_t narrow[CHUNK];
     for (size_t done = 0; done < payload_bytes; done += CHUNK) {
         size_t n = payload_bytes - done < CHUNK ? payload_bytes - done : CHUNK;
@@ -72,6 +80,10 @@ size_t rm_payload_encode(rm_payload_encoder *encoder, const int16_t *pcm, size_t
     if (encoder->encoding == RM_L16_16000) {
         copy_network_order(payload, pcm, n);
         return 2 * n;
+    }
+    if (encoder->encoding == RM_G722) {
+        rm_g722_encode(&encoder->g722, pcm, payload, n / 2);
+        return n / 2;
     }
     size_t written = 0;
     int16_t narrow[CHUNK];

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "g722.h"
 #include "resample.h"
 
 typedef enum rm_encoding {
@@ -15,11 +16,13 @@ typedef enum rm_encoding {
     RM_PCMU,      /* RFC 3551 section 4.5.14, 8 kHz */
     RM_PCMA,      /* the same, A-law */
     RM_L16_16000, /* section 4.5.11, network byte order */
+    RM_G722,      /* section 4.5.2: 16 kHz, though its RTP clock is 8 kHz */
 } rm_encoding;
 
-/* RM_NO_ENCODING when the name is none of "PCMU", "PCMA", "L16/16000". */
+/* RM_NO_ENCODING when the name is none of "PCMU", "PCMA", "L16/16000", "G722". */
 rm_encoding rm_encoding_named(const char *name);
 
+/* The RTP clock rate. */
 static inline uint32_t rm_encoding_rate_hz(rm_encoding encoding)
 {
     return encoding == RM_L16_16000 ? 16000 : 8000;
@@ -39,11 +42,13 @@ static inline size_t rm_payload_samples(rm_encoding encoding, size_t payload_byt
 typedef struct rm_payload_decoder {
     rm_encoding encoding;
     rm_up2 up;
+    rm_g722_decoder g722;
 } rm_payload_decoder;
 
 typedef struct rm_payload_encoder {
     rm_encoding encoding;
     rm_down2 down;
+    rm_g722_encoder g722;
 } rm_payload_encoder;
 
 /* Change the encoding; filter state survives only when it stays the same. */
@@ -54,7 +59,7 @@ void rm_payload_encoder_use(rm_payload_encoder *encoder, rm_encoding encoding);
 void rm_payload_decode(rm_payload_decoder *decoder, const uint8_t *payload, size_t payload_bytes,
                        int16_t *pcm);
 
-/* Returns the bytes written: n/2 for G.711 and even n, 2n for L16. No aliasing. */
+/* Returns the bytes written: n/2 for even n, 2n for L16. No aliasing. */
 size_t rm_payload_encode(rm_payload_encoder *encoder, const int16_t *pcm, size_t n,
                          uint8_t *payload);
 

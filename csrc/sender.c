@@ -9,7 +9,7 @@ enum {
     TICK_SAMPLES = 16000 / TICKS_PER_SECOND,
     CATCH_UP_TICKS = 10,
     /* After so many ticks of zeros the resampler holds nothing but zeros (its memory is 78 samples
-     * of 320), so a silent payload is a constant. */
+     * of 320), so a silent payload is a constant; but not of G.722, whose codes adapt. */
     FLUSHED_TICKS = 2,
 };
 
@@ -114,7 +114,7 @@ static size_t audio_packet(rm_sender *s, uint8_t *packet)
     uint8_t *payload = header(s, packet, s->payload_type, s->marker_next, s->timestamp);
     s->marker_next = false;
     s->silence_packets += n == 0;
-    size_t bytes = s->silent_ticks > FLUSHED_TICKS
+    size_t bytes = s->silent_ticks > FLUSHED_TICKS && s->encoder.encoding != RM_G722
                        ? silent_payload(s, payload)
                        : rm_payload_encode(&s->encoder, pcm, TICK_SAMPLES, payload);
     if (s->monitor != NULL)
@@ -162,7 +162,7 @@ static void skip_hopeless(rm_sender *s, double now)
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
 {
     skip_hopeless(s, now);
-    while (s->due <= now) {
+    while (rm_sender_next_time(s) <= now) {
         size_t bytes = run_tick(s, packet);
         pass_ticks(s, 1);
         s->late_ticks += s->due <= now;

@@ -4,6 +4,9 @@
  *   timestamp   moves by 20 ms of its clock at every tick, sent or not (RFC 3550 section 5.1)
  *   marker      on the first packet after ticks without one
  *   late        ticks are caught up, ten at most; the rest is skipped, in time but not in audio
+ *   held        a tick that finds nothing right after speech waits up to 15 ms for more, so that a
+ *               writer who keeps pace frame by frame is not cut by 20 ms of silence whenever one
+ *               frame comes a moment late; the next tick stays where it is
  *
  * Called by stream.c. */
 #ifndef RM_SENDER_H
@@ -15,6 +18,7 @@
 #include "rtp.h"
 #include "telephone_event.h"
 
+#define RM_HOLD_SECONDS 0.015
 enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 640 }; /* the largest we send */
 
 typedef struct rm_sender {
@@ -45,6 +49,19 @@ void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint3
                     uint32_t limit_samples);
 void rm_sender_free(rm_sender *s);
 void rm_sender_start(rm_sender *s, double now);
+
+/* Whether the tick that is due would interrupt speech that may only be late. */
+static inline bool rm_sender_may_hold(const rm_sender *s)
+{
+    return s->silent_ticks == 0 && s->packets > 0 && s->sending && !s->event.active &&
+           rm_playout_queued(&s->playout) == 0 && !rm_playout_has_cues(&s->playout);
+}
+
+/* When rm_sender_next will have something to do. */
+static inline double rm_sender_next_time(const rm_sender *s)
+{
+    return rm_sender_may_hold(s) ? s->due + RM_HOLD_SECONDS : s->due;
+}
 
 /* Write the next packet that is due; returns its size, or 0 when nothing more is due. */
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES]);

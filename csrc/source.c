@@ -156,6 +156,6 @@ rm_report rm_source_report(rm_source *s)
 
 uint32_t rm_rtp_clock(double seconds, uint32_t rate_hz)
 {
-    double units = fmod(floor(seconds * rate_hz), 4294967296.0);
+    double units = fmod(rint(seconds * rate_hz), 4294967296.0);
     return isfinite(units) ? (uint32_t)(int64_t)units : 0;
 }

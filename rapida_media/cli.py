@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from rapida_media.config import parse_listen
+from rapida_media.config import Listen, parse_listen
 from rapida_media.errors import RapidaError
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.serve import ServeOptions, serve
@@ -45,7 +45,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--config", type=Path, metavar="FILE", help="default: rapida.toml where it exists"
     )
-    command.add_argument("--sip", metavar="ADDR:PORT", help="listen here for SIP, UDP and TCP")
+    command.add_argument(
+        "--sip", type=_both_transports, metavar="ADDR:PORT", help="listen here, on UDP and TCP"
+    )
     command.add_argument(
         "--agent", metavar="SPEC", help="agent for calls no assistant matches (default: echo)"
     )
@@ -74,7 +76,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="hang up this long after the answer (default: when the file was played, or 10)",
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
-    command.add_argument("--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,l16")
+    command.add_argument(
+        "--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,g722,l16"
+    )
     command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
     command.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
@@ -86,6 +90,14 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.set_defaults(run=_call)
 
 
+def _both_transports(text: str) -> tuple[Listen, ...]:
+    try:
+        return tuple(parse_listen(f"{transport}:{text}") for transport in ("udp", "tcp"))
+    except ValueError:
+        message = f"expected ADDRESS:PORT such as 127.0.0.1:5060, got {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 86_400:
@@ -95,10 +107,9 @@ def _seconds(text: str) -> float:
 
 def _serve(options: argparse.Namespace) -> int:
     set_up_logging(options.log_format, options.log_level)
-    sip = None
-    if options.sip is not None:
-        sip = tuple(parse_listen(f"{transport}:{options.sip}") for transport in ("udp", "tcp"))
-    return asyncio.run(serve(ServeOptions(config=options.config, sip=sip, agent=options.agent)))
+    return asyncio.run(
+        serve(ServeOptions(config=options.config, sip=options.sip, agent=options.agent))
+    )
 
 
 def _call(options: argparse.Namespace) -> int:

@@ -232,9 +232,10 @@ class Call:
     async def answer(self) -> bool:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
         self._require_unanswered("answer")
-        self._answered_future = self._new_future()
         self._signalling.answer()
-        await self._answered_future
+        if self._hang_up is None:
+            self._answered_future = self._new_future()
+            await self._answered_future
         return self._hang_up is None
 
     async def reject(self, status: int = 603) -> None:

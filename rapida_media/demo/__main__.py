@@ -66,7 +66,7 @@ def facts_of(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("round trip", f"{report['round_trip_ms']:.1f} ms"),
         ("loss", f"{lost} of {received + lost} packets"),
         ("jitter", f"{report['jitter_ms']:.2f} ms"),
-        ("correlation", f"{report['correlation']:.4f}"),
+        ("correlation", f"{report['correlation']:.5f}"),
     ]
 
 

@@ -1,6 +1,7 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import (
     alaw_decode,
     alaw_decode_into,
@@ -13,6 +14,8 @@ from rapida_media.kernels._g711 import (
     ulaw_encode_into,
     ulaw_to_alaw,
 )
+from rapida_media.kernels._g722 import G722Decoder, G722Encoder
+from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
 from rapida_media.kernels._resample import Resampler
 from rapida_media.kernels._rtp import (
@@ -38,6 +41,9 @@ __all__ = [
     "DIGIT",
     "SILENCE",
     "TALKSPURT_START",
+    "DtmfDetector",
+    "G722Decoder",
+    "G722Encoder",
     "MediaPoller",
     "MediaStream",
     "PayloadDecoder",
@@ -58,6 +64,7 @@ __all__ = [
     "level_dbov",
     "mix",
     "parse_rtp",
+    "swap16",
     "ulaw_decode",
     "ulaw_decode_into",
     "ulaw_encode",

@@ -20,6 +20,7 @@ cdef extern from "payload.h" nogil:
         RM_PCMU
         RM_PCMA
         RM_L16_16000
+        RM_G722
 
     ctypedef struct rm_payload_decoder:
         rm_encoding encoding
@@ -108,7 +109,6 @@ cdef extern from "monitor.h" nogil:
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
-        double due
         int16_t event_payload_type
         rm_event_sender event
         rm_playout playout
@@ -122,6 +122,7 @@ cdef extern from "sender.h" nogil:
         rm_monitor *monitor
 
     void rm_sender_start(rm_sender *, double)
+    double rm_sender_next_time(const rm_sender *)
     size_t rm_sender_next(rm_sender *, double, uint8_t *)
     bint rm_sender_idle(const rm_sender *)
 

@@ -60,7 +60,8 @@ def read_wav(path: str | Path) -> bytes:
                 raise _unreadable(path, f"{frames / rate_hz:.0f} s of audio")
             pcm = source.readframes(frames)
     except (OSError, EOFError, wave.Error) as error:
-        raise _unreadable(path, str(error) or "a file cut short") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _unreadable(path, reason or "a file cut short") from error
     return _to_bus_rate(_to_mono(pcm, channels), rate_hz)
 
 

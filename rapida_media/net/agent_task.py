@@ -47,6 +47,10 @@ class AgentTask:
             if call.answered:
                 await call.drain()
                 await call.hang_up("agent_finished")
-        except Exception:
+        except (Exception, SystemExit, asyncio.CancelledError):
+            # An agent may call sys.exit, or await a task of its own that was cancelled. Only when
+            # this task itself was asked to end is cancellation not the agent's doing.
+            if self.task.cancelling():
+                raise
             log.exception("the agent failed", extra={"call_id": call.id})
             await call.hang_up("agent_error")

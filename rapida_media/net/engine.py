@@ -21,7 +21,7 @@ from rapida_media.call.call import CallInfo
 from rapida_media.call.callers import Callers
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
-from rapida_media.errors import NegotiationError, RapidaError, RemoteProtocolError
+from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
@@ -39,6 +39,7 @@ from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.user_agent import EndpointConfig
 from rapida_media.stats import Counters
 
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 # How often calls are looked over for lost media and for the maximum duration.
 SWEEP_S = 1.0
+# How long a call may stay unanswered: as long as a proxy waits (RFC 3261 section 16.6, Timer C).
+RING_S = 180.0
 # How long the BYEs of ``stop`` may take to be answered.
 STOP_S = 2.0
 
@@ -55,6 +58,7 @@ class Engine:
 
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    timers, ring_seconds: those of the SIP endpoint.
     """
 
     def __init__(
@@ -64,9 +68,12 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
+        timers: TimerValues = TimerValues(),
+        ring_seconds: float = RING_S,
     ) -> None:
         self.counters = Counters()
         self._config = config
+        self._timers, self._ring_seconds = timers, ring_seconds
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
         default = Assistant("", default_agent) if default_agent else None
@@ -82,6 +89,8 @@ class Engine:
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._calls: dict[InviteSession, SipCall] = {}
+        # Agents whose call is over: they may still store what they learnt.
+        self._agents_at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -95,22 +104,41 @@ class Engine:
     def active_calls(self) -> int:
         return len(self._calls)
 
+    def figures(self) -> dict[str, int]:
+        """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
+        but for the connections that peers keep open."""
+        return {
+            "calls": len(self._calls),
+            "agents_at_work": len(self._agents_at_work),
+            "sessions": len(self._endpoint.sessions),
+            "transactions": self._endpoint.transaction_count,
+            "timers": self._endpoint.timer_count,
+            "connections": self._transport.connection_count,
+            "ports_in_use": self.media.ports.in_use,
+        }
+
     async def start(self) -> None:
-        """Bind all listeners; OSError when one cannot be had."""
+        """Bind all listeners; ConfigError when one cannot be had."""
         await self._resolve_trunks()
-        try:
-            for listen in self._config.sip.listen:
+        for listen in self._config.sip.listen:
+            try:
                 await self._transport.listen(listen)
-        except OSError:
-            await self._transport.close()
-            raise
+            except OSError as error:
+                await self._transport.close()
+                reason = error.strerror or error
+                raise ConfigError(f"[sip] listen: {listen}: {reason}") from None
         hosts = {address.host for address in self.sip_addresses}
         rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
         first, last = self._config.rtp.ports
         ports = MediaPorts(rtp_host, first, last, self._ids)
         self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
         self._endpoint = SipEndpoint(
-            EndpointConfig(contacts=self._contacts(), admission=self._admit),
+            EndpointConfig(
+                contacts=self._contacts(),
+                timers=self._timers,
+                ring_seconds=self._ring_seconds,
+                admission=self._admit,
+            ),
             self._ids,
             self.counters,
         )
@@ -128,7 +156,7 @@ class Engine:
             self._callers.resolved(str(address[0]) for *_, address in found)
 
     async def drain(self) -> None:
-        """Take no more calls; returns when the last one has ended."""
+        """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
         await self._idle.wait()
 
@@ -141,6 +169,9 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()
+        for call in list(self._calls.values()):
+            # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
+            call.abandon("engine_stopping")
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()
@@ -274,7 +305,17 @@ class Engine:
                 f" ({ended.code})" if ended.code else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
-        if not self._calls:
+        if (agent := call.agent_at_work) is not None:
+            self._agents_at_work.add(agent)
+            agent.add_done_callback(self._agent_ended)
+        self._set_if_idle()
+
+    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
+        self._agents_at_work.discard(agent)
+        self._set_if_idle()
+
+    def _set_if_idle(self) -> None:
+        if not self._calls and not self._agents_at_work:
             self._idle.set()
 
     def drain_signalling(self, now: float) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rapida_media.config import Config, Listen, load_config
-from rapida_media.errors import ConfigError
 from rapida_media.net.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -36,10 +35,7 @@ async def serve(options: ServeOptions) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signals.put_nowait, number)
-    try:
-        await engine.start()
-    except OSError as error:
-        raise ConfigError(f"[sip] listen: {error.strerror or error}") from None
+    await engine.start()
     # What exists now lives as long as the process: keep it out of every garbage collection.
     gc.collect()
     gc.freeze()

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
 NOT_ACCEPTABLE_HERE = 488
 TEMPORARILY_UNAVAILABLE = 480
+REQUEST_TERMINATED = 487
 
 # What an unanswered outbound call is called, by its final status; all else is "rejected".
 FAILURES = {
@@ -84,6 +85,7 @@ class SipCall:
         self._early_answer = b""
         self._hang_up_reason: str | None = None
         self._held = False
+        self._silent = False
         self._seen_packets = 0
         self._seen_at = 0.0
         self.session: IncomingSession | OutgoingSession
@@ -116,7 +118,8 @@ class SipCall:
     def _configure(self, audio: NegotiatedAudio) -> None:
         self._channel.leg.configure(audio)
         # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.receiving
+        held = not audio.sending
+        self._silent = held or not audio.receiving
         if held != self._held:
             self._held = held
             self.call.hold_changed(held)
@@ -147,7 +150,6 @@ class SipCall:
             self._shell.media.start(self._channel, now)
 
     def reject(self, status: int) -> None:
-        self._hang_up_reason = "rejected"
         self._act(lambda now: self._incoming.reject(status, now))
         self._finish("rejected", status)
 
@@ -163,6 +165,16 @@ class SipCall:
         self._hang_up_reason = reason
         self._act(self._end_session)
 
+    def abandon(self, reason: str) -> None:
+        """End the call on our side alone: there is no time left to tell the far end."""
+        self._finish(reason, None)
+
+    @property
+    def agent_at_work(self) -> asyncio.Task[None] | None:
+        """The agent's task until it is done, which may be after the call is."""
+        agent = self._agent_task
+        return None if agent is None or agent.task.done() else agent.task
+
     @property
     def _incoming(self) -> IncomingSession:
         """The session of a call to us; LocalProtocolError where we are the caller."""
@@ -175,7 +187,10 @@ class SipCall:
         if session.state in (ACCEPTED, CONFIRMED):
             session.bye(now)
         elif isinstance(session, OutgoingSession):
+            # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
+            # session waits for that, and hangs up should a 200 win; the call is over at once.
             session.cancel(now)
+            self._finish(self._hang_up_reason or "canceled", REQUEST_TERMINATED)
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
             self._finish(self._hang_up_reason or "rejected", TEMPORARILY_UNAVAILABLE)
@@ -210,7 +225,8 @@ class SipCall:
             case events.ReinviteCanceled():
                 self._withdraw_offer()
             case events.Canceled(reason=reason):
-                self._finish(self._hang_up_reason or CANCELED.get(reason, "canceled"), 487)
+                end = self._hang_up_reason or CANCELED.get(reason, "canceled")
+                self._finish(end, REQUEST_TERMINATED)
             case events.Failed(status=status):
                 self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
             case events.Terminated(reason=reason, code=code):
@@ -280,13 +296,13 @@ class SipCall:
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long.
 
-        A call that one side holds is silent on purpose.
+        A call that one side holds, or whose far end only listens, is silent on purpose.
         """
         answered = self.milestones.get("answered")
         if answered is None:
             return
         received = self._channel.leg.stream.packets_received
-        if received != self._seen_packets or self._held:
+        if received != self._seen_packets or self._silent:
             self._seen_packets, self._seen_at = received, now
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")

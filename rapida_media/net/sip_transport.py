@@ -61,6 +61,10 @@ class SipTransport:
         """What is listened on, with the ports the system really gave."""
         return [*self._udp, *self._servers]
 
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
     async def listen(self, listen: Listen) -> Address:
         """Open one listener; OSError when the address cannot be had."""
         if listen.transport == "udp":

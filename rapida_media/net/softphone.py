@@ -13,11 +13,13 @@ from rapida_media.agents.events import Digit
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
-from rapida_media.errors import LocalProtocolError
+from rapida_media.errors import ConfigError
 from rapida_media.media.align import measure_echo
+from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target
+from rapida_media.sdp.codec import SUPPORTED
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
 LISTEN_S = 10.0
@@ -86,15 +88,19 @@ def _ms(value: float | None) -> str:
 
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
+    speech = read_wav(options.play) if options.play else b""
+    if options.record and not options.record.parent.is_dir():
+        raise ConfigError(f"--record: there is no directory {options.record.parent}")
     target = await resolve_target(options.uri, options.transport)
     engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
     await engine.start()
     try:
         with tempfile.TemporaryDirectory() as scratch:
             path = options.record or Path(scratch) / "call.wav"
-            phone = Softphone(options, path)
+            phone = Softphone(options, speech, path)
             call = engine.dial(target, phone.run, codecs=_codecs(options))
             await _wait_for_end(call, options.timeout_s)
+            await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
             _measure(report, phone, path)
     finally:
@@ -110,20 +116,21 @@ def _config(options: CallOptions, target: Target) -> Config:
 
 
 def _codecs(options: CallOptions) -> tuple[str, ...] | None:
-    names = {"PCMU": "PCMU", "PCMA": "PCMA", "L16": "L16/16000", "L16/16000": "L16/16000"}
+    names = {name: name for name in SUPPORTED} | {"L16": "L16/16000"}
     if options.codecs is None:
         return None
     wanted = [each.strip().upper() for each in options.codecs]
     if unknown := [each for each in wanted if each not in names]:
-        raise LocalProtocolError(f"--codec: {unknown[0]!r} is unknown; known are pcmu, pcma, l16")
+        raise ConfigError(f"--codec: {unknown[0]!r} is unknown; known are pcmu, pcma, g722, l16")
     return tuple(names[each] for each in wanted)
 
 
 class Softphone:
     """The agent on our side of the call."""
 
-    def __init__(self, options: CallOptions, path: Path) -> None:
+    def __init__(self, options: CallOptions, speech: bytes, path: Path) -> None:
         self._options = options
+        self._speech = speech
         self._path = path
         self.recording: Recording | None = None
         self.digits: list[str] = []
@@ -154,8 +161,9 @@ class Softphone:
         """Do what was asked for; returns when the call may end, never with --duration."""
         if self._options.dtmf:
             await call.send_digits(self._options.dtmf)
-        if self._options.play:
-            await call.play_file(self._options.play)
+        if self._speech:
+            call.write(self._speech)
+            await call.drain()
         elif not self._options.dtmf:
             await asyncio.sleep(LISTEN_S)
         await asyncio.sleep(TAIL_S)

@@ -20,7 +20,7 @@ SIP = ProviderSpec(
     name="sip",
     inbound=True,
     outbound=True,
-    audio="RTP: PCMU, PCMA, L16/16000",
+    audio="RTP: PCMU, PCMA, G722, L16/16000",
     digits="RFC 4733, both directions",
 )
 

@@ -57,16 +57,17 @@ class Codec:
 
 
 # Encodings that exist at 8000 Hz only, named without their rate.
-_SINGLE_RATE = {"PCMU", "PCMA"}
+_SINGLE_RATE = {"PCMU", "PCMA", "G722"}
 
 # What the engine can send and receive, by configured name; the payload type is the one offered
 # when there is a static one. RFC 3551 assigns L16 static numbers at 44.1 kHz only.
 SUPPORTED: dict[str, tuple[str, int, int | None]] = {
     "PCMU": ("PCMU", 8000, 0),
     "PCMA": ("PCMA", 8000, 8),
+    "G722": ("G722", 8000, 9),
     "L16/16000": ("L16", 16000, None),
 }
-DEFAULT_CODECS = ("PCMU", "PCMA", "L16/16000")
+DEFAULT_CODECS = ("PCMU", "PCMA", "G722", "L16/16000")
 
 # RFC 3551 section 6, table 4: encoding, clock rate, channels of the static audio numbers.
 STATIC_PAYLOAD_TYPES: dict[int, tuple[str, int, int]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rapida_media.demo.engine import HOST
 
-from .audio import Samples, clipped_to_speech, match, read_wav
+from .audio import Sound, read_wav
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -65,29 +65,15 @@ class Phone:
             rest, _ = phone.communicate(timeout=10)
         return "".join(lines) + rest
 
-    def said(self) -> tuple[int, Samples]:
-        """Give (rate in Hz, samples) of what it sent."""
+    def said(self) -> Sound:
+        """Give what it sent."""
         return self._dump("enc")
 
-    def heard(self) -> tuple[int, Samples]:
-        """Give (rate in Hz, samples) of what it decoded."""
+    def heard(self) -> Sound:
+        """Give what it decoded."""
         return self._dump("dec")
 
-    def _dump(self, direction: str) -> tuple[int, Samples]:
+    def _dump(self, direction: str) -> Sound:
         (file,) = self.directory.glob(f"dump-*-{direction}.wav")
-        rate_hz, (samples,) = read_wav(file)
-        return rate_hz, samples
-
-
-def likeness(speech: Path, rate_hz: int, samples: Samples) -> float:
-    """Give the correlation of the words of a speech file with the samples that contain them.
-
-    The samples have the file's rate or a whole multiple of it; of the multiple every n-th sample
-    is compared, which is exact enough for speech that was limited to the telephone band before.
-    """
-    speech_rate_hz, (said,) = read_wav(speech)
-    step = rate_hz // speech_rate_hz
-    assert rate_hz == step * speech_rate_hz
-    words = clipped_to_speech(said)
-    assert len(samples[::step]) >= len(words), "shorter than the words"
-    return max(match(words, samples[at::step], speech_rate_hz).correlation for at in range(step))
+        (sound,) = read_wav(file)
+        return sound

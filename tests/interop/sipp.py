@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import signal
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ MUST_BE_ZERO = (
     "Retransmissions(C)",
     "FatalErrors(C)",
 )
+LINK_HEADER_BYTES, UDP_HEADER_BYTES, RTP_HEADER_BYTES = 14, 8, 12
 ECHOED = re.compile(r"(\d+) Total echo RTP pckts 1st stream")
 
 
@@ -40,7 +42,7 @@ class Sipp:
     """One sipp process in its own directory, ended by its own pid."""
 
     def __init__(self, program: str, directory: Path, scenario: str, *options: str) -> None:
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         self.directory = directory
         self.sip_port = free_port()
         self.media_port = free_port()
@@ -103,3 +105,17 @@ class Sipp:
 
     def _output(self) -> str:
         return (self.directory / "stdout.log").read_text(errors="replace")
+
+
+def payloads_of(capture: Path) -> bytes:
+    """Join the RTP payloads of a packet capture of one plain stream (Ethernet, IPv4, UDP)."""
+    data = capture.read_bytes()
+    payloads, at = [], 24
+    while at < len(data):
+        (length,) = struct.unpack_from("<8xI", data, at)
+        packet = data[at + 16 : at + 16 + length]
+        ip_header_bytes = 4 * (packet[LINK_HEADER_BYTES] & 15)
+        skipped = LINK_HEADER_BYTES + ip_header_bytes + UDP_HEADER_BYTES + RTP_HEADER_BYTES
+        payloads.append(packet[skipped:])
+        at += 16 + length
+    return b"".join(payloads)

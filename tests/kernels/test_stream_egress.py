@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rtp_peer import HOST, Peer, configure, constant, make_stream
+from rtp_peer import FRAME, HOST, Peer, configure, constant, make_stream
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.kernels import MediaStream, PayloadEncoder, RtpPacket, parse_rtp
+from rapida_media.kernels import MediaStream, PayloadDecoder, PayloadEncoder, RtpPacket, parse_rtp
 
 ZERO = b"\xff" * 160  # μ-law
 
@@ -285,3 +286,57 @@ def test_half_a_sample_is_refused() -> None:
 def test_a_stream_with_impossible_limits_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError):
         make_stream(**options)
+
+
+def played(packets: list[RtpPacket]) -> list[bool]:
+    """For each L16 packet, whether it carries sound."""
+    return [any(packet.payload) for packet in packets]
+
+
+@pytest.mark.parametrize("late_ms", [0.5, 4.9, 14.0])
+def test_a_writer_that_keeps_pace_is_not_cut_by_silence_when_a_frame_comes_late(
+    late_ms: float,
+) -> None:
+    peer = sender(send_encoding="L16/16000", send_payload_type=96)
+    start, packets = peer.now, []
+    peer.stream.write(constant(2000, FRAME))
+    packets += due(peer)
+    for frame in range(1, 20):
+        # Every other frame comes just in time, the others after their tick.
+        late = late_ms / 1000 if frame % 2 else -0.001
+        for now in sorted((start + frame * 0.020, start + frame * 0.020 + late)):
+            peer.now = now
+            if now == start + frame * 0.020 + late:
+                peer.stream.write(constant(2000, FRAME))
+            packets += due(peer)
+    assert len(packets) == 20
+    assert all(played(packets))
+    assert [p.timestamp for p in packets] == [
+        (packets[0].timestamp + FRAME * index) % 2**32 for index in range(20)
+    ]
+
+
+def test_a_tick_is_held_no_longer_than_fifteen_milliseconds_and_the_next_keeps_its_place() -> None:
+    peer = sender(send_encoding="L16/16000", send_payload_type=96)
+    start = peer.now
+    peer.stream.write(constant(2000, FRAME))
+    assert played(due(peer)) == [True]
+    peer.now = start + 0.0349
+    assert due(peer) == []
+    peer.now = peer.stream.next_send_time()
+    assert peer.now == pytest.approx(start + 0.035)
+    assert played(due(peer)) == [False]
+    assert peer.stream.next_send_time() == pytest.approx(start + 0.040)
+    assert peer.stream.statistics()["late_ticks"] == 0
+
+
+def test_a_pause_in_g722_is_coded_silence_not_a_constant() -> None:
+    peer = sender(send_encoding="G722", send_payload_type=9)
+    decoder = PayloadDecoder("G722")
+    peer.stream.write(constant(3000, 5 * FRAME))
+    packets = tick(peer, 50)
+    assert [p.timestamp for p in packets[:3]] == [2**32 - 320, 2**32 - 160, 0]
+    assert {len(p.payload) for p in packets} == {160}
+    heard = array("h", b"".join(decoder.decode(p.payload) for p in packets))
+    assert max(heard[: 5 * FRAME]) > 2500
+    assert max(map(abs, heard[20 * FRAME :])) < 20

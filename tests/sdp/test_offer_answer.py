@@ -26,6 +26,7 @@ class FixedIds:
 OURS = LocalMedia("192.0.2.2", 5000)
 PCMU = Codec("PCMU", 8000, 1, 0)
 PCMA = Codec("PCMA", 8000, 1, 8)
+G722 = Codec("G722", 8000, 1, 9)
 
 
 def session() -> OfferAnswer:
@@ -129,9 +130,10 @@ def test_our_first_offer_reads_as_written() -> None:
         b"s=-\r\n"
         b"c=IN IP4 192.0.2.2\r\n"
         b"t=0 0\r\n"
-        b"m=audio 5000 RTP/AVP 0 8 96 101 97\r\n"
+        b"m=audio 5000 RTP/AVP 0 8 9 96 101 97\r\n"
         b"a=rtpmap:0 PCMU/8000\r\n"
         b"a=rtpmap:8 PCMA/8000\r\n"
+        b"a=rtpmap:9 G722/8000\r\n"
         b"a=rtpmap:96 L16/16000\r\n"
         b"a=rtpmap:101 telephone-event/8000\r\n"
         b"a=fmtp:101 0-16\r\n"
@@ -161,7 +163,7 @@ def test_an_answer_sends_by_the_peers_numbers_and_receives_by_ours() -> None:
 
 def test_a_static_number_without_rtpmap_means_what_rfc_3551_says() -> None:
     _, audio = session().receive_offer(body("m=audio 4000 RTP/AVP 9 8 0"), OURS)
-    assert audio.receive == (PCMA, PCMU)
+    assert audio.receive == (G722, PCMA, PCMU)
 
 
 def test_a_static_number_means_what_its_rtpmap_says() -> None:
@@ -332,7 +334,7 @@ def test_our_next_offer_keeps_the_lines_and_the_numbers_of_the_session() -> None
         OURS,
     )
     offer = ours.make_offer(OURS)
-    assert media_lines(offer) == ["m=video 0 RTP/AVP 31", "m=audio 5000 RTP/AVP 0 8 97 101 98"]
+    assert media_lines(offer) == ["m=video 0 RTP/AVP 31", "m=audio 5000 RTP/AVP 0 8 9 97 101 98"]
     assert b"a=rtpmap:97 L16/16000\r\n" in offer
     assert parse_sdp(offer).origin.version == "2"
     ours.withdraw_offer()
@@ -345,14 +347,14 @@ def test_a_peer_that_uses_every_dynamic_number_leaves_us_able_to_offer() -> None
     maps = [f"a=rtpmap:{number} X{number}/8000" for number in numbers]
     line = "m=audio 4000 RTP/AVP 0 " + " ".join(map(str, numbers))
     ours.receive_offer(body(line, *maps), OURS)
-    assert media_lines(ours.make_offer(OURS)) == ["m=audio 5000 RTP/AVP 0 8 96 101 97"]
+    assert media_lines(ours.make_offer(OURS)) == ["m=audio 5000 RTP/AVP 0 8 9 96 101 97"]
 
 
 def test_a_static_number_the_peer_gave_away_is_not_offered_twice() -> None:
     ours = session()
     offer = body("m=audio 4000 RTP/AVP 8 0", "a=rtpmap:0 telephone-event/8000")
     ours.receive_offer(offer, OURS)
-    assert media_lines(ours.make_offer(OURS)) == ["m=audio 5000 RTP/AVP 0 8 96 101 97"]
+    assert media_lines(ours.make_offer(OURS)) == ["m=audio 5000 RTP/AVP 0 8 9 96 101 97"]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +397,7 @@ def test_misuse_is_refused_before_anything_changes() -> None:
         {"port": 0},
         {"port": 65536},
         {"codecs": ()},
-        {"codecs": ("G722",)},
+        {"codecs": ("G729",)},
         {"ptime_ms": 0},
         {"direction": "both"},
     ],

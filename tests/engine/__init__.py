@@ -1,0 +1,1 @@
+"""The running engine over real loopback sockets."""

@@ -1,0 +1,114 @@
+"""Hold by re-INVITE (RFC 3264 section 8.4): answered, RTP really stops, the agent is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rapida_media.agents.events import Audio, Hold
+from rapida_media.call.call import Call
+
+from .conftest import AgentNamer, Bench
+from .phone import PhoneCall
+from .rtp import PACKET_S, speech
+from .waiting import eventually
+
+QUIET_S = 0.3
+
+
+async def hold(call: PhoneCall, way: str) -> str:
+    """Hold the call; gives the direction of the answer."""
+    if way == "0.0.0.0":
+        sdp = call.sdp(address=way, version=2)
+    else:
+        sdp = call.sdp(way, version=2)
+    answer = (await call.reinvite(sdp)).body.decode()
+    return next(line[2:] for line in answer.split("\r\n") if line in DIRECTIONS)
+
+
+DIRECTIONS = {"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"}
+
+
+async def packets_come(call: PhoneCall) -> bool:
+    """Tell whether any RTP arrives during fifteen packet times."""
+    await asyncio.sleep(2 * PACKET_S)  # what was under way
+    before = len(call.rtp.heard)
+    await asyncio.sleep(QUIET_S)
+    return len(call.rtp.heard) > before
+
+
+@pytest.mark.parametrize(
+    ("way", "answered"),
+    [("sendonly", "recvonly"), ("inactive", "inactive"), ("0.0.0.0", "recvonly")],
+)
+async def test_a_held_call_falls_silent_until_it_is_taken_back(
+    bench: Bench, agent_named: AgentNamer, way: str, answered: str
+) -> None:
+    holds: list[bool] = []
+    heard_while_held = 0
+
+    async def agent(call: Call) -> None:
+        nonlocal heard_while_held
+        async for event in call:
+            match event:
+                case Hold(held):
+                    holds.append(held)
+                case Audio():
+                    heard_while_held += bool(holds and holds[-1])
+                    call.write(event.pcm)
+
+    await bench.start(agent=agent_named(agent))
+    call = await (await bench.phone()).call()
+    await eventually(lambda: call.rtp.heard)
+
+    assert await hold(call, way) == answered
+    await eventually(lambda: holds == [True])
+    assert not await packets_come(call)
+    await call.rtp.say(speech(0.1))
+    if answered == "recvonly":
+        await eventually(lambda: heard_while_held >= 4)  # music on hold is heard
+    else:
+        assert heard_while_held == 0
+
+    answer = await call.reinvite(call.sdp(version=3))
+    assert b"a=sendrecv" in answer.body
+    await eventually(lambda: holds == [True, False])
+    said = speech(0.8)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    assert await call.bye() == 200
+
+
+async def test_a_held_call_is_not_taken_for_a_dead_one(bench: Bench) -> None:
+    await bench.start(
+        '[sip]\nlisten = ["udp:127.0.0.1:0"]\n'
+        '[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n'
+    )
+    phone = await bench.phone()
+    held, listening, dead = await phone.call(), await phone.call(), await phone.call()
+    await held.reinvite(held.sdp("sendonly", version=2))
+    await listening.reinvite(listening.sdp("recvonly", version=2))
+    await dead.hung_up()
+    assert bench.logged("ended: media_timeout")
+    assert not held.requests("BYE")
+    assert not listening.requests("BYE")
+    assert await held.bye() == await listening.bye() == 200
+
+
+async def test_a_hold_that_asks_for_the_impossible_leaves_the_call_as_it_was(bench: Bench) -> None:
+    await bench.start()
+    call = await (await bench.phone()).call()
+    call.send_invite(call.sdp("inactive", version=2).replace("RTP/AVP 0 101", "RTP/AVP 18"))
+    assert await refused(call) == 488
+    said = speech(0.8)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    assert await call.bye() == 200
+
+
+async def refused(call: PhoneCall) -> int:
+    tag = call.to_tag
+    status = await call.final()
+    call.to_tag = tag
+    return status
