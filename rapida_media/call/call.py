@@ -37,6 +37,7 @@ class Signalling(Protocol):
     def answer(self) -> None: ...
     def reject(self, status: int) -> None: ...
     def redirect(self, uri: str) -> None: ...
+    def hold(self, held: bool, done: Callable[[bool], None]) -> None: ...
     def hang_up(self, reason: str) -> None: ...
 
 
@@ -81,6 +82,7 @@ class Call:
         self._hang_up_delivered = False
         self.answered = False
         self._answered_future: Future | None = None
+        self._outcomes: list[Future] = []  # of verbs under way
         leg.connect(self._digit_received, self._mark_reached)
         leg.received.subscribe(self._frame_received)
 
@@ -250,6 +252,34 @@ class Call:
         self._require_unanswered("redirect")
         self._signalling.redirect(uri)
 
+    async def hold(self) -> bool:
+        """Put the far end on hold: it still hears what is written and is heard no more.
+
+        True when it agreed, False when it refused or the call ended.
+        """
+        return await self._hold(True)
+
+    async def resume(self) -> bool:
+        """Take the far end back from hold; True when it agreed."""
+        return await self._hold(False)
+
+    async def _hold(self, held: bool) -> bool:
+        self._require_answered("hold" if held else "resume")
+        outcome = self._outcome()
+        self._signalling.hold(held, lambda agreed: _resolve(outcome, agreed))
+        return bool(await outcome)
+
+    def _require_answered(self, verb: str) -> None:
+        if not self.answered or self._hang_up is not None:
+            state = "ended" if self._hang_up is not None else "not answered"
+            raise LocalProtocolError(f"cannot {verb}: the call is {state}")
+
+    def _outcome(self) -> Future:
+        """Make a future that the end of the call resolves with None."""
+        self._outcomes = [each for each in self._outcomes if not each.done()]
+        self._outcomes.append(self._new_future())
+        return self._outcomes[-1]
+
     async def hang_up(self, reason: str = "agent_hangup") -> None:
         """End the call now; ``drain`` first when a goodbye must be heard."""
         if self._hang_up is None:
@@ -275,11 +305,13 @@ class Call:
         for mark_id in list(self._marks):
             self._mark_reached(mark_id, False)
         self._resolve_answer()
+        for outcome in self._outcomes:
+            _resolve(outcome, None)
         self._wake()
 
     def _resolve_answer(self) -> None:
-        if self._answered_future is not None and not self._answered_future.done():
-            self._answered_future.set_result(None)
+        if self._answered_future is not None:
+            _resolve(self._answered_future, None)
 
     # -- recording ---------------------------------------------------------------------------
 
@@ -292,3 +324,8 @@ class Call:
             raise LocalProtocolError("the call is being recorded already")
         self._recording = Recording(self.leg, path)
         return self._recording
+
+
+def _resolve(future: Future, result: Any) -> None:
+    if not future.done():
+        future.set_result(result)

@@ -19,6 +19,7 @@ from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import CallInfo
 from rapida_media.call.callers import Callers
+from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
@@ -27,7 +28,7 @@ from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
-from rapida_media.net.sip_call import NOT_ACCEPTABLE_HERE, SipCall
+from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
@@ -198,7 +199,7 @@ class Engine:
             target=target.uri,
             destination=target.address,
             from_uri=caller,
-            body=call.offer(),
+            body=call.negotiation.offer(),
             now=now,
         )
         self._admission.active += 1
@@ -268,20 +269,19 @@ class Engine:
         *,
         agent_answers: bool,
     ) -> SipCall:
-        negotiation = OfferAnswer(self._ids)
         return SipCall(
             self,
             self._loop,
             info=info,
             channel=channel,
-            negotiation=negotiation,
+            offers=OfferAnswer(self._ids),
             local=local,
             agent=agent,
             agent_answers=agent_answers,
         )
 
     def _register(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
-        call.session = session
+        call.begin(session)
         self._calls[session] = call
         self._idle.clear()
         log.info(

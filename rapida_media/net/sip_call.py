@@ -14,10 +14,11 @@ from typing import Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.negotiation import Negotiation
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.media import MediaChannel, MediaShell
-from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
+from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED
@@ -25,8 +26,6 @@ from rapida_media.sip.outgoing_session import OutgoingSession
 
 log = logging.getLogger(__name__)
 
-# RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
-NOT_ACCEPTABLE_HERE = 488
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
 
@@ -68,7 +67,7 @@ class SipCall:
         *,
         info: CallInfo,
         channel: MediaChannel,
-        negotiation: OfferAnswer,
+        offers: OfferAnswer,
         local: LocalMedia,
         agent: Agent,
         agent_answers: bool = False,
@@ -76,20 +75,15 @@ class SipCall:
         self._shell = shell
         self._loop = loop
         self._channel = channel
-        self._negotiation = negotiation
-        self._local = local
         self._agent = agent
         self._agent_answers = agent_answers
         self._agent_task: AgentTask | None = None
-        self._description = b""
-        self._early_answer = b""
         self._hang_up_reason: str | None = None
-        self._held = False
-        self._silent = False
         self._seen_packets = 0
         self._seen_at = 0.0
         self.session: IncomingSession | OutgoingSession
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
         self.finished: asyncio.Future[None] = loop.create_future()
         self.milestones: dict[str, float] = {"initiated": clock.monotonic()}
 
@@ -98,31 +92,17 @@ class SipCall:
     def take(self, offer: bytes) -> None:
         """Take an incoming INVITE: negotiate its offer, then answer it or start who decides.
 
-        An INVITE without an offer gets ours with the 200 (RFC 3261 section 13.2.1). Raises
-        NegotiationError or RemoteProtocolError when the offer cannot be answered.
+        Raises NegotiationError or RemoteProtocolError when the offer cannot be answered.
         """
-        if offer:
-            self._description, audio = self._negotiation.receive_offer(offer, self._local)
-            self._configure(audio)
-        else:
-            self._description = self._negotiation.make_offer(self._local)
+        self.negotiation.take(offer)
         if self._agent_answers:
             self._start_agent()
         else:
             self.answer()
 
-    def offer(self) -> bytes:
-        """Make the offer of an outbound call."""
-        return self._negotiation.make_offer(self._local)
-
-    def _configure(self, audio: NegotiatedAudio) -> None:
-        self._channel.leg.configure(audio)
-        # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.sending
-        self._silent = held or not audio.receiving
-        if held != self._held:
-            self._held = held
-            self.call.hold_changed(held)
+    def begin(self, session: IncomingSession | OutgoingSession) -> None:
+        """Name the INVITE session that carries the call."""
+        self.session = self.negotiation.session = session
 
     def _start_agent(self) -> None:
         if self._agent_task is None:
@@ -138,14 +118,14 @@ class SipCall:
 
     def ring(self) -> None:
         session = self._incoming
-        body = self._description if session.early_offer_required else b""
+        body = self.negotiation.description if session.early_offer_required else b""
         self._act(lambda now: session.ring(now, body))
 
     def answer(self) -> None:
-        self._act(lambda now: self._incoming.accept(self._description, now))
+        self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
         self.milestones["answered"] = now
-        if not self._negotiation.awaiting_answer and not self.finished.done():
+        if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
 
@@ -157,6 +137,9 @@ class SipCall:
         contact = [("Contact", f"<{uri}>")]
         self._act(lambda now: self._incoming.reject(302, now, headers=contact))
         self._finish("redirected", 302)
+
+    def hold(self, held: bool, done: Callable[[bool], None]) -> None:
+        self._act(lambda now: self.negotiation.hold(held, done, now))
 
     def hang_up(self, reason: str) -> None:
         """BYE, CANCEL or a refusal, as the state of the session wants it."""
@@ -214,16 +197,6 @@ class SipCall:
                 self._answered(body, now)
             case events.Confirmed(body=body):
                 self._answered(body, now)
-            case events.EarlyAnswer(body=body):
-                self._accept_answer(body, now)
-            case events.ReinviteReceived(body=body):
-                self._change(body, self.session.answer_reinvite, self.session.reject_reinvite, now)
-            case events.OfferReceived(body=body):
-                self._change(body, self.session.answer_offer, self.session.reject_offer, now)
-            case events.ReinviteConfirmed(body=body):
-                self._accept_answer(body, now)
-            case events.ReinviteCanceled():
-                self._withdraw_offer()
             case events.Canceled(reason=reason):
                 end = self._hang_up_reason or CANCELED.get(reason, "canceled")
                 self._finish(end, REQUEST_TERMINATED)
@@ -231,67 +204,56 @@ class SipCall:
                 self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
             case events.Terminated(reason=reason, code=code):
                 self._finish(self._hang_up_reason or reason, code)
+            case _:
+                self._handle_change(event, now)
+                if not self.finished.done():
+                    self.negotiation.go_on(now)
+
+    def _handle_change(self, event: events.Event, now: float) -> None:
+        """Follow an offer or an answer within the call."""
+        negotiation, session = self.negotiation, self.session
+        match event:
+            case events.EarlyAnswer(body=body) | events.ReinviteConfirmed(body=body):
+                self._accept_answer(negotiation.receive_answer, body, now)
+            case events.ReinviteReceived(body=body):
+                negotiation.answer_change(
+                    body, session.answer_reinvite, session.reject_reinvite, now
+                )
+            case events.OfferReceived(body=body):
+                negotiation.answer_change(body, session.answer_offer, session.reject_offer, now)
+            case events.ReinviteCanceled():
+                negotiation.withdraw_offer()
+            case events.ReinviteAnswered(body=body):
+                self._accept_answer(
+                    lambda answer: negotiation.change_answered(answer, now), body, now
+                )
+            case events.ReinviteFailed(again=again):
+                negotiation.change_refused(again)
+            case events.OfferDue():
+                negotiation.offer_again(now)
 
     def _hear_early_media(self, body: bytes, now: float) -> None:
-        """Let media flow as a provisional response says; the final answer may say otherwise."""
         try:
-            audio = self._negotiation.preview_answer(body)
+            self.negotiation.hear_early(body)
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("unusable early media: %s", error, extra={"call_id": self.call.id})
-            return
-        self._early_answer = body
-        self._configure(audio)
-        self._shell.media.start(self._channel, now)
+        else:
+            self._shell.media.start(self._channel, now)
 
     def _answered(self, body: bytes, now: float) -> None:
-        if self._accept_answer(body, now):
+        if self._accept_answer(self.negotiation.receive_answer, body, now):
             self._established(now)
 
-    def _accept_answer(self, body: bytes, now: float) -> bool:
-        """Take the answer to our offer, if one waits; without a usable one, hang up.
-
-        body is empty when a reliable provisional response had the answer (RFC 3262 section 5).
-        """
-        if not self._negotiation.awaiting_answer:
-            return True
+    def _accept_answer(self, take: Callable[[bytes], None], body: bytes, now: float) -> bool:
+        """Take the answer to our offer; without a usable one, hang up."""
         try:
-            self._configure(self._negotiation.receive_answer(body or self._early_answer))
+            take(body)
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("no usable answer: %s", error, extra={"call_id": self.call.id})
             self._hang_up_reason = "no_common_codec"
             self._end_session(now)
             return False
         return True
-
-    def _change(
-        self,
-        body: bytes,
-        answer_with: Callable[[bytes, float], None],
-        reject_with: Callable[[int, float], None],
-        now: float,
-    ) -> None:
-        """Answer an offer of the far end within the call; without one, offer (a late offer)."""
-        try:
-            if body:
-                if self._early_answer and self._negotiation.awaiting_answer:
-                    # Changed before the final response: what was heard early is the answer.
-                    self._negotiation.receive_answer(self._early_answer)
-                answer, audio = self._negotiation.receive_offer(body, self._local)
-                self._configure(audio)
-            else:
-                answer = self._negotiation.make_offer(self._local)
-        except NegotiationError:
-            # RFC 3261 section 14.2: the session stays as it was.
-            reject_with(NOT_ACCEPTABLE_HERE, now)
-            return
-        except RemoteProtocolError as error:
-            reject_with(error.status or NOT_ACCEPTABLE_HERE, now)
-            return
-        answer_with(answer, now)
-
-    def _withdraw_offer(self) -> None:
-        if self._negotiation.awaiting_answer:
-            self._negotiation.withdraw_offer()
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long.
@@ -302,7 +264,7 @@ class SipCall:
         if answered is None:
             return
         received = self._channel.leg.stream.packets_received
-        if received != self._seen_packets or self._silent:
+        if received != self._seen_packets or self.negotiation.silent:
             self._seen_packets, self._seen_at = received, now
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")

@@ -13,6 +13,7 @@ from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.dialog import contact_target
 from rapida_media.sip.events import (
+    OfferDue,
     OfferReceived,
     ReinviteAnswered,
     ReinviteCanceled,
@@ -23,29 +24,42 @@ from rapida_media.sip.events import (
 )
 from rapida_media.sip.invite_session import CONFIRMED, InviteSession
 from rapida_media.sip.offer_state import ASKED, OFFERED, STABLE, after
-from rapida_media.sip.request_checks import body_refusal, offer_of
+from rapida_media.sip.request_checks import body_refusal, offer_of, retry_after
 
 if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Request, Response
     from rapida_media.sip.server_transaction import ServerTransaction
+    from rapida_media.sip.timers import Timer
     from rapida_media.sip.user_agent import Headers, UserAgent
+
+# How long a Retry-After may put an offer of ours off, and how often in a row that may happen.
+LONGEST_WAIT_S = 32
+MOST_REFUSALS = 8
 
 
 class ChangingSession(InviteSession):
     """An INVITE dialog usage with re-INVITE and UPDATE."""
 
-    __slots__ = ("_asked", "_reinvite", "_update")
+    __slots__ = ("_again", "_asked", "_refusals", "_reinvite", "_update")
 
     def __init__(self, agent: UserAgent, call_id: str, local_tag: str) -> None:
         super().__init__(agent, call_id, local_tag)
         self._reinvite: ClientTransaction | None = None  # ours, without its answer
         # Ours likewise, and whether it carries an offer.
         self._update: tuple[ClientTransaction, bool] | None = None
+        self._again: Timer | None = None  # the wait after a refused offer
+        self._refusals = 0  # of that kind, in a row
         # An unanswered offer of the peer's outside INVITE.
         self._asked: tuple[ServerTransaction, Request] | None = None
 
     # Verbs.
+
+    @property
+    def can_offer(self) -> bool:
+        """Whether ``reinvite`` may be called now."""
+        under_way = self._reinvite or self._update or self._pending or self._accepted
+        return self.state == CONFIRMED and not under_way and self._offer == STABLE
 
     def reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Offer to change the session; ReinviteAnswered or ReinviteFailed will tell.
@@ -57,12 +71,13 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError("expected an SDP offer in body")
         if self.state != CONFIRMED:
             raise LocalProtocolError(f"reinvite in state {self.state}")
-        if self._reinvite or self._pending or self._accepted or self._offer != STABLE:
+        if not self.can_offer:
             raise LocalProtocolError("another INVITE or offer is in progress in this dialog")
         self._reinvite = self._send(
             "INVITE", self._on_reinvite_response, now, (*headers, *self._offer_headers(body)), body
         )
         self._offer = OFFERED
+        self._stop_waiting()
         limit = now + self._agent.config.ring_seconds
         self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
 
@@ -82,6 +97,8 @@ class ChangingSession(InviteSession):
         )
         self._update = (transaction, bool(body))
         self._offer = after(self._offer, "send", body)
+        if body:
+            self._stop_waiting()
 
     def answer_reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Accept the peer's re-INVITE with a 200. Raises LocalProtocolError when none waits."""
@@ -142,7 +159,11 @@ class ChangingSession(InviteSession):
         self._agent.events.append(ReinviteCanceled(self))
 
     def handle_timer(self, event: str, now: float) -> None:
-        """Give up on a re-INVITE that got nothing but provisional responses."""
+        """Offer again, or give up on a re-INVITE that got nothing but provisional responses."""
+        if event == "offer_again":
+            self._again = None
+            self._agent.events.append(OfferDue(self))
+            return
         self._timer = None
         self._hang_up("refused", 408, now)
 
@@ -222,6 +243,31 @@ class ChangingSession(InviteSession):
         if self._asked is not None:
             self._agent.respond(*self._asked, 487, now)
         self._reinvite = self._update = self._asked = None
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        self._agent.timers.cancel(self._again)
+        self._again = None
+
+    def _offers_again(self, status: int, response: Response | None, now: float) -> bool:
+        """Tell whether a refused offer may be made again, and wait for that.
+
+        A 491: "If the UAC is the owner of the Call-ID of the dialog ID …, T has a randomly chosen
+        value between 2.1 and 4 seconds in units of 10 ms", otherwise "between 0 and 2 seconds in
+        units of 10 ms" (section 14.1). A 500 says by Retry-After when its own INVITE will be done.
+        """
+        draw = self._agent.ids.number(16)
+        if status == 491:
+            wait = 2.1 + draw % 191 / 100 if self.direction == "outgoing" else draw % 201 / 100
+        elif status == 500 and response is not None and response.has("Retry-After"):
+            wait = float(min(retry_after(response) or 0, LONGEST_WAIT_S))
+        else:
+            return False
+        self._refusals += 1
+        if self._refusals > MOST_REFUSALS:
+            return False
+        self._again = self._agent.timers.start(now + wait, self, "offer_again")
+        return True
 
     def _on_reinvite_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
@@ -238,6 +284,7 @@ class ChangingSession(InviteSession):
         self._agent.timers.cancel(self._timer)
         self._timer = None
         if status < 300:
+            self._refusals = 0
             self._agent.events.append(ReinviteAnswered(self, offer_of(response)))
         elif status in (408, 481):
             # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
@@ -245,21 +292,24 @@ class ChangingSession(InviteSession):
             self._hang_up("refused", status, now)
         else:
             reason = response.reason if response is not None else REASONS[status]
-            self._agent.events.append(ReinviteFailed(self, status, reason))
+            again = self._offers_again(status, response, now)
+            self._agent.events.append(ReinviteFailed(self, status, reason, again))
 
     def _on_update_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
         if status < 200 or self._update is None or self._update[0] is not transaction:
             return
-        if self._update[1]:
+        offered = self._update[1]
+        if offered:
             self._offer = STABLE
         self._update = None
         if status in (408, 481):
             self._hang_up("refused", status, now)
         elif status >= 300 or response is None:
             reason = response.reason if response is not None else REASONS[status]
-            self._agent.events.append(UpdateFailed(self, status, reason))
+            again = offered and self._offers_again(status, response, now)
+            self._agent.events.append(UpdateFailed(self, status, reason, again))
         else:
             self._follow(response)
             self._agent.events.append(UpdateAnswered(self, offer_of(response)))

@@ -23,6 +23,7 @@ __all__ = [
     "Failed",
     "IncomingInvite",
     "InfoReceived",
+    "OfferDue",
     "OfferReceived",
     "ReinviteAnswered",
     "ReinviteCanceled",
@@ -151,10 +152,14 @@ class ReinviteAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReinviteFailed(Event):
-    """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1)."""
+    """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1).
+
+    again: OfferDue will tell when it may be tried once more.
+    """
 
     status: int
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +171,19 @@ class UpdateAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class UpdateFailed(Event):
-    """Our UPDATE was refused; the session is as before (RFC 3311 section 5.1)."""
+    """Our UPDATE was refused; the session is as before (RFC 3311 section 5.1).
+
+    again: OfferDue will tell when its offer may be tried once more.
+    """
 
     status: int
     reason: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDue(Event):
+    """Time to offer: the wait that a 491 or a Retry-After asked for is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING
 from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.reliable_provisional import RAck, rseq_of
-from rapida_media.sip.request_checks import offer_of
+from rapida_media.sip.request_checks import offer_of, retry_after
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -237,19 +237,12 @@ class OutgoingSession(ChangingSession):
         self._invite = None
         self._early.clear()
         self._terminate(now)
-        reason, retry_after = REASONS.get(status, ""), None
+        reason, wait = REASONS.get(status, ""), None
         if response is not None:
-            reason, retry_after = response.reason, _retry_after(response)
+            reason, wait = response.reason, retry_after(response)
         elif self._canceling:
             status, reason = 487, REASONS[487]
-        self._agent.events.append(Failed(self, status, reason, retry_after))
-
-
-def _retry_after(response: Response) -> int | None:
-    try:
-        return response.retry_after
-    except RemoteProtocolError:
-        return None
+        self._agent.events.append(Failed(self, status, reason, wait))
 
 
 def _ignore(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
 if TYPE_CHECKING:
-    from rapida_media.sip.message import Message, Request
+    from rapida_media.sip.message import Message, Request, Response
 
 SDP = "application/sdp"
 INFO_CONTENT = ("application/dtmf-relay", "application/dtmf")
@@ -67,6 +68,14 @@ def offer_of(message: Message | None) -> bytes:
         return b""
     content = message.content_type
     return message.body if content is not None and content.name == SDP else b""
+
+
+def retry_after(response: Response) -> int | None:
+    """Give the seconds of Retry-After, None when it is missing or malformed."""
+    try:
+        return response.retry_after
+    except RemoteProtocolError:
+        return None
 
 
 def _optional(request: Request) -> bool:

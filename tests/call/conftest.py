@@ -52,6 +52,10 @@ class Signals:
     def redirect(self, uri: str) -> None:
         self.asked.append(("redirect", uri))
 
+    def hold(self, held: bool, done) -> None:
+        self.asked.append(("hold", held))
+        self.done = done
+
     def hang_up(self, reason: str) -> None:
         self.asked.append(("hang_up", reason))
 
@@ -90,3 +94,8 @@ class Line:
 @pytest.fixture
 async def line() -> Line:
     return Line()
+
+
+@pytest.fixture
+def spare_leg() -> RtpLeg:
+    return leg(1, 7000)

@@ -167,6 +167,29 @@ async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
         await call.answer()
 
 
+async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
+    call = line.call
+    with pytest.raises(LocalProtocolError, match="not answered"):
+        await call.hold()
+    call.confirm()
+    holding = asyncio.create_task(call.hold())
+    await line.settle()
+    line.signals.done(True)
+    assert await holding is True
+    resuming = asyncio.create_task(call.resume())
+    await line.settle()
+    line.signals.done(False)
+    line.signals.done(True)  # told once too often
+    assert await resuming is False
+    assert line.signals.asked == [("hold", True), ("hold", False)]
+    holding = asyncio.create_task(call.hold())
+    await line.settle()
+    call.end("bye")
+    assert await holding is False
+    with pytest.raises(LocalProtocolError, match="ended"):
+        await call.resume()
+
+
 async def test_answer_returns_false_when_the_caller_gave_up(line):
     answering = asyncio.create_task(line.call.answer())
     await line.settle()
