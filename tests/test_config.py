@@ -27,6 +27,8 @@ FULL = """
 [sip]
 listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]
 external_address = "203.0.113.7"
+session_expires = 600
+min_session_expires = 120
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"
@@ -64,6 +66,8 @@ def test_every_key_is_read() -> None:
         sip=SipConfig(
             (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
             external_address="203.0.113.7",
+            session_expires=600,
+            min_session_expires=120,
         ),
         rtp=RtpConfig(
             ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
@@ -150,7 +154,11 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         ),
         ("sip = 3", "sip: expected a table, got a whole number"),
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
-        ("[sip]\nx = 1", "[sip] x: unknown key; known are listen, external_address"),
+        (
+            "[sip]\nx = 1",
+            "[sip] x: unknown key; known are listen, external_address, session_expires, "
+            "min_session_expires",
+        ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
         ("[sip]\nlisten = [5060]", "[sip] listen: expected a text, got a whole number"),
@@ -158,6 +166,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
             '[sip] listen: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", '
             'got "tls:0.0.0.0:5061"',
+        ),
+        (
+            "[sip]\nsession_expires = -1",
+            "[sip] session_expires: expected a whole number of at least 0, got -1",
+        ),
+        (
+            "[sip]\nsession_expires = 60",
+            "[sip] session_expires: expected 0 or at least min_session_expires (90), got 60",
         ),
         (
             '[sip]\nexternal_address = "sip.example"',

@@ -45,13 +45,19 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class SipConfig:
-    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one."""
+    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one.
+
+    session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
+    shortest interval we take from others.
+    """
 
     listen: tuple[Listen, ...] = (
         Listen("udp", "127.0.0.1", 5060),
         Listen("tcp", "127.0.0.1", 5060),
     )
     external_address: str | None = None
+    session_expires: int = 1800
+    min_session_expires: int = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,15 @@ def _sip(table: Table) -> SipConfig:
     config = SipConfig(
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),
+        session_expires=table.whole("session_expires", default.session_expires, least=0),
+        min_session_expires=table.whole("min_session_expires", default.min_session_expires),
     )
+    if 0 < config.session_expires < config.min_session_expires:
+        raise table.fault(
+            "session_expires",
+            f"expected 0 or at least min_session_expires ({config.min_session_expires}), "
+            f"got {config.session_expires}",
+        )
     table.finish()
     return config
 

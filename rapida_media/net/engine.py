@@ -138,6 +138,8 @@ class Engine:
                 contacts=self._contacts(),
                 timers=self._timers,
                 ring_seconds=self._ring_seconds,
+                session_expires=self._config.sip.session_expires,
+                min_session_expires=self._config.sip.min_session_expires,
                 admission=self._admit,
             ),
             self._ids,

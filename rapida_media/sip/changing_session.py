@@ -2,12 +2,12 @@
 
 Between ``InviteSession`` and its two roles: ``reinvite`` and the answers to the peer's offers for
 the call layer, the peer's requests for the endpoint. An offer may also come in a PRACK (RFC 3262
-section 5).
+section 5). Each of these requests refreshes the session timer.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.builder import REASONS
@@ -22,34 +22,49 @@ from rapida_media.sip.events import (
     UpdateAnswered,
     UpdateFailed,
 )
+from rapida_media.sip.glare import OfferWait
 from rapida_media.sip.invite_session import CONFIRMED, InviteSession
 from rapida_media.sip.offer_state import ASKED, OFFERED, STABLE, after
-from rapida_media.sip.request_checks import body_refusal, offer_of, retry_after
+from rapida_media.sip.request_checks import Refusal, body_refusal, offer_of
+from rapida_media.sip.session_timer import SessionTimer, interval_refusal
 
 if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction
-    from rapida_media.sip.message import Request, Response
+    from rapida_media.sip.message import Message, Request, Response
     from rapida_media.sip.server_transaction import ServerTransaction
-    from rapida_media.sip.timers import Timer
     from rapida_media.sip.user_agent import Headers, UserAgent
 
-# How long a Retry-After may put an offer of ours off, and how often in a row that may happen.
-LONGEST_WAIT_S = 32
-MOST_REFUSALS = 8
+EXPIRED = (("Reason", 'SIP;cause=408;text="Session expired"'),)
+
+
+class Change(NamedTuple):
+    """A request of ours under way. told: the user asked for it and hears what became of it."""
+
+    transaction: ClientTransaction
+    body: bytes
+    headers: Headers
+    told: bool = True
 
 
 class ChangingSession(InviteSession):
     """An INVITE dialog usage with re-INVITE and UPDATE."""
 
-    __slots__ = ("_again", "_asked", "_refusals", "_reinvite", "_update")
+    __slots__ = (
+        "_asked",
+        "_peer_updates",
+        "_reinvite",
+        "_session_timer",
+        "_update",
+        "_wait",
+    )
 
     def __init__(self, agent: UserAgent, call_id: str, local_tag: str) -> None:
         super().__init__(agent, call_id, local_tag)
-        self._reinvite: ClientTransaction | None = None  # ours, without its answer
-        # Ours likewise, and whether it carries an offer.
-        self._update: tuple[ClientTransaction, bool] | None = None
-        self._again: Timer | None = None  # the wait after a refused offer
-        self._refusals = 0  # of that kind, in a row
+        self._reinvite: Change | None = None
+        self._update: Change | None = None
+        self._session_timer = SessionTimer(self, agent.timers, agent.config)
+        self._peer_updates = False  # it allows UPDATE
+        self._wait = OfferWait(self, agent)
         # An unanswered offer of the peer's outside INVITE.
         self._asked: tuple[ServerTransaction, Request] | None = None
 
@@ -73,11 +88,11 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError(f"reinvite in state {self.state}")
         if not self.can_offer:
             raise LocalProtocolError("another INVITE or offer is in progress in this dialog")
-        self._reinvite = self._send(
-            "INVITE", self._on_reinvite_response, now, (*headers, *self._offer_headers(body)), body
-        )
+        fields = (*headers, *self._session_timer.request_fields(), *self._offer_headers(body))
+        transaction = self._send("INVITE", self._on_reinvite_response, now, fields, body)
+        self._reinvite = Change(transaction, body, headers)
         self._offer = OFFERED
-        self._stop_waiting()
+        self._wait.stop()
         limit = now + self._agent.config.ring_seconds
         self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
 
@@ -92,13 +107,15 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError(f"update in state {self.state}")
         if self._update or (body and (self._reinvite or self._pending or self._offer != STABLE)):
             raise LocalProtocolError("another UPDATE or offer is in progress in this dialog")
-        transaction = self._send(
-            "UPDATE", self._on_update_response, now, (*headers, *self._offer_headers(body)), body
-        )
-        self._update = (transaction, bool(body))
+        self._send_update(body, headers, True, now)
+
+    def _send_update(self, body: bytes, headers: Headers, told: bool, now: float) -> None:
+        fields = (*headers, *self._session_timer.request_fields(), *self._offer_headers(body))
+        transaction = self._send("UPDATE", self._on_update_response, now, fields, body)
+        self._update = Change(transaction, body, headers, told)
         self._offer = after(self._offer, "send", body)
         if body:
-            self._stop_waiting()
+            self._wait.stop()
 
     def answer_reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
         """Accept the peer's re-INVITE with a 200. Raises LocalProtocolError when none waits."""
@@ -125,6 +142,8 @@ class ChangingSession(InviteSession):
         self._offer = STABLE
         self._refresh_target(request)
         fields = self._offer_headers(body, transaction.source.transport)
+        if request.method == "UPDATE":
+            fields = (*fields, *self._session_timer.accept(request, now))
         self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
         self._offer_settled(now)
 
@@ -159,11 +178,7 @@ class ChangingSession(InviteSession):
         self._agent.events.append(ReinviteCanceled(self))
 
     def handle_timer(self, event: str, now: float) -> None:
-        """Offer again, or give up on a re-INVITE that got nothing but provisional responses."""
-        if event == "offer_again":
-            self._again = None
-            self._agent.events.append(OfferDue(self))
-            return
+        """Give up on a re-INVITE that got nothing but provisional responses."""
         self._timer = None
         self._hang_up("refused", 408, now)
 
@@ -171,8 +186,7 @@ class ChangingSession(InviteSession):
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         respond = self._agent.respond
-        contact_target(request)  # a malformed one is refused before anything else is done
-        refusal = body_refusal(request)
+        refusal = self._change_refusal(request)
         if self._reinvite is not None:
             respond(transaction, request, 491, now)
         elif self._pending or self._accepted or self._asked or self.state != CONFIRMED:
@@ -191,8 +205,7 @@ class ChangingSession(InviteSession):
 
     def _receive_update(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Take an UPDATE: an offer, or a mere refresh of target and session timer."""
-        contact_target(request)
-        refusal = body_refusal(request)
+        refusal = self._change_refusal(request)
         if refusal is not None:
             self._agent.respond(transaction, request, refusal[0], now, headers=refusal[1])
         elif self._asked is not None:
@@ -204,7 +217,15 @@ class ChangingSession(InviteSession):
         else:
             self._refresh_target(request)
             fields = self._offer_headers(b"", transaction.source.transport)
+            fields = (*fields, *self._session_timer.accept(request, now))
             self._agent.respond(transaction, request, 200, now, headers=fields)
+
+    def _change_refusal(self, request: Request) -> Refusal | None:
+        """Look at all that could be wrong with a re-INVITE or UPDATE before acting on it."""
+        contact_target(request)
+        self._note_allow(request)
+        least = self._agent.config.min_session_expires
+        return body_refusal(request) or interval_refusal(request, least)
 
     def _refresh_target(self, request: Request) -> None:
         """Take the Contact of an UPDATE: "UPDATE is a target refresh request" (section 5.1)."""
@@ -238,36 +259,16 @@ class ChangingSession(InviteSession):
 
     def _terminate(self, now: float) -> None:
         super()._terminate(now)
+        self._session_timer.stop()
         if self._reinvite is not None:
-            self._reinvite.limit(now)
+            self._reinvite.transaction.limit(now)
         if self._asked is not None:
             self._agent.respond(*self._asked, 487, now)
         self._reinvite = self._update = self._asked = None
-        self._stop_waiting()
+        self._wait.stop()
 
-    def _stop_waiting(self) -> None:
-        self._agent.timers.cancel(self._again)
-        self._again = None
-
-    def _offers_again(self, status: int, response: Response | None, now: float) -> bool:
-        """Tell whether a refused offer may be made again, and wait for that.
-
-        A 491: "If the UAC is the owner of the Call-ID of the dialog ID …, T has a randomly chosen
-        value between 2.1 and 4 seconds in units of 10 ms", otherwise "between 0 and 2 seconds in
-        units of 10 ms" (section 14.1). A 500 says by Retry-After when its own INVITE will be done.
-        """
-        draw = self._agent.ids.number(16)
-        if status == 491:
-            wait = 2.1 + draw % 191 / 100 if self.direction == "outgoing" else draw % 201 / 100
-        elif status == 500 and response is not None and response.has("Retry-After"):
-            wait = float(min(retry_after(response) or 0, LONGEST_WAIT_S))
-        else:
-            return False
-        self._refusals += 1
-        if self._refusals > MOST_REFUSALS:
-            return False
-        self._again = self._agent.timers.start(now + wait, self, "offer_again")
-        return True
+    def offer_again(self, now: float) -> None:
+        self._agent.events.append(OfferDue(self))
 
     def _on_reinvite_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
@@ -277,42 +278,99 @@ class ChangingSession(InviteSession):
         if status < 300:
             assert response is not None, "only failures come without a response"
             self._acknowledge_reinvite(transaction, response)
-        if self._reinvite is not transaction:
+        change = self._reinvite
+        if change is None or change.transaction is not transaction:
             return
         self._reinvite = None
         self._offer = STABLE
         self._agent.timers.cancel(self._timer)
         self._timer = None
         if status < 300:
-            self._refusals = 0
+            self._wait.refusals = 0
+            self._refreshed(response, now)
             self._agent.events.append(ReinviteAnswered(self, offer_of(response)))
         elif status in (408, 481):
             # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
             # the dialog", also "if no response at all is received" (section 12.2.1.2).
             self._hang_up("refused", status, now)
+        elif self._interval_raised(status, response):
+            self.reinvite(change.body, now, change.headers)
         else:
             reason = response.reason if response is not None else REASONS[status]
-            again = self._offers_again(status, response, now)
+            again = self._wait.start(status, response, now)
             self._agent.events.append(ReinviteFailed(self, status, reason, again))
 
     def _on_update_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
-        if status < 200 or self._update is None or self._update[0] is not transaction:
+        change = self._update
+        if status < 200 or change is None or change.transaction is not transaction:
             return
-        offered = self._update[1]
-        if offered:
-            self._offer = STABLE
         self._update = None
+        if change.body:
+            self._offer = STABLE
         if status in (408, 481):
             self._hang_up("refused", status, now)
+        elif self._interval_raised(status, response):
+            self._send_update(change.body, change.headers, change.told, now)
         elif status >= 300 or response is None:
-            reason = response.reason if response is not None else REASONS[status]
-            again = offered and self._offers_again(status, response, now)
-            self._agent.events.append(UpdateFailed(self, status, reason, again))
+            self._update_refused(change, status, response, now)
         else:
+            self._wait.refusals = 0
             self._follow(response)
-            self._agent.events.append(UpdateAnswered(self, offer_of(response)))
+            self._refreshed(response, now)
+            if change.told:
+                self._agent.events.append(UpdateAnswered(self, offer_of(response)))
+
+    def _update_refused(
+        self, change: Change, status: int, response: Response | None, now: float
+    ) -> None:
+        if change.told:
+            reason = response.reason if response is not None else REASONS[status]
+            again = bool(change.body) and self._wait.start(status, response, now)
+            self._agent.events.append(UpdateFailed(self, status, reason, again))
+        elif status in (405, 501):  # it does not know UPDATE after all
+            self._peer_updates = False
+            self.refresh_session(now)
+
+    # The session timer.
+
+    def refresh_session(self, now: float) -> None:
+        """Refresh by UPDATE where the peer takes that, else by re-INVITE, which needs an offer.
+
+        Anything of ours that is under way refreshes as well; what fails is tried again.
+        """
+        if self.state != CONFIRMED or self._update or self._reinvite:
+            return
+        if self._peer_updates:
+            self._send_update(b"", (), False, now)
+        elif self.can_offer:
+            self._agent.events.append(OfferDue(self))
+
+    def session_expired(self, now: float) -> None:
+        """Nobody refreshed the session in time: "it SHOULD send a BYE" (section 10)."""
+        if self.state == CONFIRMED:
+            self._hang_up("session_expired", None, now, EXPIRED)
+
+    def _refreshed(self, response: Response | None, now: float) -> None:
+        assert response is not None, "only failures come without a response"
+        self._note_allow(response)
+        self._session_timer.answered(response, now)
+
+    def _interval_raised(self, status: int, response: Response | None) -> bool:
+        """Take the Min-SE of a 422: the request is then to be sent again (section 7.3)."""
+        if status != 422 or response is None or not self._wait.count():
+            return False
+        return self._session_timer.raise_least(response)
+
+    def _note_allow(self, message: Message) -> None:
+        if message.has("Allow"):
+            self._peer_updates = "UPDATE" in message.allow
+
+    def _accept(self, body: bytes, headers: Headers, initial: bool, now: float) -> None:
+        assert self._pending is not None
+        fields = self._session_timer.accept(self._pending[1], now)
+        super()._accept(body, (*headers, *fields), initial, now)
 
     def _follow(self, response: Response) -> None:
         """Take the Contact of a 2xx as the new remote target, unless it cannot be used."""

@@ -29,6 +29,7 @@ from rapida_media.sip.request_checks import (
     offer_of,
     refusal,
 )
+from rapida_media.sip.session_timer import interval_refusal
 from rapida_media.sip.transaction_layer import merge_key, response_address, server_key
 from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
@@ -257,6 +258,8 @@ class SipEndpoint:
         refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
             refused = 481, ()  # BYE or INFO for no dialog of ours
+        if refused is None and request.method == "INVITE":
+            refused = interval_refusal(request, self._agent.config.min_session_expires)
         if refused is None and request.method == "INVITE":
             refused = self._admit(request, transaction.source)
         if refused is not None:

@@ -108,8 +108,8 @@ class Terminated(Event):
     """An answered call ended.
 
     reason: "bye" (the peer hung up), "local_bye" (we did), "ack_timeout" (our 200 was never
-    acknowledged), "refused" (the peer no longer knows the dialog; code is its response), or
-    "protocol" (its answer named no usable dialog).
+    acknowledged), "refused" (the peer no longer knows the dialog; code is its response) or
+    "session_expired" (nobody refreshed the session, RFC 4028).
     """
 
     reason: str
@@ -183,7 +183,8 @@ class UpdateFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class OfferDue(Event):
-    """Time to offer: the wait that a 491 or a Retry-After asked for is over."""
+    """Time to offer: the wait that a 491 or a Retry-After asked for is over, or the session wants
+    its refresh and the peer takes no UPDATE. An offer without a change will do."""
 
 
 @dataclass(frozen=True, slots=True)

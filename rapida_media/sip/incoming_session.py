@@ -66,6 +66,7 @@ class IncomingSession(ChangingSession):
         self._pending = (transaction, request)
         transaction.user = self
         self._offer = after(self._offer, "receive", offer_of(request))
+        self._note_allow(request)
         self._rseq = 0
         self._provisional: ReliableProvisional | None = None  # without its PRACK
         self._waiting: tuple[Provisional, ...] = ()  # for that PRACK

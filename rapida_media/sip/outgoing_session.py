@@ -8,7 +8,7 @@ answer is the call, each other one gets ACK and BYE.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip import outgoing
@@ -30,10 +30,19 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Request, Response
 
 
+class Plan(NamedTuple):
+    """What an INVITE is made of, kept until it is answered."""
+
+    request: OutgoingRequest
+    path: Path
+    headers: Headers
+    body: bytes
+
+
 class OutgoingSession(ChangingSession):
     """The caller's side of a call."""
 
-    __slots__ = ("_canceling", "_early", "_heard", "_invite")
+    __slots__ = ("_canceling", "_early", "_heard", "_invite", "_plan")
 
     direction = "outgoing"
 
@@ -61,29 +70,48 @@ class OutgoingSession(ChangingSession):
             agent.ids.token(),
             agent.first_cseq(),
         )
-        content: Headers = (SDP_CONTENT,) if body else ()
-        data = request.pack(
-            (
-                agent.contact(path.remote.transport),
-                ALLOW,
-                ACCEPT,
-                SUPPORTED,
-                agent.user_agent_header,
-                *content,
-                *headers,
-            ),
-            body,
-        )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
         self._heard = False
         self._offer = OFFERED
         self._early: dict[str | None, EarlyDialog] = {}  # by the callee's tag
+        self._plan: Plan | None = Plan(request, path, headers, body)
+        self._invite: ClientTransaction | None = None
+        try:
+            self._send_invite(self._plan, now)
+        except LocalProtocolError:
+            self._terminate(now)
+            raise
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
-        self._invite: ClientTransaction | None = agent.layer.send_request(
-            request, data, path, self._on_response, now
+
+    def _send_invite(self, plan: Plan, now: float) -> None:
+        agent = self._agent
+        fields = (
+            agent.contact(plan.path.remote.transport),
+            ALLOW,
+            ACCEPT,
+            SUPPORTED,
+            agent.user_agent_header,
+            *self._session_timer.request_fields(),
+            SDP_CONTENT,
+            *plan.headers,
         )
+        data = plan.request.pack(fields, plan.body)
+        self._invite = agent.layer.send_request(
+            plan.request, data, plan.path, self._on_response, now
+        )
+
+    def _send_again(self, now: float) -> None:
+        """Send the INVITE with what its refusal taught us: "the same Call-ID, To, and From of the
+        previous request, but the CSeq … one higher" (section 8.1.3.5)."""
+        assert self._plan is not None, "it is kept until the call is answered"
+        request = self._plan.request
+        request = request._replace(branch=self._agent.branch(), cseq=request.cseq + 1)
+        self._plan = self._plan._replace(request=request)
+        self._heard = False
+        self._early.clear()
+        self._send_invite(self._plan, now)
 
     def cancel(self, now: float) -> None:
         """Take the call back; ``Failed`` with status 487 tells when it is over.
@@ -124,7 +152,9 @@ class OutgoingSession(ChangingSession):
     def _on_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
-        if response is None or status >= 300:
+        if not self._canceling and self._interval_raised(status, response):
+            self._send_again(now)
+        elif response is None or status >= 300:
             self._fail(status, response, now)
         elif status >= 200:
             self._receive_answer(transaction, response, now)
@@ -212,6 +242,7 @@ class OutgoingSession(ChangingSession):
             self._fail(487, None, now)
         else:
             self._answer(dialog, b"" if early and early.answered else offer_of(response))
+            self._refreshed(response, now)
 
     def _confirmed_dialog(
         self, early: EarlyDialog | None, transaction: ClientTransaction, response: Response
@@ -227,14 +258,14 @@ class OutgoingSession(ChangingSession):
         self._early.clear()
         self._offer = STABLE
         self.state = CONFIRMED
-        self._invite = None
+        self._invite = self._plan = None
         self._agent.timers.cancel(self._timer)
         self._timer = None
         self._agent.events.append(Answered(self, body))
 
     def _fail(self, status: int, response: Response | None, now: float) -> None:
         """End an unanswered call; a cancelled one always ends with 487."""
-        self._invite = None
+        self._invite = self._plan = None
         self._early.clear()
         self._terminate(now)
         reason, wait = REASONS.get(status, ""), None

@@ -14,6 +14,7 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address, Datagram, format_host_port
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
+from rapida_media.sip.session_timer import LEAST_S
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.transaction_layer import TransactionLayer
 
@@ -32,7 +33,7 @@ Headers = Sequence[tuple[str, str]]
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")
-SUPPORTED = ("Supported", "100rel")
+SUPPORTED = ("Supported", "100rel, timer")
 ACCEPT = ("Accept", "application/sdp")
 SDP_CONTENT = ("Content-Type", "application/sdp")
 
@@ -44,12 +45,16 @@ class EndpointConfig:
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
     behind a NAT the outside ones.
     ring_seconds: how long a call may stay unanswered, in either direction.
+    session_expires: the session interval we ask for, 0 for none; min_session_expires: the
+    shortest we take, in seconds (RFC 4028).
     """
 
     contacts: Mapping[str, tuple[str, int]]
     user_agent: str = "rapida-media"
     timers: TimerValues = field(default_factory=TimerValues)
     ring_seconds: float = 180.0
+    session_expires: int = 1800
+    min_session_expires: int = LEAST_S
     max_sessions: int = 10_000
     max_transactions: int = 100_000
     retry_after_seconds: int = 10

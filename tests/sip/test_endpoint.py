@@ -54,7 +54,7 @@ def test_options_tells_what_we_can_do(desk: Desk) -> None:
     assert response.header("Accept") == "application/sdp"
     assert response.header("Accept-Encoding") == "identity"
     assert response.header("Accept-Language") == "en"
-    assert response.header("Supported") == "100rel"
+    assert response.header("Supported") == "100rel, timer"
     assert response.to.tag
     desk.world.run_idle()
     assert desk.bob.idle
