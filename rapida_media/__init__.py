@@ -1,6 +1,14 @@
 """rapida-media: a SIP/RTP media engine that puts phone calls on AI agents."""
 
-from rapida_media.agents.events import Audio, Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import (
+    Answered,
+    Audio,
+    Digit,
+    Event,
+    HangUp,
+    Hold,
+    PlaybackMarked,
+)
 from rapida_media.call.call import Call
 
-__all__ = ["Audio", "Call", "Digit", "Event", "HangUp", "Hold", "PlaybackMarked"]
+__all__ = ["Answered", "Audio", "Call", "Digit", "Event", "HangUp", "Hold", "PlaybackMarked"]

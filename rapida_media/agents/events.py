@@ -52,6 +52,11 @@ class Digit:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The call was answered; only for an agent that was there before."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackMarked:
     """The audio written before ``call.mark(name)`` is over.
 
@@ -80,4 +85,4 @@ class HangUp:
     code: int | None = None
 
 
-Event = Audio | Digit | PlaybackMarked | Hold | HangUp
+Event = Audio | Digit | Answered | PlaybackMarked | Hold | HangUp

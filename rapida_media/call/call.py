@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rapida_media.agents.events import Audio, Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import Answered, Audio, Digit, Event, HangUp, Hold, PlaybackMarked
 from rapida_media.call.recording import Recording
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
@@ -34,6 +34,7 @@ class Signalling(Protocol):
     """What a call needs from the protocol that carries its signalling."""
 
     def ring(self) -> None: ...
+    def progress(self) -> None: ...
     def answer(self) -> None: ...
     def reject(self, status: int) -> None: ...
     def redirect(self, uri: str) -> None: ...
@@ -231,6 +232,14 @@ class Call:
         self._require_unanswered("ring")
         self._signalling.ring()
 
+    async def progress(self) -> None:
+        """Open the media before the answer (183): both sides hear each other, nobody pays.
+
+        LocalProtocolError where the caller sent no offer and could not answer an early one.
+        """
+        self._require_unanswered("progress")
+        self._signalling.progress()
+
     async def answer(self) -> bool:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
         self._require_unanswered("answer")
@@ -290,9 +299,17 @@ class Call:
             state = "ended" if self._hang_up is not None else "already answered"
             raise LocalProtocolError(f"cannot {verb}: the call is {state}")
 
-    def confirm(self) -> None:
-        """The call is answered and media may flow. For the shell."""
+    def confirm(self, *, early_agent: bool) -> None:
+        """The call is answered and media may flow. For the shell.
+
+        early_agent: the agent was there before; otherwise what was heard so far, the callee's
+        ring-back tone or an announcement, is none of its business.
+        """
         self.answered = True
+        if early_agent:
+            self._post(Answered())
+        else:
+            self._events.clear()
         self._resolve_answer()
 
     def end(self, reason: str, code: int | None = None) -> None:

@@ -183,9 +183,15 @@ class Engine:
     # -- outbound --------------------------------------------------------------------------------
 
     def dial(
-        self, target: Target, agent: Agent, *, codecs: tuple[str, ...] | None = None
+        self,
+        target: Target,
+        agent: Agent,
+        *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
     ) -> SipCall:
-        """Call a resolved SIP URI; the agent starts when it is answered.
+        """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
+        as the callee sends early media.
 
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
@@ -195,7 +201,7 @@ class Engine:
         caller = f"sip:rapida@{target.local_host}"
         info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
         local = self._local_media(channel, target.local_host, codecs)
-        call = self._make_call(info, channel, local, agent, agent_answers=False)
+        call = self._make_call(info, channel, local, agent, early_agent=early_agent)
         now = clock.monotonic()
         session = self._endpoint.invite(
             target=target.uri,
@@ -251,7 +257,7 @@ class Engine:
             channel,
             local,
             self._agents[assistant.name],
-            agent_answers=assistant.answer == "agent",
+            early_agent=assistant.answer == "agent",
         )
         self._register(session, call)
         try:
@@ -269,7 +275,7 @@ class Engine:
         local: LocalMedia,
         agent: Agent,
         *,
-        agent_answers: bool,
+        early_agent: bool,
     ) -> SipCall:
         return SipCall(
             self,
@@ -279,7 +285,7 @@ class Engine:
             offers=OfferAnswer(self._ids),
             local=local,
             agent=agent,
-            agent_answers=agent_answers,
+            early_agent=early_agent,
         )
 
     def _register(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:

@@ -57,7 +57,8 @@ class CallShell(Protocol):
 class SipCall:
     """The engine's side of one SIP call, inbound or outbound.
 
-    agent_answers: the agent decides whether and when an inbound call is answered.
+    early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
+    outbound it hears the callee's early media.
     """
 
     def __init__(
@@ -70,13 +71,13 @@ class SipCall:
         offers: OfferAnswer,
         local: LocalMedia,
         agent: Agent,
-        agent_answers: bool = False,
+        early_agent: bool = False,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._channel = channel
         self._agent = agent
-        self._agent_answers = agent_answers
+        self._early_agent = early_agent
         self._agent_task: AgentTask | None = None
         self._hang_up_reason: str | None = None
         self._seen_packets = 0
@@ -95,7 +96,7 @@ class SipCall:
         Raises NegotiationError or RemoteProtocolError when the offer cannot be answered.
         """
         self.negotiation.take(offer)
-        if self._agent_answers:
+        if self._early_agent:
             self._start_agent()
         else:
             self.answer()
@@ -111,7 +112,7 @@ class SipCall:
     def _established(self, now: float) -> None:
         """Both sides agreed: audio flows and the agent talks."""
         self._shell.media.start(self._channel, now)
-        self.call.confirm()
+        self.call.confirm(early_agent=self._agent_task is not None)
         self._start_agent()
 
     # -- Signalling ------------------------------------------------------------------------------
@@ -120,6 +121,11 @@ class SipCall:
         session = self._incoming
         body = self.negotiation.description if session.early_offer_required else b""
         self._act(lambda now: session.ring(now, body))
+
+    def progress(self) -> None:
+        self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
+        if not self.negotiation.awaiting_answer:
+            self._shell.media.start(self._channel, clock.monotonic())
 
     def answer(self) -> None:
         self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
@@ -213,7 +219,10 @@ class SipCall:
         """Follow an offer or an answer within the call."""
         negotiation, session = self.negotiation, self.session
         match event:
-            case events.EarlyAnswer(body=body) | events.ReinviteConfirmed(body=body):
+            case events.EarlyAnswer(body=body):
+                if self._accept_answer(negotiation.receive_answer, body, now):
+                    self._shell.media.start(self._channel, now)
+            case events.ReinviteConfirmed(body=body):
                 self._accept_answer(negotiation.receive_answer, body, now)
             case events.ReinviteReceived(body=body):
                 negotiation.answer_change(
@@ -239,6 +248,8 @@ class SipCall:
             log.info("unusable early media: %s", error, extra={"call_id": self.call.id})
         else:
             self._shell.media.start(self._channel, now)
+            if self._early_agent:
+                self._start_agent()
 
     def _answered(self, body: bytes, now: float) -> None:
         if self._accept_answer(self.negotiation.receive_answer, body, now):

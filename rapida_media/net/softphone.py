@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rapida_media.agents.events import Digit
+from rapida_media.agents.events import Answered, Digit, HangUp
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
@@ -98,7 +98,7 @@ async def place_call(options: CallOptions) -> Report:
         with tempfile.TemporaryDirectory() as scratch:
             path = options.record or Path(scratch) / "call.wav"
             phone = Softphone(options, speech, path)
-            call = engine.dial(target, phone.run, codecs=_codecs(options))
+            call = engine.dial(target, phone.run, codecs=_codecs(options), early_agent=True)
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
@@ -126,7 +126,7 @@ def _codecs(options: CallOptions) -> tuple[str, ...] | None:
 
 
 class Softphone:
-    """The agent on our side of the call."""
+    """The agent on our side of the call. It records early media and speaks after the answer."""
 
     def __init__(self, options: CallOptions, speech: bytes, path: Path) -> None:
         self._options = options
@@ -134,10 +134,13 @@ class Softphone:
         self._path = path
         self.recording: Recording | None = None
         self.digits: list[str] = []
+        self._answered_or_over = asyncio.Event()
 
     async def run(self, call: Call) -> None:
         self.recording = Recording(call.leg, self._path, sent_left=True)
         listening = asyncio.create_task(self._listen(call))
+        if not call.answered:
+            await self._answered_or_over.wait()
         speaking = asyncio.create_task(self._speak(call))
         await asyncio.wait(
             (listening, speaking),
@@ -156,6 +159,8 @@ class Softphone:
         async for event in call:
             if isinstance(event, Digit):
                 self.digits.append(event.digit)
+            elif isinstance(event, Answered | HangUp):
+                self._answered_or_over.set()
 
     async def _speak(self, call: Call) -> None:
         """Do what was asked for; returns when the call may end, never with --duration."""

@@ -43,6 +43,9 @@ class Signals:
     def ring(self) -> None:
         self.asked.append(("ring", None))
 
+    def progress(self) -> None:
+        self.asked.append(("progress", None))
+
     def answer(self) -> None:
         self.asked.append(("answer", None))
 

@@ -6,7 +6,7 @@ import wave
 import numpy as np
 import pytest
 
-from rapida_media import Audio, Digit, HangUp, Hold, PlaybackMarked
+from rapida_media import Answered, Audio, Digit, HangUp, Hold, PlaybackMarked
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 
@@ -154,24 +154,42 @@ async def test_hold_is_an_event(line):
 async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
     call = line.call
     await call.ring()
+    await call.progress()
     answering = asyncio.create_task(call.answer())
     await line.settle()
-    call.confirm()
+    call.confirm(early_agent=True)
     assert await answering is True
     with pytest.raises(LocalProtocolError, match="already answered"):
         await call.reject(486)
     await call.hang_up("done")
-    assert line.signals.asked == [("ring", None), ("answer", None), ("hang_up", "done")]
+    assert line.signals.asked == [
+        ("ring", None),
+        ("progress", None),
+        ("answer", None),
+        ("hang_up", "done"),
+    ]
     call.end("done")
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.answer()
+
+
+@pytest.mark.parametrize("early_agent", [True, False])
+async def test_only_an_agent_that_was_there_before_hears_what_came_before(line, early_agent):
+    line.far.write(speech(100))
+    await line.run(0.2)
+    line.call.confirm(early_agent=early_agent)
+    line.call.end("bye")
+    events = [type(event) async for event in line.call]
+    assert (Audio in events, Answered in events) == (early_agent, early_agent)
+    assert events[-1] is HangUp
+    assert line.call.stats()["events_dropped"] == 0
 
 
 async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
     call = line.call
     with pytest.raises(LocalProtocolError, match="not answered"):
         await call.hold()
-    call.confirm()
+    call.confirm(early_agent=True)
     holding = asyncio.create_task(call.hold())
     await line.settle()
     line.signals.done(True)
