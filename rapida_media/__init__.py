@@ -7,8 +7,19 @@ from rapida_media.agents.events import (
     Event,
     HangUp,
     Hold,
+    Message,
     PlaybackMarked,
 )
 from rapida_media.call.call import Call
 
-__all__ = ["Answered", "Audio", "Call", "Digit", "Event", "HangUp", "Hold", "PlaybackMarked"]
+__all__ = [
+    "Answered",
+    "Audio",
+    "Call",
+    "Digit",
+    "Event",
+    "HangUp",
+    "Hold",
+    "Message",
+    "PlaybackMarked",
+]

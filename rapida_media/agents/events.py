@@ -52,6 +52,13 @@ class Digit:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """The far end sent a text within the call."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The call was answered; only for an agent that was there before."""
 
@@ -85,4 +92,4 @@ class HangUp:
     code: int | None = None
 
 
-Event = Audio | Digit | Answered | PlaybackMarked | Hold | HangUp
+Event = Audio | Digit | Message | Answered | PlaybackMarked | Hold | HangUp

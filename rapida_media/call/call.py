@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rapida_media.agents.events import Answered, Audio, Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import (
+    Answered,
+    Audio,
+    Digit,
+    Event,
+    HangUp,
+    Hold,
+    Message,
+    PlaybackMarked,
+)
 from rapida_media.call.recording import Recording
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
@@ -38,6 +47,7 @@ class Signalling(Protocol):
     def answer(self) -> None: ...
     def reject(self, status: int) -> None: ...
     def redirect(self, uri: str) -> None: ...
+    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None: ...
     def hold(self, held: bool, done: Callable[[bool], None]) -> None: ...
     def hang_up(self, reason: str) -> None: ...
 
@@ -84,7 +94,7 @@ class Call:
         self.answered = False
         self._answered_future: Future | None = None
         self._outcomes: list[Future] = []  # of verbs under way
-        leg.connect(self._digit_received, self._mark_reached)
+        leg.connect(self.digit_received, self._mark_reached)
         leg.received.subscribe(self._frame_received)
 
     # -- who and what ------------------------------------------------------------------------
@@ -159,7 +169,11 @@ class Call:
     def _frame_received(self, frame: Frame) -> None:
         self._post(Audio(frame.pts, frame.flags, frame.pcm))
 
-    def _digit_received(self, digit: str, duration_ms: int) -> None:
+    def message_received(self, text: str) -> None:
+        """Hand a text of the far end to the agent. For the shell."""
+        self._post(Message(text))
+
+    def digit_received(self, digit: str, duration_ms: int) -> None:
         self._post(Digit(digit, duration_ms))
 
     def hold_changed(self, held: bool) -> None:
@@ -203,10 +217,20 @@ class Call:
         return await self.drain()
 
     async def send_digits(self, digits: str) -> bool:
-        """Press keys (``0-9 * # A-D``) behind the audio already queued; returns when sent."""
-        if self._hang_up is None:
+        """Press keys (``0-9 * # A-D``) behind the audio already queued; True once they are sent.
+
+        As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
+        """
+        if self._hang_up is not None:
+            return False
+        if self.leg.takes_digits:
             self.leg.send_digits(digits)
-        return await self.drain()
+            return await self.drain()
+        if not await self.drain() and self._hang_up is not None:
+            return False
+        outcome = self._outcome()
+        self._signalling.send_digits(digits, lambda sent: _resolve(outcome, sent))
+        return bool(await outcome)
 
     def _mark(self, name: str | None) -> Awaitable[bool]:
         future = self._new_future()

@@ -17,9 +17,11 @@ from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
+from rapida_media.sip.dtmf_info import parse_key_press
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED
 from rapida_media.sip.outgoing_session import OutgoingSession
@@ -83,6 +85,7 @@ class SipCall:
         self._seen_packets = 0
         self._seen_at = 0.0
         self.session: IncomingSession | OutgoingSession
+        self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
         self.finished: asyncio.Future[None] = loop.create_future()
@@ -104,6 +107,7 @@ class SipCall:
     def begin(self, session: IncomingSession | OutgoingSession) -> None:
         """Name the INVITE session that carries the call."""
         self.session = self.negotiation.session = session
+        self._keys = InfoKeys(session, self._loop, self._act)
 
     def _start_agent(self) -> None:
         if self._agent_task is None:
@@ -143,6 +147,11 @@ class SipCall:
         contact = [("Contact", f"<{uri}>")]
         self._act(lambda now: self._incoming.reject(302, now, headers=contact))
         self._finish("redirected", 302)
+
+    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
+        if not self.session.peer_takes("INFO"):
+            raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
+        self._keys.press(digits, done)
 
     def hold(self, held: bool, done: Callable[[bool], None]) -> None:
         self._act(lambda now: self.negotiation.hold(held, done, now))
@@ -212,8 +221,20 @@ class SipCall:
                 self._finish(self._hang_up_reason or reason, code)
             case _:
                 self._handle_change(event, now)
+                self._handle_aside(event, now)
                 if not self.finished.done():
                     self.negotiation.go_on(now)
+
+    def _handle_aside(self, event: events.Event, now: float) -> None:
+        """Follow what the far end says beside the media."""
+        match event:
+            case events.InfoReceived(content_type=content_type, body=body):
+                if (press := parse_key_press(content_type, body)) is not None:
+                    self.call.digit_received(press.key, press.duration_ms)
+            case events.InfoAnswered(status=status):
+                self._keys.answered(status, now)
+            case events.MessageReceived(text=text):
+                self.call.message_received(text)
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow an offer or an answer within the call."""

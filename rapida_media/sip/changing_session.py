@@ -7,6 +7,7 @@ section 5). Each of these requests refreshes the session timer.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
@@ -46,12 +47,18 @@ class Change(NamedTuple):
     told: bool = True
 
 
+@lru_cache(256)
+def _methods(text: str) -> frozenset[str]:
+    """Give one set for all peers that allow the same: there are few of these."""
+    return frozenset(text.split())
+
+
 class ChangingSession(InviteSession):
     """An INVITE dialog usage with re-INVITE and UPDATE."""
 
     __slots__ = (
         "_asked",
-        "_peer_updates",
+        "_peer_allow",
         "_reinvite",
         "_session_timer",
         "_update",
@@ -63,7 +70,7 @@ class ChangingSession(InviteSession):
         self._reinvite: Change | None = None
         self._update: Change | None = None
         self._session_timer = SessionTimer(self, agent.timers, agent.config)
-        self._peer_updates = False  # it allows UPDATE
+        self._peer_allow: frozenset[str] | None = None  # unknown
         self._wait = OfferWait(self, agent)
         # An unanswered offer of the peer's outside INVITE.
         self._asked: tuple[ServerTransaction, Request] | None = None
@@ -330,7 +337,7 @@ class ChangingSession(InviteSession):
             again = bool(change.body) and self._wait.start(status, response, now)
             self._agent.events.append(UpdateFailed(self, status, reason, again))
         elif status in (405, 501):  # it does not know UPDATE after all
-            self._peer_updates = False
+            self._peer_allow = (self._peer_allow or frozenset()) - {"UPDATE"}
             self.refresh_session(now)
 
     # The session timer.
@@ -342,7 +349,7 @@ class ChangingSession(InviteSession):
         """
         if self.state != CONFIRMED or self._update or self._reinvite:
             return
-        if self._peer_updates:
+        if self._peer_allow is not None and "UPDATE" in self._peer_allow:
             self._send_update(b"", (), False, now)
         elif self.can_offer:
             self._agent.events.append(OfferDue(self))
@@ -365,7 +372,11 @@ class ChangingSession(InviteSession):
 
     def _note_allow(self, message: Message) -> None:
         if message.has("Allow"):
-            self._peer_updates = "UPDATE" in message.allow
+            self._peer_allow = _methods(" ".join(message.allow))
+
+    def peer_takes(self, method: str) -> bool:
+        """Whether the peer's Allow names a method; True while it said nothing."""
+        return self._peer_allow is None or method in self._peer_allow
 
     def _accept(self, body: bytes, headers: Headers, initial: bool, now: float) -> None:
         assert self._pending is not None

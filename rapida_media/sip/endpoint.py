@@ -22,6 +22,7 @@ from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.request_checks import (
+    ALLOW_OUTSIDE,
     OUTSIDE_DIALOG,
     Refusal,
     extension_refusal,
@@ -257,7 +258,8 @@ class SipEndpoint:
     def _serve(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
-            refused = 481, ()  # BYE or INFO for no dialog of ours
+            # A text for nobody in particular, or a BYE or INFO for no dialog of ours.
+            refused = (405, (ALLOW_OUTSIDE,)) if request.method == "MESSAGE" else (481, ())
         if refused is None and request.method == "INVITE":
             refused = interval_refusal(request, self._agent.config.min_session_expires)
         if refused is None and request.method == "INVITE":

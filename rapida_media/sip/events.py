@@ -22,7 +22,9 @@ __all__ = [
     "Event",
     "Failed",
     "IncomingInvite",
+    "InfoAnswered",
     "InfoReceived",
+    "MessageReceived",
     "OfferDue",
     "OfferReceived",
     "ReinviteAnswered",
@@ -185,6 +187,20 @@ class UpdateFailed(Event):
 class OfferDue(Event):
     """Time to offer: the wait that a 491 or a Retry-After asked for is over, or the session wants
     its refresh and the peer takes no UPDATE. An offer without a change will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class InfoAnswered(Event):
+    """An INFO of ours got its final response; 408: none came."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(Event):
+    """A text arrived within the call (RFC 3428) and was answered 200."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.accepted_invite import AcceptedInvite
 from rapida_media.sip.events import (
     Confirmed,
+    InfoAnswered,
     InfoReceived,
+    MessageReceived,
     ReinviteConfirmed,
     Terminated,
 )
 from rapida_media.sip.offer_state import NEW, STABLE, after
-from rapida_media.sip.request_checks import INFO_CONTENT, offer_of
+from rapida_media.sip.request_checks import INFO_CONTENT, MESSAGE_CONTENT, offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -93,6 +95,16 @@ class InviteSession:
         else:
             raise LocalProtocolError(f"bye in state {self.state}")
 
+    def info(self, content_type: str, body: bytes, now: float, headers: Headers = ()) -> None:
+        """Send an INFO (RFC 6086); ``InfoAnswered`` tells what became of it.
+
+        Raises LocalProtocolError unless the call is confirmed.
+        """
+        if self.state != CONFIRMED:
+            raise LocalProtocolError(f"info in state {self.state}")
+        fields = (*headers, ("Content-Type", content_type))
+        self._send("INFO", self._on_info_response, now, fields, body)
+
     # Input from the endpoint.
 
     def dialog_of(self, request: Request) -> Dialog | None:
@@ -165,6 +177,12 @@ class InviteSession:
         if status >= 200:
             self._agent.sessions.pop(self.id, None)
 
+    def _on_info_response(
+        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if status >= 200 and self.state != TERMINATED:
+            self._agent.events.append(InfoAnswered(self, status))
+
     # Requests of the peer.
 
     def _receive_bye(self, now: float) -> None:
@@ -190,6 +208,20 @@ class InviteSession:
             self._agent.respond(transaction, request, 200, now)
             self._agent.events.append(InfoReceived(self, content, request.body))
 
+    def _receive_message(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        """Take a text: "the UAS MUST return a 415 … if it does not support the media type" (RFC
+        3428 section 7), and 200 once it was handed to the user."""
+        content = request.content_type
+        if content is None or content.name != MESSAGE_CONTENT or request.has("Content-Encoding"):
+            accept = ("Accept", MESSAGE_CONTENT)
+            self._agent.respond(transaction, request, 415, now, headers=(accept,))
+        else:
+            self._agent.respond(transaction, request, 200, now)
+            text = request.body.decode("utf-8", "replace")
+            self._agent.events.append(MessageReceived(self, text))
+
     def _receive_options(
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
@@ -203,6 +235,7 @@ class InviteSession:
     # What each method of ALLOW does within the dialog.
     handlers: ClassVar[Mapping[str, Handler]] = {
         "INFO": _receive_info,
+        "MESSAGE": _receive_message,
         "OPTIONS": _receive_options,
         "PRACK": _receive_prack,
     }

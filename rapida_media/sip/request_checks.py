@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.dtmf_info import PLAIN, RELAY
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Message, Request, Response
 
 SDP = "application/sdp"
-INFO_CONTENT = ("application/dtmf-relay", "application/dtmf")
+INFO_CONTENT = (RELAY, PLAIN)
+MESSAGE_CONTENT = "text/plain"
 ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
 OPTION_TAGS = frozenset(SUPPORTED[1].split(", "))
 OUTSIDE_DIALOG = frozenset({"INVITE", "OPTIONS"})
+ALLOW_OUTSIDE = ("Allow", "INVITE, ACK, CANCEL, OPTIONS")
 
 Refusal = tuple[int, Headers]
 

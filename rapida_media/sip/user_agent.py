@@ -32,7 +32,7 @@ Headers = Sequence[tuple[str, str]]
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 
-ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE")
 SUPPORTED = ("Supported", "100rel, timer")
 ACCEPT = ("Accept", "application/sdp")
 SDP_CONTENT = ("Content-Type", "application/sdp")

@@ -55,6 +55,10 @@ class Signals:
     def redirect(self, uri: str) -> None:
         self.asked.append(("redirect", uri))
 
+    def send_digits(self, digits: str, done) -> None:
+        self.asked.append(("send_digits", digits))
+        self.done = done
+
     def hold(self, held: bool, done) -> None:
         self.asked.append(("hold", held))
         self.done = done

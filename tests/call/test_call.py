@@ -2,11 +2,12 @@
 
 import asyncio
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rapida_media import Answered, Audio, Digit, HangUp, Hold, PlaybackMarked
+from rapida_media import Answered, Audio, Digit, HangUp, Hold, Message, PlaybackMarked
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 
@@ -111,6 +112,36 @@ async def test_send_digits_returns_when_they_were_sent(line):
     assert not sending.done()
     await line.run(0.4)
     assert sending.result() is True
+
+
+async def test_keys_go_by_signalling_where_the_far_end_takes_none_in_its_media(line):
+    line.call.leg.configure(replace(line.near.negotiated, send_event=None))
+    line.call.write(speech(100))
+    sending = asyncio.create_task(line.call.send_digits("42"))
+    await line.run(0.06)
+    assert line.signals.asked == []  # behind the audio
+    await line.run(0.1)
+    assert line.signals.asked == [("send_digits", "42")]
+    assert not sending.done()
+    line.signals.done(True)
+    assert await sending is True
+    line.call.end("bye")
+    assert await line.call.send_digits("1") is False
+
+
+async def test_a_call_that_ends_before_the_keys_are_sent_sends_none(line):
+    line.call.leg.configure(replace(line.near.negotiated, send_event=None))
+    line.call.write(speech(1000))
+    sending = asyncio.create_task(line.call.send_digits("42"))
+    await line.run(0.06)
+    line.call.end("bye")
+    assert await sending is False
+    assert line.signals.asked == []
+
+
+async def test_a_text_is_an_event(line):
+    line.call.message_received("hello")
+    assert await anext(line.call) == Message("hello")
 
 
 async def test_a_letter_that_is_no_key_is_refused_before_anything_is_sent(line):
