@@ -86,10 +86,14 @@ class HangUp:
     """The call is over; always the last event.
 
     reason: ``bye``, ``canceled``, ``media_timeout`` … ; code: the SIP status where there is one.
+    cause: what the far end gave as its Reason (RFC 3326), as written.
+    retry_after_s: when a busy far end asks to be called again.
     """
 
     reason: str
     code: int | None = None
+    cause: str | None = None
+    retry_after_s: int | None = None
 
 
 Event = Audio | Digit | Message | Answered | PlaybackMarked | Hold | HangUp

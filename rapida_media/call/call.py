@@ -336,11 +336,18 @@ class Call:
             self._events.clear()
         self._resolve_answer()
 
-    def end(self, reason: str, code: int | None = None) -> None:
+    def end(
+        self,
+        reason: str,
+        code: int | None = None,
+        *,
+        cause: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         """The call is over: close the recording, release everyone who waits. For the shell."""
         if self._hang_up is not None:
             return
-        self._hang_up = HangUp(reason, code)
+        self._hang_up = HangUp(reason, code, cause, retry_after_s)
         if self._recording is not None:
             self._recording.close()
         for mark_id in list(self._marks):

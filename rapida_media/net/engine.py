@@ -308,9 +308,10 @@ class Engine:
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "ended: %s%s",
+                "ended: %s%s%s",
                 ended.reason,
                 f" ({ended.code})" if ended.code else "",
+                f", {ended.cause}" if ended.cause else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
         if (agent := call.agent_at_work) is not None:

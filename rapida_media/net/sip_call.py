@@ -14,6 +14,7 @@ from typing import Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.endings import CANCELED, FAILURES, reason_header
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
@@ -30,21 +31,6 @@ log = logging.getLogger(__name__)
 
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
-
-# What an unanswered outbound call is called, by its final status; all else is "rejected".
-FAILURES = {
-    404: "not_found",
-    408: "no_answer",
-    480: "no_answer",
-    486: "busy",
-    487: "canceled",
-    503: "unavailable",
-    600: "busy",
-    603: "declined",
-}
-
-# What a call that its caller gave up, or a limit, is called.
-CANCELED = {"ring_timeout": "no_answer", "prack_timeout": "prack_timeout"}
 
 
 class CallShell(Protocol):
@@ -182,16 +168,17 @@ class SipCall:
 
     def _end_session(self, now: float) -> None:
         session = self.session
+        why = (reason_header(self._hang_up_reason or ""),)
         if session.state in (ACCEPTED, CONFIRMED):
-            session.bye(now)
+            session.bye(now, why)
         elif isinstance(session, OutgoingSession):
             # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
             # session waits for that, and hangs up should a 200 win; the call is over at once.
-            session.cancel(now)
-            self._finish(self._hang_up_reason or "canceled", REQUEST_TERMINATED)
+            session.cancel(now, why)
+            self._finish("canceled", REQUEST_TERMINATED)
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
-            self._finish(self._hang_up_reason or "rejected", TEMPORARILY_UNAVAILABLE)
+            self._finish("rejected", TEMPORARILY_UNAVAILABLE)
 
     def _act(self, intent: Callable[[float], None]) -> None:
         now = clock.monotonic()
@@ -212,13 +199,12 @@ class SipCall:
                 self._answered(body, now)
             case events.Confirmed(body=body):
                 self._answered(body, now)
-            case events.Canceled(reason=reason):
-                end = self._hang_up_reason or CANCELED.get(reason, "canceled")
-                self._finish(end, REQUEST_TERMINATED)
-            case events.Failed(status=status):
-                self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
-            case events.Terminated(reason=reason, code=code):
-                self._finish(self._hang_up_reason or reason, code)
+            case events.Canceled(reason=reason, cause=cause):
+                self._finish(CANCELED.get(reason, "canceled"), REQUEST_TERMINATED, cause)
+            case events.Failed(status=status, retry_after=wait, cause=cause):
+                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
+            case events.Terminated(reason=reason, code=code, cause=cause):
+                self._finish(reason, code, cause)
             case _:
                 self._handle_change(event, now)
                 self._handle_aside(event, now)
@@ -305,8 +291,17 @@ class SipCall:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _finish(self, reason: str, code: int | None) -> None:
-        """The one way out: stop the media, tell the agent, give everything back."""
+    def _finish(
+        self,
+        reason: str,
+        code: int | None,
+        cause: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        """The one way out: stop the media, tell the agent, give everything back.
+
+        Where we hung up, the reason for that is the call's.
+        """
         if self.finished.done():
             return
         self.milestones["ended"] = clock.monotonic()
@@ -314,7 +309,8 @@ class SipCall:
         if first_media is not None:
             self.milestones["first_media"] = first_media
         self._shell.media.close(self._channel)
-        self.call.end(reason, code)
+        reason = self._hang_up_reason or reason
+        self.call.end(reason, code, cause=cause, retry_after_s=retry_after_s)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)

@@ -49,6 +49,8 @@ class Report:
     answered: bool = False
     status: int | None = None
     reason: str = ""
+    cause: str | None = None
+    retry_after_s: int | None = None
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
@@ -68,7 +70,9 @@ class Report:
         """Write the report for people, one aligned line a fact."""
         facts = {
             "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
-            f" ({self.status or '-'}), ended: {self.reason}",
+            f" ({self.status or '-'}), ended: {self.reason}"
+            + (f", {self.cause}" if self.cause else "")
+            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else ""),
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
@@ -202,6 +206,7 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     start = times["initiated"]
     report = Report(options.uri, answered=call.answered, digits=phone.digits)
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
+    report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
     report.events = [
         {"at_ms": round((at - start) * 1000, 1), "event": name}
         for name, at in sorted(times.items(), key=lambda item: item[1])

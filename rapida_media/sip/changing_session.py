@@ -177,7 +177,7 @@ class ChangingSession(InviteSession):
 
     # Input from the endpoint.
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
+    def receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
         """Take the CANCEL of an unanswered re-INVITE (section 9.2)."""
         assert self._pending is not None, "an unanswered INVITE is pending"
         self._refuse_pending(487, now)

@@ -229,7 +229,7 @@ class SipEndpoint:
         tag = user.id if user is not None else None
         self._agent.respond(transaction, cancel, 200, now, to_tag=tag)
         if user is not None and not invite.answered:
-            user.receive_cancel(invite, now)
+            user.receive_cancel(invite, cancel, now)
 
     def _receive_in_dialog(
         self, transaction: ServerTransaction, request: Request, now: float

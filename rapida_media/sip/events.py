@@ -91,11 +91,12 @@ class Confirmed(Event):
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
     """Our call was not answered. status 408: nobody replied, 503: the transport failed,
-    487: it was cancelled. retry_after in seconds, if the peer named it."""
+    487: it was cancelled. retry_after in seconds, if the peer named it; cause: its Reason."""
 
     status: int
     reason: str
     retry_after: int | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Canceled(Event):
     """The caller hung up, or a limit passed, before we answered."""
 
     reason: str  # "cancel", "bye", "ring_timeout" or "prack_timeout"
+    cause: str | None = None  # the caller's Reason (RFC 3326)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,13 @@ class Terminated(Event):
 
     reason: "bye" (the peer hung up), "local_bye" (we did), "ack_timeout" (our 200 was never
     acknowledged), "refused" (the peer no longer knows the dialog; code is its response) or
-    "session_expired" (nobody refreshed the session, RFC 4028).
+    "session_expired" (nobody refreshed the session, RFC 4028). cause: the peer's Reason (RFC
+    3326), such as 'Q.850;cause=16;text="Normal call clearing"'.
     """
 
     reason: str
     code: int | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from rapida_media.sip.events import Canceled, EarlyAnswer
 from rapida_media.sip.invite_session import ACCEPTED, CALLING, RINGING
 from rapida_media.sip.offer_state import ASKED, NEW, OFFERED, STABLE, after
 from rapida_media.sip.reliable_provisional import OPTION, RAck, ReliableProvisional, rack_of
-from rapida_media.sip.request_checks import offer_of
+from rapida_media.sip.request_checks import cause_of, offer_of
 from rapida_media.sip.user_agent import ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -228,12 +228,12 @@ class IncomingSession(ChangingSession):
         self._refuse_pending(status, now, headers, reason)
         self._terminate(now)
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
+    def receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
         """Take the caller's CANCEL: "the UAS … SHOULD respond to the INVITE with a 487"."""
         if self.state in (CALLING, RINGING):
-            self._give_in(487, "cancel", now)
+            self._give_in(487, "cancel", now, cause_of(cancel))
         else:
-            super().receive_cancel(transaction, now)
+            super().receive_cancel(transaction, cancel, now)
 
     def handle_timer(self, event: str, now: float) -> None:
         """Repeat the provisional response each minute; refuse when nobody decided in time.
@@ -251,16 +251,16 @@ class IncomingSession(ChangingSession):
             self._start_timer(now)
             transaction.repeat(now)
 
-    def _receive_bye(self, now: float) -> None:
+    def _receive_bye(self, request: Request, now: float) -> None:
         if self.state in (CALLING, RINGING):  # the caller may end an early dialog with BYE
-            self._give_in(487, "bye", now)
+            self._give_in(487, "bye", now, cause_of(request))
         else:
-            super()._receive_bye(now)
+            super()._receive_bye(request, now)
 
-    def _give_in(self, status: int, reason: str, now: float) -> None:
+    def _give_in(self, status: int, reason: str, now: float, cause: str | None = None) -> None:
         self._refuse_pending(status, now)
         self._terminate(now)
-        self._agent.events.append(Canceled(self, reason))
+        self._agent.events.append(Canceled(self, reason, cause))
 
     def _unanswered(self, verb: str) -> tuple[ServerTransaction, Request]:
         if self.state not in (CALLING, RINGING) or self._pending is None:

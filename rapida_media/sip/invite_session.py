@@ -20,7 +20,7 @@ from rapida_media.sip.events import (
     Terminated,
 )
 from rapida_media.sip.offer_state import NEW, STABLE, after
-from rapida_media.sip.request_checks import INFO_CONTENT, MESSAGE_CONTENT, offer_of
+from rapida_media.sip.request_checks import INFO_CONTENT, MESSAGE_CONTENT, cause_of, offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class InviteSession:
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
         elif request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
-            self._receive_bye(now)
+            self._receive_bye(request, now)
         elif self.state == TERMINATED:  # our BYE is on its way
             self._agent.respond(transaction, request, 481, now)
         else:
@@ -185,7 +185,7 @@ class InviteSession:
 
     # Requests of the peer.
 
-    def _receive_bye(self, now: float) -> None:
+    def _receive_bye(self, request: Request, now: float) -> None:
         if self.state == TERMINATED:
             return
         if self._pending is not None:
@@ -193,7 +193,7 @@ class InviteSession:
             # RECOMMENDED that a 487 (Request Terminated) response be generated" (section 15.1.2).
             self._refuse_pending(487, now)
         self._terminate(now)
-        self._agent.events.append(Terminated(self, "bye"))
+        self._agent.events.append(Terminated(self, "bye", cause=cause_of(request)))
 
     def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Answer an INFO: "MUST respond with a 200 (OK)" (RFC 6086 section 4.2.2) unless it is of

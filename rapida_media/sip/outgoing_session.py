@@ -21,7 +21,7 @@ from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING
 from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.reliable_provisional import RAck, rseq_of
-from rapida_media.sip.request_checks import offer_of, retry_after
+from rapida_media.sip.request_checks import cause_of, offer_of, retry_after
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 class OutgoingSession(ChangingSession):
     """The caller's side of a call."""
 
-    __slots__ = ("_canceling", "_early", "_heard", "_invite", "_plan")
+    __slots__ = ("_cancel_headers", "_canceling", "_early", "_heard", "_invite", "_plan")
 
     direction = "outgoing"
 
@@ -72,6 +72,7 @@ class OutgoingSession(ChangingSession):
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
+        self._cancel_headers: Headers = ()
         self._heard = False
         self._offer = OFFERED
         self._early: dict[str | None, EarlyDialog] = {}  # by the callee's tag
@@ -102,19 +103,21 @@ class OutgoingSession(ChangingSession):
             plan.request, data, plan.path, self._on_response, now
         )
 
-    def _send_again(self, now: float) -> None:
+    def _send_again(self, cseq: int, now: float) -> None:
         """Send the INVITE with what its refusal taught us: "the same Call-ID, To, and From of the
         previous request, but the CSeq … one higher" (section 8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
         request = self._plan.request
-        request = request._replace(branch=self._agent.branch(), cseq=request.cseq + 1)
+        request = request._replace(branch=self._agent.branch(), cseq=cseq)
         self._plan = self._plan._replace(request=request)
         self._heard = False
         self._early.clear()
         self._send_invite(self._plan, now)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, headers: Headers = ()) -> None:
         """Take the call back; ``Failed`` with status 487 tells when it is over.
+
+        headers: more of them for the CANCEL, a Reason for example.
 
         Raises LocalProtocolError after a final response.
         """
@@ -122,6 +125,7 @@ class OutgoingSession(ChangingSession):
             raise LocalProtocolError(f"cancel in state {self.state}")
         if not self._canceling:
             self._canceling = True
+            self._cancel_headers = headers
             if self._heard:
                 self._send_cancel(now)
 
@@ -143,7 +147,11 @@ class OutgoingSession(ChangingSession):
         assert invite.request is not None
         request = outgoing.cancel(invite.request)
         self._agent.layer.send_request(
-            request, request.pack((self._agent.user_agent_header,)), invite.path, _ignore, now
+            request,
+            request.pack((*self._cancel_headers, self._agent.user_agent_header)),
+            invite.path,
+            _ignore,
+            now,
         )
         self._agent.timers.cancel(self._timer)
         limit = now + self._agent.config.timers.give_up
@@ -153,7 +161,8 @@ class OutgoingSession(ChangingSession):
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
         if not self._canceling and self._interval_raised(status, response):
-            self._send_again(now)
+            assert response is not None, "a 422 is a response"
+            self._send_again(response.cseq.number + 1, now)
         elif response is None or status >= 300:
             self._fail(status, response, now)
         elif status >= 200:
@@ -211,10 +220,10 @@ class OutgoingSession(ChangingSession):
             return early.dialog
         return super().dialog_of(request)
 
-    def _receive_bye(self, now: float) -> None:
+    def _receive_bye(self, request: Request, now: float) -> None:
         """End an answered call; a callee that sends BYE before owes a final response instead."""
         if self.state not in (CALLING, RINGING):
-            super()._receive_bye(now)
+            super()._receive_bye(request, now)
 
     def _receive_answer(
         self, transaction: ClientTransaction, response: Response, now: float
@@ -268,12 +277,12 @@ class OutgoingSession(ChangingSession):
         self._invite = self._plan = None
         self._early.clear()
         self._terminate(now)
-        reason, wait = REASONS.get(status, ""), None
+        reason, wait, cause = REASONS.get(status, ""), None, None
         if response is not None:
-            reason, wait = response.reason, retry_after(response)
+            reason, wait, cause = response.reason, retry_after(response), cause_of(response)
         elif self._canceling:
             status, reason = 487, REASONS[487]
-        self._agent.events.append(Failed(self, status, reason, wait))
+        self._agent.events.append(Failed(self, status, reason, wait, cause))
 
 
 def _ignore(

@@ -81,6 +81,14 @@ def retry_after(response: Response) -> int | None:
         return None
 
 
+def cause_of(message: Message) -> str | None:
+    """Give the first value of Reason (RFC 3326) as written, None without one."""
+    try:
+        return next(iter(message.header_values("Reason")), None)
+    except RemoteProtocolError:
+        return None
+
+
 def _optional(request: Request) -> bool:
     disposition = request.header("Content-Disposition") or ""
     return "handling=optional" in disposition.lower().replace(" ", "")
