@@ -9,8 +9,10 @@ from rapida_media.agents.events import (
     Hold,
     Message,
     PlaybackMarked,
+    Transferred,
 )
 from rapida_media.call.call import Call
+from rapida_media.call.transfer import TransferOutcome
 
 __all__ = [
     "Answered",
@@ -22,4 +24,6 @@ __all__ = [
     "Hold",
     "Message",
     "PlaybackMarked",
+    "TransferOutcome",
+    "Transferred",
 ]

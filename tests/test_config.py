@@ -51,6 +51,7 @@ numbers = ["+15550100"]
 greeting = "hello.wav"
 record = true
 answer = "agent"
+follow_transfers = true
 parameters = { plan = "gold", level = 3, token = "env:TOKEN" }
 [assistants.other]
 agent = "echo"
@@ -83,6 +84,7 @@ def test_every_key_is_read() -> None:
                 record=True,
                 parameters={"plan": "gold", "level": 3, "token": "secret"},
                 answer="agent",
+                follow_transfers=True,
             ),
             "other": Assistant(name="other", agent="echo"),
         },

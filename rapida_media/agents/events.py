@@ -64,6 +64,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Transferred:
+    """The far end handed the call over: from now on another party is heard.
+
+    party: its SIP URI.
+    """
+
+    party: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackMarked:
     """The audio written before ``call.mark(name)`` is over.
 
@@ -96,4 +106,4 @@ class HangUp:
     retry_after_s: int | None = None
 
 
-Event = Audio | Digit | Message | Answered | PlaybackMarked | Hold | HangUp
+Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp

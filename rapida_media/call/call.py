@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rapida_media.agents.events import (
     Answered,
@@ -20,8 +20,11 @@ from rapida_media.agents.events import (
     Hold,
     Message,
     PlaybackMarked,
+    Transferred,
 )
 from rapida_media.call.recording import Recording
+from rapida_media.call.signalling import Future, Signalling
+from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
 from rapida_media.media.frame import FRAME_MS, Frame, Ring
@@ -29,27 +32,6 @@ from rapida_media.media.wav import read_wav
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
 EVENT_LIMIT = 10_000 // FRAME_MS
-
-
-class Future(Protocol):
-    """The part of ``asyncio.Future`` that a call needs."""
-
-    def done(self) -> bool: ...
-    def set_result(self, result: Any, /) -> None: ...
-    def __await__(self) -> Any: ...
-
-
-class Signalling(Protocol):
-    """What a call needs from the protocol that carries its signalling."""
-
-    def ring(self) -> None: ...
-    def progress(self) -> None: ...
-    def answer(self) -> None: ...
-    def reject(self, status: int) -> None: ...
-    def redirect(self, uri: str) -> None: ...
-    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None: ...
-    def hold(self, held: bool, done: Callable[[bool], None]) -> None: ...
-    def hang_up(self, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +277,23 @@ class Call:
     async def resume(self) -> bool:
         """Take the far end back from hold; True when it agreed."""
         return await self._hold(False)
+
+    async def transfer(self, target: str | Call) -> TransferOutcome:
+        """Have the far end call somebody else; when that works, this call is hung up.
+
+        target: a SIP URI (blind), or another call of ours, whose far end it is to be connected
+        with (attended). Gives what became of it; after a failure the call goes on.
+        """
+        self._require_answered("transfer")
+        outcome = self._outcome()
+        whom = target._signalling if isinstance(target, Call) else target
+        self._signalling.transfer(whom, lambda told: _resolve(outcome, told))
+        told: TransferOutcome | None = await outcome
+        return told or TransferOutcome(487, "Request Terminated")
+
+    def transferred(self, party: str) -> None:
+        """Tell the agent that the far end is another one now. For the shell."""
+        self._post(Transferred(party))
 
     async def _hold(self, held: bool) -> bool:
         self._require_answered("hold" if held else "resume")

@@ -56,6 +56,17 @@ class Negotiation:
         """Whether no media is to be expected: one side holds, or the far end only listens."""
         return self._silent
 
+    def successor(self, offers: OfferAnswer) -> Negotiation:
+        """Make the negotiation of another session with the same media on our side."""
+        local = replace(self._local, direction="sendrecv")
+        successor = Negotiation(offers, local, self._leg, self._hold_changed)
+        successor._held = self._held  # the agent was told so
+        return successor
+
+    def give_way(self) -> None:
+        """Another session carries the call: what waits for an answer here waits in vain."""
+        self._tell(False)
+
     # -- the start of the call -----------------------------------------------------------------
 
     def take(self, offer: bytes) -> None:

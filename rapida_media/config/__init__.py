@@ -104,6 +104,7 @@ class Assistant:
     """``[assistants.NAME]``: the agent behind called numbers.
 
     answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
+    follow_transfers: the far end may send the call elsewhere (REFER).
     """
 
     name: str
@@ -113,6 +114,7 @@ class Assistant:
     record: bool = False
     parameters: Mapping[str, object] = field(default_factory=dict)
     answer: str = "auto"
+    follow_transfers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,7 @@ def _assistant(name: str, table: Table) -> Assistant:
         record=table.flag("record"),
         parameters=table.mapping("parameters"),
         answer=table.text("answer", one_of("auto", "agent")) or "auto",
+        follow_transfers=table.flag("follow_transfers"),
     )
     table.finish()
     return assistant

@@ -28,6 +28,7 @@ from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.placing import Placing
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
@@ -41,7 +42,7 @@ from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.timers import TimerValues
-from rapida_media.sip.user_agent import EndpointConfig
+from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Engine:
         self._agents_at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._placing = Placing(self._loop, self._invite_for)
         self._sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -103,13 +105,13 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls)
+        return len(set(self._calls.values()))
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
         but for the connections that peers keep open."""
         return {
-            "calls": len(self._calls),
+            "calls": self.active_calls,
             "agents_at_work": len(self._agents_at_work),
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
@@ -166,13 +168,14 @@ class Engine:
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
-        for call in list(self._calls.values()):
+        self._placing.cancel()
+        for call in set(self._calls.values()):
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()
-        for call in list(self._calls.values()):
+        for call in set(self._calls.values()):
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
         if self._sweep is not None:
@@ -233,9 +236,28 @@ class Engine:
         elif (call := self._calls.get(event.session)) is not None:
             call.handle(event, now)
 
+    def _replace(
+        self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
+    ) -> None:
+        """Move a call to the session that takes its place; it is counted already."""
+        self._admission.release()
+        call = self._calls.get(replaced)
+        if call is None or call.session is not replaced:
+            session.reject(481, now)
+            return
+        try:
+            call.take_over(session, offer, OfferAnswer(self._ids))
+        except (NegotiationError, RemoteProtocolError):
+            session.reject(NOT_ACCEPTABLE_HERE, now)
+        else:
+            self._calls[session] = call
+
     def _incoming(self, event: events.IncomingInvite, now: float) -> None:
         session, request = event.session, event.request
         assert session.dialog is not None, "an incoming session begins with its dialog"
+        if event.replaces is not None:
+            self._replace(session, event.replaces, event.body, now)
+            return
         assistant = self._router.route(request.uri.user)
         channel = self.media.open() if assistant is not None else None
         if assistant is None or channel is None:
@@ -258,6 +280,7 @@ class Engine:
             local,
             self._agents[assistant.name],
             early_agent=assistant.answer == "agent",
+            follow_transfers=assistant.follow_transfers,
         )
         self._register(session, call)
         try:
@@ -276,6 +299,7 @@ class Engine:
         agent: Agent,
         *,
         early_agent: bool,
+        follow_transfers: bool = False,
     ) -> SipCall:
         return SipCall(
             self,
@@ -286,6 +310,7 @@ class Engine:
             local=local,
             agent=agent,
             early_agent=early_agent,
+            follow_transfers=follow_transfers,
         )
 
     def _register(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
@@ -302,7 +327,8 @@ class Engine:
 
     def call_ended(self, call: SipCall) -> None:
         """Forget an ended call; called by the call itself, once."""
-        del self._calls[call.session]
+        for session in call.sessions:
+            self._calls.pop(session, None)
         self._admission.release()
         ended = call.call.ended
         assert ended is not None
@@ -327,6 +353,31 @@ class Engine:
         if not self._calls and not self._agents_at_work:
             self._idle.set()
 
+    def place(self, call: SipCall, target: str, headers: Headers) -> None:
+        """Call target for a call that moves there; its mover hears what comes of it."""
+        self._placing.start(call, target, headers)
+
+    def _invite_for(self, call: SipCall, target: Target, headers: Headers) -> None:
+        now = clock.monotonic()
+        negotiation = call.negotiation.successor(OfferAnswer(self._ids))
+        inbound = call.call.direction == "inbound"
+        session = self._endpoint.invite(
+            target=target.uri,
+            destination=target.address,
+            from_uri=call.call.called if inbound else call.call.caller,
+            body=negotiation.offer(),
+            headers=headers,
+            now=now,
+        )
+        self._calls[session] = call
+        call.sessions.add(session)
+        call.mover.placed(session, negotiation)
+        self.drain_signalling(now)
+
+    def forget(self, session: InviteSession) -> None:
+        """A session that a call left behind is over."""
+        self._calls.pop(session, None)
+
     def drain_signalling(self, now: float) -> None:
         """Send what an intent of a session produced."""
         self._transport.drain(now)
@@ -335,7 +386,7 @@ class Engine:
         """Once a second: end calls whose media stopped or that last too long."""
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
         now = clock.monotonic()
-        for call in list(self._calls.values()):
+        for call in set(self._calls.values()):
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )

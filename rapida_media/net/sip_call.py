@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from rapida_media import clock
@@ -16,16 +17,23 @@ from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import CANCELED, FAILURES, reason_header
 from rapida_media.call.negotiation import Negotiation
+from rapida_media.call.signalling import Signalling
+from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.mover import Mover, leave
+from rapida_media.net.referral import Referral
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
 from rapida_media.sip.incoming_session import IncomingSession
-from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED
+from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED, InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.refer import Replaces
+from rapida_media.sip.uri import parse_uri
+from rapida_media.sip.user_agent import Headers
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +48,16 @@ class CallShell(Protocol):
 
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
+    def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
+    def forget(self, session: InviteSession) -> None: ...
 
 
 class SipCall:
     """The engine's side of one SIP call, inbound or outbound.
 
     early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
-    outbound it hears the callee's early media.
+    outbound it hears the callee's early media. follow_transfers: the far end may send the call
+    elsewhere.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class SipCall:
         local: LocalMedia,
         agent: Agent,
         early_agent: bool = False,
+        follow_transfers: bool = False,
     ) -> None:
         self._shell = shell
         self._loop = loop
@@ -74,6 +86,9 @@ class SipCall:
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
+        self.mover = Mover(self, follows=follow_transfers)
+        self._referral = Referral()
+        self.sessions: set[InviteSession] = set()
         self.finished: asyncio.Future[None] = loop.create_future()
         self.milestones: dict[str, float] = {"initiated": clock.monotonic()}
 
@@ -93,16 +108,18 @@ class SipCall:
     def begin(self, session: IncomingSession | OutgoingSession) -> None:
         """Name the INVITE session that carries the call."""
         self.session = self.negotiation.session = session
+        self.sessions.add(session)
         self._keys = InfoKeys(session, self._loop, self._act)
 
     def _start_agent(self) -> None:
         if self._agent_task is None:
             self._agent_task = AgentTask(self._loop, self._agent, self.call)
 
-    def _established(self, now: float) -> None:
+    def established(self, now: float) -> None:
         """Both sides agreed: audio flows and the agent talks."""
         self._shell.media.start(self._channel, now)
-        self.call.confirm(early_agent=self._agent_task is not None)
+        if not self.call.answered:
+            self.call.confirm(early_agent=self._agent_task is not None)
         self._start_agent()
 
     # -- Signalling ------------------------------------------------------------------------------
@@ -139,6 +156,21 @@ class SipCall:
             raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
         self._keys.press(digits, done)
 
+    def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
+        uri, replaces = self._party(target)
+        self._act(lambda now: self._referral.order(self.session, uri, replaces, done, now))
+
+    def _party(self, target: str | Signalling) -> tuple[str, Replaces | None]:
+        """Give the URI to refer to, and the call there that is to be replaced (RFC 3891)."""
+        if isinstance(target, str):
+            return target, None
+        if not isinstance(target, SipCall) or target is self:
+            raise LocalProtocolError("expected a SIP URI or another call over SIP")
+        replaces = target.session.replaces
+        assert target.session.dialog is not None, "it has a name"
+        uri = parse_uri(target.session.dialog.remote_target)
+        return str(replace(uri, headers="")), replaces
+
     def hold(self, held: bool, done: Callable[[bool], None]) -> None:
         self._act(lambda now: self.negotiation.hold(held, done, now))
 
@@ -169,7 +201,9 @@ class SipCall:
     def _end_session(self, now: float) -> None:
         session = self.session
         why = (reason_header(self._hang_up_reason or ""),)
-        if session.state in (ACCEPTED, CONFIRMED):
+        if session.state == TERMINATED:  # moving, and not there yet
+            self._finish("canceled", REQUEST_TERMINATED)
+        elif session.state in (ACCEPTED, CONFIRMED):
             session.bye(now, why)
         elif isinstance(session, OutgoingSession):
             # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
@@ -188,7 +222,10 @@ class SipCall:
     # -- events of the session -------------------------------------------------------------------
 
     def handle(self, event: events.Event, now: float) -> None:
-        """Follow one event of this call's session."""
+        """Follow one event of a session of this call."""
+        if event.session is not self.session:
+            self.mover.handle(event, now)
+            return
         match event:
             case events.Ringing(body=body):
                 self.milestones.setdefault("ringing", now)
@@ -201,10 +238,12 @@ class SipCall:
                 self._answered(body, now)
             case events.Canceled(reason=reason, cause=cause):
                 self._finish(CANCELED.get(reason, "canceled"), REQUEST_TERMINATED, cause)
-            case events.Failed(status=status, retry_after=wait, cause=cause):
-                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
-            case events.Terminated(reason=reason, code=code, cause=cause):
-                self._finish(reason, code, cause)
+            case events.Failed():
+                if not self.mover.redirected(event):
+                    self.over(event)
+            case events.Terminated():
+                if self._hang_up_reason is not None or not self.mover.ended(event):
+                    self.over(event)
             case _:
                 self._handle_change(event, now)
                 self._handle_aside(event, now)
@@ -221,6 +260,11 @@ class SipCall:
                 self._keys.answered(status, now)
             case events.MessageReceived(text=text):
                 self.call.message_received(text)
+            case events.ReferReceived():
+                self.mover.referred(event, now)
+            case _:
+                if self._referral.handle(event):
+                    self.hang_up("transferred")
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow an offer or an answer within the call."""
@@ -248,6 +292,56 @@ class SipCall:
             case events.OfferDue():
                 negotiation.offer_again(now)
 
+    # -- for the mover ---------------------------------------------------------------------------
+
+    def place(self, target: str, replaces: Replaces | None = None) -> None:
+        headers = [] if replaces is None else [("Replaces", str(replaces))]
+        self._shell.place(self, target, headers)
+
+    def not_placed(self, status: int, now: float) -> None:
+        """The engine cannot call what ``place`` asked for."""
+        self.mover.not_placed(status, now)
+        self._shell.drain_signalling(now)
+
+    def adopt(
+        self,
+        session: IncomingSession | OutgoingSession,
+        negotiation: Negotiation,
+        party: str | None,
+    ) -> None:
+        """Go on in another session; party: who is heard from now on, None for who was called."""
+        self.negotiation.give_way()
+        self.negotiation = negotiation
+        self.begin(session)
+        if party is not None:
+            self.call.transferred(party)
+
+    def forget(self, session: InviteSession) -> None:
+        self.sessions.discard(session)
+        self._shell.forget(session)
+
+    def act_later(self, seconds: float, session: IncomingSession | OutgoingSession) -> None:
+        """Hang a session up in a while, unless its far end does."""
+        self._loop.call_later(seconds, self._act, lambda now: leave(session, now))
+
+    def take_over(self, session: IncomingSession, offer: bytes, offers: OfferAnswer) -> None:
+        """Go on in an incoming session that replaces this call's (RFC 3891).
+
+        Raises NegotiationError or RemoteProtocolError when its offer cannot be answered.
+        """
+        negotiation = self.negotiation.successor(offers)
+        self._act(lambda now: self.mover.replaced(session, negotiation, offer, now))
+
+    def over(self, event: events.Event) -> None:
+        """The session that carries the call ended and no other replaces it."""
+        match event:
+            case events.Failed(status=status, retry_after=wait, cause=cause):
+                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
+            case events.Terminated(reason=reason, code=code, cause=cause):
+                self._finish(reason, code, cause)
+
+    # -- offers and answers ----------------------------------------------------------------------
+
     def _hear_early_media(self, body: bytes, now: float) -> None:
         try:
             self.negotiation.hear_early(body)
@@ -260,7 +354,7 @@ class SipCall:
 
     def _answered(self, body: bytes, now: float) -> None:
         if self._accept_answer(self.negotiation.receive_answer, body, now):
-            self._established(now)
+            self.established(now)
 
     def _accept_answer(self, take: Callable[[bytes], None], body: bytes, now: float) -> bool:
         """Take the answer to our offer; without a usable one, hang up."""
@@ -309,6 +403,8 @@ class SipCall:
         if first_media is not None:
             self.milestones["first_media"] = first_media
         self._shell.media.close(self._channel)
+        self.mover.abandon(clock.monotonic())
+        self._referral.call_ended()
         reason = self._hang_up_reason or reason
         self.call.end(reason, code, cause=cause, retry_after_s=retry_after_s)
         if self._agent_task is not None:

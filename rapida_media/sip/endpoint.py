@@ -19,8 +19,10 @@ from rapida_media.sip.builder import build_response
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.incoming_session import IncomingSession
+from rapida_media.sip.invite_session import CONFIRMED
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.refer import Replaces, replaces_of
 from rapida_media.sip.request_checks import (
     ALLOW_OUTSIDE,
     OUTSIDE_DIALOG,
@@ -258,8 +260,9 @@ class SipEndpoint:
     def _serve(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
-            # A text for nobody in particular, or a BYE or INFO for no dialog of ours.
-            refused = (405, (ALLOW_OUTSIDE,)) if request.method == "MESSAGE" else (481, ())
+            # A text or an errand for nobody in particular, or a BYE for no dialog of ours.
+            alone = request.method in ("MESSAGE", "REFER")
+            refused = (405, (ALLOW_OUTSIDE,)) if alone else (481, ())
         if refused is None and request.method == "INVITE":
             refused = interval_refusal(request, self._agent.config.min_session_expires)
         if refused is None and request.method == "INVITE":
@@ -269,8 +272,28 @@ class SipEndpoint:
         elif request.method == "OPTIONS":
             self._answer_options(transaction, request, now)
         else:
-            session = IncomingSession(self._agent, transaction, request, now)
-            self._agent.events.append(IncomingInvite(session, request, offer_of(request)))
+            self._take_call(transaction, request, now)
+
+    def _take_call(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        wanted = replaces_of(request)
+        replaced = None if wanted is None else self._session_to_replace(wanted)
+        if isinstance(replaced, int):
+            self._agent.respond(transaction, request, replaced, now)
+            return
+        session = IncomingSession(self._agent, transaction, request, now)
+        self._agent.events.append(IncomingInvite(session, request, offer_of(request), replaced))
+
+    def _session_to_replace(self, replaces: Replaces) -> InviteSession | int:
+        """Find the call an INVITE wants to replace, or give the status that refuses it: "If no
+        match is found, the UAS rejects the INVITE and returns a 481"; a confirmed dialog that was
+        to be replaced "early-only" gives 486 (RFC 3891 section 3)."""
+        session = self._agent.sessions.get(replaces.to_tag)
+        dialog = session.dialog if session is not None else None
+        if session is None or dialog is None or session.state != CONFIRMED:
+            return 481
+        if (dialog.call_id, dialog.remote_tag) != (replaces.call_id, replaces.from_tag):
+            return 481
+        return 486 if replaces.early_only else session
 
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config

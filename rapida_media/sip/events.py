@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.incoming_session import IncomingSession
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
+    from rapida_media.sip.refer import Replaces
 
 __all__ = [
     "Address",
@@ -27,6 +28,10 @@ __all__ = [
     "MessageReceived",
     "OfferDue",
     "OfferReceived",
+    "ReferAccepted",
+    "ReferDone",
+    "ReferProgress",
+    "ReferReceived",
     "ReinviteAnswered",
     "ReinviteCanceled",
     "ReinviteConfirmed",
@@ -49,11 +54,13 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class IncomingInvite(Event):
     """A new call: ring, accept or reject it. body is the SDP offer, empty when the caller wants
-    ours in the 200 (a late offer)."""
+    ours in the 200 (a late offer). replaces: the call it takes the place of (RFC 3891): accept,
+    and hang that one up."""
 
     session: IncomingSession
     request: Request
     body: bytes
+    replaces: InviteSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +98,14 @@ class Confirmed(Event):
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
     """Our call was not answered. status 408: nobody replied, 503: the transport failed,
-    487: it was cancelled. retry_after in seconds, if the peer named it; cause: its Reason."""
+    487: it was cancelled. retry_after in seconds, if the peer named it; cause: its Reason;
+    contacts: where a redirection (3xx) sends the call, the best first."""
 
     status: int
     reason: str
     retry_after: int | None
     cause: str | None = None
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +200,37 @@ class UpdateFailed(Event):
 class OfferDue(Event):
     """Time to offer: the wait that a 491 or a Retry-After asked for is over, or the session wants
     its refresh and the peer takes no UPDATE. An offer without a change will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived(Event):
+    """The peer wants us to call ``target`` in its place, there replacing a call it may name:
+    accept_refer or reject_refer, at once."""
+
+    target: str
+    replaces: Replaces | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferAccepted(Event):
+    """The peer took our REFER; ReferDone will tell what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress(Event):
+    """The call that our REFER asked for makes progress: 100, 180 …"""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferDone(Event):
+    """Our REFER was refused, or the call it asked for was answered or failed with this status.
+    408 also when nobody told the outcome."""
+
+    status: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

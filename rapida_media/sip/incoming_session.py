@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Path
-from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.events import Canceled, EarlyAnswer
 from rapida_media.sip.invite_session import ACCEPTED, CALLING, RINGING
 from rapida_media.sip.offer_state import ASKED, NEW, OFFERED, STABLE, after
+from rapida_media.sip.referring_session import ReferringSession
 from rapida_media.sip.reliable_provisional import OPTION, RAck, ReliableProvisional, rack_of
 from rapida_media.sip.request_checks import cause_of, offer_of
 from rapida_media.sip.user_agent import ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
@@ -40,7 +40,7 @@ class Provisional(NamedTuple):
     headers: Headers
 
 
-class IncomingSession(ChangingSession):
+class IncomingSession(ReferringSession):
     """The callee's side of a call."""
 
     __slots__ = ("_accept_later", "_give_up", "_provisional", "_rseq", "_waiting")
@@ -193,7 +193,7 @@ class IncomingSession(ChangingSession):
             self._offer = STABLE
             self._agent.events.append(EarlyAnswer(self, body))
 
-    handlers: ClassVar = {**ChangingSession.handlers, "PRACK": _receive_prack}
+    handlers: ClassVar = {**ReferringSession.handlers, "PRACK": _receive_prack}
 
     def prack_timed_out(self, now: float) -> None:
         """Nobody acknowledged a provisional response in 64*T1: refuse the call."""

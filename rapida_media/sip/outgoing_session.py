@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip import outgoing
 from rapida_media.sip.builder import REASONS
-from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.early_dialog import MAX_EARLY_DIALOGS, EarlyDialog
 from rapida_media.sip.events import Answered, Failed, Ringing
+from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.invite_session import CALLING, CONFIRMED, RINGING
 from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
+from rapida_media.sip.referring_session import ReferringSession
 from rapida_media.sip.reliable_provisional import RAck, rseq_of
 from rapida_media.sip.request_checks import cause_of, offer_of, retry_after
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
@@ -39,7 +40,7 @@ class Plan(NamedTuple):
     body: bytes
 
 
-class OutgoingSession(ChangingSession):
+class OutgoingSession(ReferringSession):
     """The caller's side of a call."""
 
     __slots__ = ("_cancel_headers", "_canceling", "_early", "_heard", "_invite", "_plan")
@@ -282,7 +283,24 @@ class OutgoingSession(ChangingSession):
             reason, wait, cause = response.reason, retry_after(response), cause_of(response)
         elif self._canceling:
             status, reason = 487, REASONS[487]
-        self._agent.events.append(Failed(self, status, reason, wait, cause))
+        contacts = _contacts(response) if response is not None and 300 <= status < 400 else ()
+        self._agent.events.append(Failed(self, status, reason, wait, cause, contacts))
+
+
+def _contacts(response: Response) -> tuple[str, ...]:
+    """Give where a redirection points to, ordered by "the q parameter value" (8.1.3.4)."""
+    try:
+        contacts = response.contacts
+    except RemoteProtocolError:
+        return ()
+    return tuple(each.uri_text for each in sorted(contacts, key=_quality, reverse=True))
+
+
+def _quality(contact: NameAddr) -> float:
+    try:
+        return float(contact.params.get("q") or 1.0)
+    except ValueError:
+        return 0.0
 
 
 def _ignore(

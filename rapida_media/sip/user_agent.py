@@ -32,8 +32,8 @@ Headers = Sequence[tuple[str, str]]
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 
-ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE")
-SUPPORTED = ("Supported", "100rel, timer")
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
+SUPPORTED = ("Supported", "100rel, timer, replaces")
 ACCEPT = ("Accept", "application/sdp")
 SDP_CONTENT = ("Content-Type", "application/sdp")
 

@@ -59,6 +59,10 @@ class Signals:
         self.asked.append(("send_digits", digits))
         self.done = done
 
+    def transfer(self, target, done) -> None:
+        self.asked.append(("transfer", target))
+        self.done = done
+
     def hold(self, held: bool, done) -> None:
         self.asked.append(("hold", held))
         self.done = done

@@ -7,7 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rapida_media import Answered, Audio, Digit, HangUp, Hold, Message, PlaybackMarked
+from rapida_media import (
+    Answered,
+    Audio,
+    Digit,
+    HangUp,
+    Hold,
+    Message,
+    PlaybackMarked,
+    TransferOutcome,
+    Transferred,
+)
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 
@@ -202,6 +212,28 @@ async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
     call.end("done")
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.answer()
+
+
+async def test_a_transfer_gives_what_became_of_it(line):
+    call = line.call
+    with pytest.raises(LocalProtocolError, match="not answered"):
+        await call.transfer("sip:carol@192.0.2.4")
+    call.confirm(early_agent=True)
+    transferring = asyncio.create_task(call.transfer("sip:carol@192.0.2.4"))
+    await line.settle()
+    line.signals.done(TransferOutcome(486, "Busy Here"))
+    outcome = await transferring
+    assert (outcome, outcome.succeeded) == (TransferOutcome(486, "Busy Here"), False)
+    transferring = asyncio.create_task(call.transfer(call))
+    await line.settle()
+    assert line.signals.asked[-1] == ("transfer", line.signals)  # another call, by its signalling
+    call.end("bye")
+    assert not (await transferring).succeeded
+
+
+async def test_a_new_party_is_an_event(line):
+    line.call.transferred("sip:carol@192.0.2.4")
+    assert await anext(line.call) == Transferred("sip:carol@192.0.2.4")
 
 
 @pytest.mark.parametrize("early_agent", [True, False])

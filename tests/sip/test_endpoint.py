@@ -25,7 +25,7 @@ from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import SipNode, World
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY"
 
 
 class Desk:
@@ -60,7 +60,7 @@ def test_options_tells_what_we_can_do(desk: Desk) -> None:
     assert response.header("Accept") == "application/sdp"
     assert response.header("Accept-Encoding") == "identity"
     assert response.header("Accept-Language") == "en"
-    assert response.header("Supported") == "100rel, timer"
+    assert response.header("Supported") == "100rel, timer, replaces"
     assert response.to.tag
     desk.world.run_idle()
     assert desk.bob.idle
@@ -71,7 +71,7 @@ def test_an_endpoint_does_not_look_at_max_forwards(desk: Desk) -> None:
     assert desk.ask_one(request).status == 200
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"])
+@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "PUBLISH"])
 def test_a_method_we_do_not_serve_gets_405_with_allow(desk: Desk, method: str) -> None:
     response = desk.ask_one(desk.peer.request(method))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
@@ -274,7 +274,7 @@ def test_options_and_unserved_methods_within_a_call(desk: Desk) -> None:
     tag = confirmed(desk)
     response = desk.ask_one(desk.peer.request("OPTIONS", to_tag=tag, cseq=2))
     assert (response.status, response.header("Allow")) == (200, ALLOW)
-    response = desk.ask_one(desk.peer.request("REFER", to_tag=tag, cseq=3))
+    response = desk.ask_one(desk.peer.request("PUBLISH", to_tag=tag, cseq=3))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
 
 
@@ -310,6 +310,8 @@ def test_a_text_we_cannot_read_gets_415(desk: Desk, headers: list[tuple[str, str
 
 
 def test_a_text_for_nobody_in_particular_gets_405(desk: Desk) -> None:
+    refer = desk.peer.request("REFER", call_id="2", headers=[("Refer-To", "<sip:c@192.0.2.4>")])
+    assert desk.ask_one(refer).status == 405
     response = desk.ask_one(desk.peer.request("MESSAGE"))
     assert (response.status, response.header("Allow")) == (405, "INVITE, ACK, CANCEL, OPTIONS")
 
