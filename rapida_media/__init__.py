@@ -1,6 +1,29 @@
 """rapida-media: a SIP/RTP media engine that puts phone calls on AI agents."""
 
-from rapida_media.agents.events import Audio, Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import (
+    Answered,
+    Audio,
+    Digit,
+    Event,
+    HangUp,
+    Hold,
+    Message,
+    PlaybackMarked,
+    Transferred,
+)
 from rapida_media.call.call import Call
+from rapida_media.call.transfer import TransferOutcome
 
-__all__ = ["Audio", "Call", "Digit", "Event", "HangUp", "Hold", "PlaybackMarked"]
+__all__ = [
+    "Answered",
+    "Audio",
+    "Call",
+    "Digit",
+    "Event",
+    "HangUp",
+    "Hold",
+    "Message",
+    "PlaybackMarked",
+    "TransferOutcome",
+    "Transferred",
+]

@@ -31,6 +31,8 @@ tls_key = "/etc/ssl/key.pem"
 tls_ca = "ca.pem"
 external_address = "203.0.113.7"
 digest = ["SHA-256", "MD5"]
+session_expires = 600
+min_session_expires = 120
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"
@@ -68,6 +70,7 @@ numbers = ["+15550100"]
 greeting = "hello.wav"
 record = true
 answer = "agent"
+follow_transfers = true
 parameters = { plan = "gold", level = 3, token = "env:TOKEN" }
 [assistants.other]
 agent = "echo"
@@ -87,6 +90,8 @@ def test_every_key_is_read() -> None:
                 Listen("tls", "0.0.0.0", 5061),
             ),
             external_address="203.0.113.7",
+            session_expires=600,
+            min_session_expires=120,
             digest=("SHA-256", "MD5"),
             tls_certificate=Path("/etc/rapida/cert.pem"),
             tls_key=Path("/etc/ssl/key.pem"),
@@ -106,6 +111,7 @@ def test_every_key_is_read() -> None:
                 record=True,
                 parameters={"plan": "gold", "level": 3, "token": "secret"},
                 answer="agent",
+                follow_transfers=True,
             ),
             "other": Assistant(name="other", agent="echo"),
         },
@@ -191,8 +197,8 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
         (
             "[sip]\nx = 1",
-            "[sip] x: unknown key; known are listen, external_address, digest, tls_certificate, "
-            "tls_key, tls_ca",
+            "[sip] x: unknown key; known are listen, external_address, session_expires, "
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
@@ -205,6 +211,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',
             '[sip] listen: expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT", '
             'got "sctp:0.0.0.0:5061"',
+        ),
+        (
+            "[sip]\nsession_expires = -1",
+            "[sip] session_expires: expected a whole number of at least 0, got -1",
+        ),
+        (
+            "[sip]\nsession_expires = 60",
+            "[sip] session_expires: expected 0 or at least min_session_expires (90), got 60",
         ),
         (
             '[sip]\nexternal_address = "sip.example"',

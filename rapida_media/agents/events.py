@@ -19,6 +19,28 @@ class Digit:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """The far end sent a text within the call."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call was answered; only for an agent that was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The far end handed the call over: from now on another party is heard.
+
+    party: its SIP URI.
+    """
+
+    party: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackMarked:
     """The audio written before ``call.mark(name)`` is over.
 
@@ -41,12 +63,26 @@ class HangUp:
     """The call is over; always the last event.
 
     reason: ``bye``, ``canceled``, ``media_timeout`` … ; code: the SIP status where there is one.
+    cause: what the far end gave as its Reason (RFC 3326), as written.
+    retry_after_s: when a busy far end asks to be called again.
     """
 
     reason: str
     code: int | None = None
+    cause: str | None = None
+    retry_after_s: int | None = None
 
 
-__all__ = ["Audio", "Digit", "Event", "HangUp", "Hold", "PlaybackMarked"]
+Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp
 
-Event = Audio | Digit | PlaybackMarked | Hold | HangUp
+__all__ = [
+    "Answered",
+    "Audio",
+    "Digit",
+    "Event",
+    "HangUp",
+    "Hold",
+    "Message",
+    "PlaybackMarked",
+    "Transferred",
+]

@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from rapida_media.agents.events import Digit, Event, HangUp, Hold, PlaybackMarked
+from rapida_media.agents.events import (
+    Answered,
+    Digit,
+    Event,
+    HangUp,
+    Hold,
+    Message,
+    PlaybackMarked,
+    Transferred,
+)
 from rapida_media.call.recording import Recording
+from rapida_media.call.signalling import Future, Signalling
+from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
 from rapida_media.media.frame import FRAME_MS, Ring
@@ -20,24 +31,6 @@ from rapida_media.media.wav import read_wav
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
 EVENT_LIMIT = 10_000 // FRAME_MS
-
-
-class Future(Protocol):
-    """The part of ``asyncio.Future`` that a call needs."""
-
-    def done(self) -> bool: ...
-    def set_result(self, result: Any, /) -> None: ...
-    def __await__(self) -> Any: ...
-
-
-class Signalling(Protocol):
-    """What a call needs from the protocol that carries its signalling."""
-
-    def ring(self) -> None: ...
-    def answer(self) -> None: ...
-    def reject(self, status: int) -> None: ...
-    def redirect(self, uri: str) -> None: ...
-    def hang_up(self, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,8 @@ class Call:
         self._hang_up_delivered = False
         self.answered = False
         self._answered_future: Future | None = None
-        leg.connect(self._digit_received, self._mark_reached)
+        self._outcomes: list[Future] = []  # of verbs under way
+        leg.connect(self.digit_received, self._mark_reached)
         leg.received.subscribe(self._post)
 
     # -- who and what ------------------------------------------------------------------------
@@ -153,7 +147,11 @@ class Call:
         if reader is not None and not reader.done():
             reader.set_result(None)
 
-    def _digit_received(self, digit: str, duration_ms: int) -> None:
+    def message_received(self, text: str) -> None:
+        """Hand a text of the far end to the agent. For the shell."""
+        self._post(Message(text))
+
+    def digit_received(self, digit: str, duration_ms: int) -> None:
         self._post(Digit(digit, duration_ms))
 
     def hold_changed(self, held: bool) -> None:
@@ -197,10 +195,20 @@ class Call:
         return await self.drain()
 
     async def send_digits(self, digits: str) -> bool:
-        """Press keys (``0-9 * # A-D``) behind the audio already queued; returns when sent."""
-        if self._hang_up is None:
+        """Press keys (``0-9 * # A-D``) behind the audio already queued; True once they are sent.
+
+        As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
+        """
+        if self._hang_up is not None:
+            return False
+        if self.leg.takes_digits:
             self.leg.send_digits(digits)
-        return await self.drain()
+            return await self.drain()
+        if not await self.drain() and self._hang_up is not None:
+            return False
+        outcome = self._outcome()
+        self._signalling.send_digits(digits, lambda sent: _resolve(outcome, sent))
+        return bool(await outcome)
 
     def _mark(self, name: str | None) -> Awaitable[bool]:
         future = self._new_future()
@@ -226,6 +234,14 @@ class Call:
         self._require_unanswered("ring")
         self._signalling.ring()
 
+    async def progress(self) -> None:
+        """Open the media before the answer (183): both sides hear each other, nobody pays.
+
+        LocalProtocolError where the caller sent no offer and could not answer an early one.
+        """
+        self._require_unanswered("progress")
+        self._signalling.progress()
+
     async def answer(self) -> bool:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
         self._require_unanswered("answer")
@@ -247,6 +263,51 @@ class Call:
         self._require_unanswered("redirect")
         self._signalling.redirect(uri)
 
+    async def hold(self) -> bool:
+        """Put the far end on hold: it still hears what is written and is heard no more.
+
+        True when it agreed, False when it refused or the call ended.
+        """
+        return await self._hold(True)
+
+    async def resume(self) -> bool:
+        """Take the far end back from hold; True when it agreed."""
+        return await self._hold(False)
+
+    async def transfer(self, target: str | Call) -> TransferOutcome:
+        """Have the far end call somebody else; when that works, this call is hung up.
+
+        target: a SIP URI (blind), or another call of ours, whose far end it is to be connected
+        with (attended). Gives what became of it; after a failure the call goes on.
+        """
+        self._require_answered("transfer")
+        outcome = self._outcome()
+        whom = target._signalling if isinstance(target, Call) else target
+        self._signalling.transfer(whom, lambda told: _resolve(outcome, told))
+        told: TransferOutcome | None = await outcome
+        return told or TransferOutcome(487, "Request Terminated")
+
+    def transferred(self, party: str) -> None:
+        """Tell the agent that the far end is another one now. For the shell."""
+        self._post(Transferred(party))
+
+    async def _hold(self, held: bool) -> bool:
+        self._require_answered("hold" if held else "resume")
+        outcome = self._outcome()
+        self._signalling.hold(held, lambda agreed: _resolve(outcome, agreed))
+        return bool(await outcome)
+
+    def _require_answered(self, verb: str) -> None:
+        if not self.answered or self._hang_up is not None:
+            state = "ended" if self._hang_up is not None else "not answered"
+            raise LocalProtocolError(f"cannot {verb}: the call is {state}")
+
+    def _outcome(self) -> Future:
+        """Make a future that the end of the call resolves with None."""
+        self._outcomes = [each for each in self._outcomes if not each.done()]
+        self._outcomes.append(self._new_future())
+        return self._outcomes[-1]
+
     async def hang_up(self, reason: str = "agent_hangup") -> None:
         """End the call now; ``drain`` first when a goodbye must be heard."""
         if self._hang_up is None:
@@ -257,26 +318,43 @@ class Call:
             state = "ended" if self._hang_up is not None else "already answered"
             raise LocalProtocolError(f"cannot {verb}: the call is {state}")
 
-    def confirm(self) -> None:
-        """The call is answered and media may flow. For the shell."""
+    def confirm(self, *, early_agent: bool) -> None:
+        """The call is answered and media may flow. For the shell.
+
+        early_agent: the agent was there before; otherwise what was heard so far, the callee's
+        ring-back tone or an announcement, is none of its business.
+        """
         self.answered = True
+        if early_agent:
+            self._post(Answered())
+        else:
+            self._events.clear()
         self._resolve_answer()
 
-    def end(self, reason: str, code: int | None = None) -> None:
+    def end(
+        self,
+        reason: str,
+        code: int | None = None,
+        *,
+        cause: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         """The call is over: close the recording, release everyone who waits. For the shell."""
         if self._hang_up is not None:
             return
-        self._hang_up = HangUp(reason, code)
+        self._hang_up = HangUp(reason, code, cause, retry_after_s)
         if self._recording is not None:
             self._recording.close()
         for mark_id in list(self._marks):
             self._mark_reached(mark_id, False)
         self._resolve_answer()
+        for outcome in self._outcomes:
+            _resolve(outcome, None)
         self._wake()
 
     def _resolve_answer(self) -> None:
-        if self._answered_future is not None and not self._answered_future.done():
-            self._answered_future.set_result(None)
+        if self._answered_future is not None:
+            _resolve(self._answered_future, None)
 
     # -- recording ---------------------------------------------------------------------------
 
@@ -294,3 +372,8 @@ class Call:
             raise LocalProtocolError("the call is being recorded already")
         self._recording = Recording(self.leg, path)
         return self._recording
+
+
+def _resolve(future: Future, result: Any) -> None:
+    if not future.done():
+        future.set_result(result)

@@ -49,6 +49,8 @@ class SipConfig:
     otherwise: phones that know no other give up on a challenge that names one.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
+    session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
+    shortest interval we take from others.
     """
 
     listen: tuple[Listen, ...] = (
@@ -60,6 +62,8 @@ class SipConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    session_expires: int = 1800
+    min_session_expires: int = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Assistant:
     """``[assistants.NAME]``: the agent behind called numbers.
 
     answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
+    follow_transfers: the far end may send the call elsewhere (REFER).
     """
 
     name: str
@@ -106,6 +111,7 @@ class Assistant:
     record: bool = False
     parameters: Mapping[str, object] = field(default_factory=dict)
     answer: str = "auto"
+    follow_transfers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +214,19 @@ def _sip(table: Table) -> SipConfig:
     config = SipConfig(
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),
+        session_expires=table.whole("session_expires", default.session_expires, least=0),
+        min_session_expires=table.whole("min_session_expires", default.min_session_expires),
         digest=table.texts("digest", one_of("SHA-256", "MD5")) or default.digest,
         tls_certificate=table.path("tls_certificate"),
         tls_key=table.path("tls_key"),
         tls_ca=table.path("tls_ca"),
     )
+    if 0 < config.session_expires < config.min_session_expires:
+        raise table.fault(
+            "session_expires",
+            f"expected 0 or at least min_session_expires ({config.min_session_expires}), "
+            f"got {config.session_expires}",
+        )
     for key in ("tls_certificate", "tls_key"):
         if getattr(config, key) is None and any(each.transport == "tls" for each in config.listen):
             raise table.fault(key, "missing; expected a PEM file, since listen has a tls address")
@@ -262,6 +276,7 @@ def _assistant(name: str, table: Table) -> Assistant:
         record=table.flag("record"),
         parameters=table.mapping("parameters"),
         answer=table.text("answer", one_of("auto", "agent")) or "auto",
+        follow_transfers=table.flag("follow_transfers"),
     )
     table.finish()
     return assistant

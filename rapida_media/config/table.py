@@ -78,15 +78,15 @@ class Table:
             raise self.fault(key, f"expected {expected}, got {value}")
         return float(value)
 
-    def whole(self, key: str, default: int) -> int:
-        """Read a whole number of at least 1."""
+    def whole(self, key: str, default: int, *, least: int = 1) -> int:
+        """Read a whole number of at least ``least``."""
         value = self._scalar(key, int)
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong_type(key, "a whole number of at least 1", value)
-        if value < 1:
-            raise self.fault(key, f"expected a whole number of at least 1, got {value}")
+            raise self._wrong_type(key, f"a whole number of at least {least}", value)
+        if value < least:
+            raise self.fault(key, f"expected a whole number of at least {least}, got {value}")
         return value
 
     def flag(self, key: str, *, default: bool = False) -> bool:

@@ -40,6 +40,11 @@ class Leg(Protocol):
         """Report ``mark_id`` once the audio queued before it has been played or dropped."""
         ...
 
+    @property
+    def takes_digits(self) -> bool:
+        """Whether ``send_digits`` reaches the far end."""
+        ...
+
     def send_digits(self, digits: str) -> None:
         """Queue key presses behind the audio already queued."""
         ...

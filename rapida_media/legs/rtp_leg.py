@@ -93,9 +93,13 @@ class RtpLeg:
     def mark(self, mark_id: int) -> None:
         self.stream.mark(mark_id)
 
+    @property
+    def takes_digits(self) -> bool:
+        return self.negotiated is not None and self.negotiated.send_event is not None
+
     def send_digits(self, digits: str) -> None:
         """Queue RFC 4733 events; LocalProtocolError when the far end did not negotiate them."""
-        if self.negotiated is None or self.negotiated.send_event is None:
+        if not self.takes_digits:
             raise LocalProtocolError("the far end does not take telephone-event (RFC 4733)")
         if strange := set(digits) - DIGITS:
             raise LocalProtocolError(f"not a DTMF digit: {''.join(sorted(strange))!r}")

@@ -49,5 +49,9 @@ class Ring(Generic[Item]):
         """Give the oldest item; IndexError when there is none."""
         return self._items.popleft()
 
+    def clear(self) -> None:
+        """Forget all items; they do not count as dropped."""
+        self._items.clear()
+
     def __len__(self) -> int:
         return len(self._items)

@@ -46,6 +46,8 @@ class AgentTask:
             await agent(call)
             if call.answered:
                 await call.drain()
+            # A caller that was left undecided may go on ringing; a callee would ring for nobody.
+            if call.answered or call.direction == "outbound":
                 await call.hang_up("agent_finished")
         except (Exception, SystemExit, asyncio.CancelledError):
             # An agent may call sys.exit, or await a task of its own that was cancelled. Only when

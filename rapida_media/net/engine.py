@@ -20,6 +20,7 @@ from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.identity import called_of, caller_of
+from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Config, Trunk
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
@@ -29,8 +30,9 @@ from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.placing import Placing
 from rapida_media.net.resolver import Resolver
-from rapida_media.net.sip_call import NOT_ACCEPTABLE_HERE, SipCall
+from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
 from rapida_media.net.tls import Tls
@@ -95,10 +97,11 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
+        resolver = Resolver(self._ids, ipv6=ipv6)
         self._trunks = Trunks(
             config.trunks,
             self._gate,
-            Resolver(self._ids, ipv6=ipv6),
+            resolver,
             self.counters,
             self.drain_signalling,
         )
@@ -112,6 +115,7 @@ class Engine:
         self._agents_at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._placing = Placing(self._loop, resolver, self._invite_for)
         self._sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -121,13 +125,13 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls)
+        return len(set(self._calls.values()))
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
         but for the connections that peers keep open."""
         return {
-            "calls": len(self._calls),
+            "calls": self.active_calls,
             "agents_at_work": len(self._agents_at_work),
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
@@ -156,6 +160,8 @@ class Engine:
                 timers=self._timers,
                 ring_seconds=self._ring_seconds,
                 guard=self._gate.check,
+                session_expires=self._config.sip.session_expires,
+                min_session_expires=self._config.sip.min_session_expires,
                 admission=self._admit,
             ),
             self._ids,
@@ -174,13 +180,14 @@ class Engine:
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
-        for call in list(self._calls.values()):
+        self._placing.cancel()
+        for call in set(self._calls.values()):
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()
-        for call in list(self._calls.values()):
+        for call in set(self._calls.values()):
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
         await self._trunks.stop(STOP_S)
@@ -200,8 +207,10 @@ class Engine:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        early_agent: bool = False,
     ) -> SipCall:
-        """Call a resolved SIP URI; the agent starts when it is answered.
+        """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
+        as the callee sends early media.
 
         credentials: who we are, also in From unless from_uri names another, and what answers a
         challenge. headers: more of the INVITE.
@@ -215,14 +224,14 @@ class Engine:
             caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
         local = self._local_media(channel, target.local_host, codecs)
-        call = self._make_call(info, channel, local, agent, agent_answers=False)
+        call = self._make_call(info, channel, local, agent, early_agent=early_agent)
         now = clock.monotonic()
         session = self._endpoint.invite(
             target=target.uri,
             destination=target.addresses[0],
             others=target.addresses[1:],
             from_uri=caller,
-            body=call.offer(),
+            body=call.negotiation.offer(),
             now=now,
             credentials=credentials,
             headers=headers,
@@ -272,9 +281,27 @@ class Engine:
         elif (call := self._calls.get(event.session)) is not None:
             call.handle(event, now)
 
+    def _replace(
+        self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
+    ) -> None:
+        """Move a call to the session that takes its place."""
+        call = self._calls.get(replaced)
+        if call is None or call.session is not replaced:
+            session.reject(481, now)
+            return
+        try:
+            call.take_over(session, offer, OfferAnswer(self._ids))
+        except (NegotiationError, RemoteProtocolError):
+            session.reject(NOT_ACCEPTABLE_HERE, now)
+        else:
+            self._calls[session] = call
+
     def _incoming(self, event: events.IncomingInvite, now: float) -> None:
         session, request = event.session, event.request
         assert session.dialog is not None, "an incoming session begins with its dialog"
+        if event.replaces is not None:
+            self._replace(session, event.replaces, event.body, now)
+            return
         trunk = self._gate.trunk_of(request)
         caller, called = request.from_.uri_text, request.uri_text
         user = unescape(request.uri.user or "")
@@ -304,7 +331,8 @@ class Engine:
             channel,
             local,
             self._agents[assistant.name],
-            agent_answers=assistant.answer == "agent",
+            early_agent=assistant.answer == "agent",
+            follow_transfers=assistant.follow_transfers,
         )
         self._register(session, call)
         try:
@@ -322,22 +350,23 @@ class Engine:
         local: LocalMedia,
         agent: Agent,
         *,
-        agent_answers: bool,
+        early_agent: bool,
+        follow_transfers: bool = False,
     ) -> SipCall:
-        negotiation = OfferAnswer(self._ids)
         return SipCall(
             self,
             self._loop,
             info=info,
             channel=channel,
-            negotiation=negotiation,
+            offers=OfferAnswer(self._ids),
             local=local,
             agent=agent,
-            agent_answers=agent_answers,
+            early_agent=early_agent,
+            follow_transfers=follow_transfers,
         )
 
     def _register(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
-        call.session = session
+        call.begin(session)
         self._calls[session] = call
         self._idle.clear()
         log.info(
@@ -350,14 +379,16 @@ class Engine:
 
     def call_ended(self, call: SipCall) -> None:
         """Forget an ended call; called by the call itself, once."""
-        del self._calls[call.session]
+        for session in call.sessions:
+            self._calls.pop(session, None)
         ended = call.call.ended
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "ended: %s%s",
+                "ended: %s%s%s",
                 ended.reason,
                 f" ({ended.code})" if ended.code else "",
+                f", {ended.cause}" if ended.cause else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
         if (error := call.call.recording_error) is not None:
@@ -375,6 +406,32 @@ class Engine:
         if not self._calls and not self._agents_at_work:
             self._idle.set()
 
+    def place(self, call: SipCall, target: str, headers: Headers) -> None:
+        """Call target for a call that moves there; its mover hears what comes of it."""
+        self._placing.start(call, target, headers)
+
+    def _invite_for(self, call: SipCall, target: Target, headers: Headers) -> None:
+        now = clock.monotonic()
+        negotiation = call.negotiation.successor(OfferAnswer(self._ids))
+        inbound = call.call.direction == "inbound"
+        session = self._endpoint.invite(
+            target=target.uri,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
+            from_uri=call.call.called if inbound else call.call.caller,
+            body=negotiation.offer(),
+            headers=headers,
+            now=now,
+        )
+        self._calls[session] = call
+        call.sessions.add(session)
+        call.mover.placed(session, negotiation)
+        self.drain_signalling(now)
+
+    def forget(self, session: InviteSession) -> None:
+        """A session that a call left behind is over."""
+        self._calls.pop(session, None)
+
     def drain_signalling(self, now: float) -> None:
         """Send what an intent of a session produced."""
         self._transport.drain(now)
@@ -383,7 +440,7 @@ class Engine:
         """Once a second: end calls whose media stopped or that last too long."""
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
         now = clock.monotonic()
-        for call in list(self._calls.values()):
+        for call in set(self._calls.values()):
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )

@@ -9,38 +9,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.endings import CANCELED, FAILURES, reason_header
+from rapida_media.call.negotiation import Negotiation
+from rapida_media.call.signalling import Signalling
+from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
-from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
+from rapida_media.net.mover import Mover, leave
+from rapida_media.net.referral import Referral
+from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
+from rapida_media.sip.dtmf_info import parse_key_press
 from rapida_media.sip.incoming_session import IncomingSession
-from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED
+from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED, InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.refer import Replaces
+from rapida_media.sip.uri import parse_uri
+from rapida_media.sip.user_agent import Headers
 
 log = logging.getLogger(__name__)
 
-# RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
-NOT_ACCEPTABLE_HERE = 488
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
-
-# What an unanswered outbound call is called, by its final status; all else is "rejected".
-FAILURES = {
-    404: "not_found",
-    408: "no_answer",
-    480: "no_answer",
-    486: "busy",
-    487: "canceled",
-    503: "unavailable",
-    600: "busy",
-    603: "declined",
-}
 
 
 class CallShell(Protocol):
@@ -50,12 +48,16 @@ class CallShell(Protocol):
 
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
+    def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
+    def forget(self, session: InviteSession) -> None: ...
 
 
 class SipCall:
     """The engine's side of one SIP call, inbound or outbound.
 
-    agent_answers: the agent decides whether and when an inbound call is answered.
+    early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
+    outbound it hears the callee's early media. follow_transfers: the far end may send the call
+    elsewhere.
     """
 
     def __init__(
@@ -65,27 +67,28 @@ class SipCall:
         *,
         info: CallInfo,
         channel: MediaChannel,
-        negotiation: OfferAnswer,
+        offers: OfferAnswer,
         local: LocalMedia,
         agent: Agent,
-        agent_answers: bool = False,
+        early_agent: bool = False,
+        follow_transfers: bool = False,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._channel = channel
-        self._negotiation = negotiation
-        self._local = local
         self._agent = agent
-        self._agent_answers = agent_answers
+        self._early_agent = early_agent
         self._agent_task: AgentTask | None = None
-        self._description = b""
         self._hang_up_reason: str | None = None
-        self._held = False
-        self._silent = False
         self._seen_packets = 0
         self._seen_at = 0.0
         self.session: IncomingSession | OutgoingSession
+        self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
+        self.mover = Mover(self, follows=follow_transfers)
+        self._referral = Referral()
+        self.sessions: set[InviteSession] = set()
         self.finished: asyncio.Future[None] = loop.create_future()
         self.milestones: dict[str, float] = {"initiated": clock.monotonic()}
 
@@ -94,52 +97,48 @@ class SipCall:
     def take(self, offer: bytes) -> None:
         """Take an incoming INVITE: negotiate its offer, then answer it or start who decides.
 
-        An INVITE without an offer gets ours with the 200 (RFC 3261 section 13.2.1). Raises
-        NegotiationError or RemoteProtocolError when the offer cannot be answered.
+        Raises NegotiationError or RemoteProtocolError when the offer cannot be answered.
         """
-        if offer:
-            self._description, audio = self._negotiation.receive_offer(offer, self._local)
-            self._configure(audio)
-        else:
-            self._description = self._negotiation.make_offer(self._local)
-        if self._agent_answers:
+        self.negotiation.take(offer)
+        if self._early_agent:
             self._start_agent()
         else:
             self.answer()
 
-    def offer(self) -> bytes:
-        """Make the offer of an outbound call."""
-        return self._negotiation.make_offer(self._local)
-
-    def _configure(self, audio: NegotiatedAudio) -> None:
-        self._channel.leg.configure(audio)
-        # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.sending
-        self._silent = held or not audio.receiving
-        if held != self._held:
-            self._held = held
-            self.call.hold_changed(held)
+    def begin(self, session: IncomingSession | OutgoingSession) -> None:
+        """Name the INVITE session that carries the call."""
+        self.session = self.negotiation.session = session
+        self.sessions.add(session)
+        self._keys = InfoKeys(session, self._loop, self._act)
 
     def _start_agent(self) -> None:
         if self._agent_task is None:
             self._agent_task = AgentTask(self._loop, self._agent, self.call)
 
-    def _established(self, now: float) -> None:
+    def established(self, now: float) -> None:
         """Both sides agreed: audio flows and the agent talks."""
         self._shell.media.start(self._channel, now)
-        self.call.confirm()
+        if not self.call.answered:
+            self.call.confirm(early_agent=self._agent_task is not None)
         self._start_agent()
 
     # -- Signalling ------------------------------------------------------------------------------
 
     def ring(self) -> None:
-        self._act(self._incoming.ring)
+        session = self._incoming
+        body = self.negotiation.description if session.early_offer_required else b""
+        self._act(lambda now: session.ring(now, body))
+
+    def progress(self) -> None:
+        self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
+        if not self.negotiation.awaiting_answer:
+            self._shell.media.start(self._channel, clock.monotonic())
 
     def answer(self) -> None:
-        self._act(lambda now: self._incoming.accept(self._description, now))
+        self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
         self.milestones["answered"] = now
-        if not self._negotiation.awaiting_answer and not self.finished.done():
+        if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
 
@@ -151,6 +150,29 @@ class SipCall:
         contact = [("Contact", f"<{uri}>")]
         self._act(lambda now: self._incoming.reject(302, now, headers=contact))
         self._finish("redirected", 302)
+
+    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
+        if not self.session.peer_takes("INFO"):
+            raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
+        self._keys.press(digits, done)
+
+    def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
+        uri, replaces = self._party(target)
+        self._act(lambda now: self._referral.order(self.session, uri, replaces, done, now))
+
+    def _party(self, target: str | Signalling) -> tuple[str, Replaces | None]:
+        """Give the URI to refer to, and the call there that is to be replaced (RFC 3891)."""
+        if isinstance(target, str):
+            return target, None
+        if not isinstance(target, SipCall) or target is self:
+            raise LocalProtocolError("expected a SIP URI or another call over SIP")
+        replaces = target.session.replaces
+        assert target.session.dialog is not None, "it has a name"
+        uri = parse_uri(target.session.dialog.remote_target)
+        return str(replace(uri, headers="")), replaces
+
+    def hold(self, held: bool, done: Callable[[bool], None]) -> None:
+        self._act(lambda now: self.negotiation.hold(held, done, now))
 
     def hang_up(self, reason: str) -> None:
         """BYE, CANCEL or a refusal, as the state of the session wants it."""
@@ -178,16 +200,19 @@ class SipCall:
 
     def _end_session(self, now: float) -> None:
         session = self.session
-        if session.state in (ACCEPTED, CONFIRMED):
-            session.bye(now)
+        why = (reason_header(self._hang_up_reason or ""),)
+        if session.state == TERMINATED:  # moving, and not there yet
+            self._finish("canceled", REQUEST_TERMINATED)
+        elif session.state in (ACCEPTED, CONFIRMED):
+            session.bye(now, why)
         elif isinstance(session, OutgoingSession):
             # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
             # session waits for that, and hangs up should a 200 win; the call is over at once.
-            session.cancel(now)
-            self._finish(self._hang_up_reason or "canceled", REQUEST_TERMINATED)
+            session.cancel(now, why)
+            self._finish("canceled", REQUEST_TERMINATED)
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
-            self._finish(self._hang_up_reason or "rejected", TEMPORARILY_UNAVAILABLE)
+            self._finish("rejected", TEMPORARILY_UNAVAILABLE)
 
     def _act(self, intent: Callable[[float], None]) -> None:
         now = clock.monotonic()
@@ -197,64 +222,150 @@ class SipCall:
     # -- events of the session -------------------------------------------------------------------
 
     def handle(self, event: events.Event, now: float) -> None:
-        """Follow one event of this call's session."""
+        """Follow one event of a session of this call."""
+        if event.session is not self.session:
+            self.mover.handle(event, now)
+            return
         match event:
-            case events.Ringing():
+            case events.Ringing(body=body):
                 self.milestones.setdefault("ringing", now)
+                if body:
+                    self._hear_early_media(body, now)
             case events.Answered(body=body):
                 self.milestones["answered"] = now
                 self._answered(body, now)
             case events.Confirmed(body=body):
                 self._answered(body, now)
-            case events.ReinviteReceived(body=body):
-                self._reinvited(body, now)
+            case events.Canceled(reason=reason, status=status, cause=cause):
+                self._finish(CANCELED.get(reason, "canceled"), status, cause)
+            case events.Failed():
+                if not self.mover.redirected(event):
+                    self.over(event)
+            case events.Terminated():
+                if self._hang_up_reason is not None or not self.mover.ended(event):
+                    self.over(event)
+            case _:
+                self._handle_change(event, now)
+                self._handle_aside(event, now)
+                if not self.finished.done():
+                    self.negotiation.go_on(now)
+
+    def _handle_aside(self, event: events.Event, now: float) -> None:
+        """Follow what the far end says beside the media."""
+        match event:
+            case events.InfoReceived(content_type=content_type, body=body):
+                if (press := parse_key_press(content_type, body)) is not None:
+                    self.call.digit_received(press.key, press.duration_ms)
+            case events.InfoAnswered(status=status):
+                self._keys.answered(status, now)
+            case events.MessageReceived(text=text):
+                self.call.message_received(text)
+            case events.ReferReceived():
+                self.mover.referred(event, now)
+            case _:
+                if self._referral.handle(event):
+                    self.hang_up("transferred")
+
+    def _handle_change(self, event: events.Event, now: float) -> None:
+        """Follow an offer or an answer within the call."""
+        negotiation, session = self.negotiation, self.session
+        match event:
+            case events.EarlyAnswer(body=body):
+                if self._accept_answer(negotiation.receive_answer, body, now):
+                    self._shell.media.start(self._channel, now)
             case events.ReinviteConfirmed(body=body):
-                self._accept_answer(body, now)
+                self._accept_answer(negotiation.receive_answer, body, now)
+            case events.ReinviteReceived(body=body):
+                negotiation.answer_change(
+                    body, session.answer_reinvite, session.reject_reinvite, now
+                )
+            case events.OfferReceived(body=body):
+                negotiation.answer_change(body, session.answer_offer, session.reject_offer, now)
             case events.ReinviteCanceled():
-                self._withdraw_offer()
-            case events.Canceled(reason=reason, status=status):
-                self._finish(self._hang_up_reason or _canceled(reason), status)
-            case events.Failed(status=status):
-                self._finish(self._hang_up_reason or FAILURES.get(status, "rejected"), status)
-            case events.Terminated(reason=reason, code=code):
-                self._finish(self._hang_up_reason or reason, code)
+                negotiation.withdraw_offer()
+            case events.ReinviteAnswered(body=body):
+                self._accept_answer(
+                    lambda answer: negotiation.change_answered(answer, now), body, now
+                )
+            case events.ReinviteFailed(again=again):
+                negotiation.change_refused(again)
+            case events.OfferDue():
+                negotiation.offer_again(now)
+
+    # -- for the mover ---------------------------------------------------------------------------
+
+    def place(self, target: str, replaces: Replaces | None = None) -> None:
+        headers = [] if replaces is None else [("Replaces", str(replaces))]
+        self._shell.place(self, target, headers)
+
+    def not_placed(self, status: int, now: float) -> None:
+        """The engine cannot call what ``place`` asked for."""
+        self.mover.not_placed(status, now)
+        self._shell.drain_signalling(now)
+
+    def adopt(
+        self,
+        session: IncomingSession | OutgoingSession,
+        negotiation: Negotiation,
+        party: str | None,
+    ) -> None:
+        """Go on in another session; party: who is heard from now on, None for who was called."""
+        self.negotiation.give_way()
+        self.negotiation = negotiation
+        self.begin(session)
+        if party is not None:
+            self.call.transferred(party)
+
+    def forget(self, session: InviteSession) -> None:
+        self.sessions.discard(session)
+        self._shell.forget(session)
+
+    def act_later(self, seconds: float, session: IncomingSession | OutgoingSession) -> None:
+        """Hang a session up in a while, unless its far end does."""
+        self._loop.call_later(seconds, self._act, lambda now: leave(session, now))
+
+    def take_over(self, session: IncomingSession, offer: bytes, offers: OfferAnswer) -> None:
+        """Go on in an incoming session that replaces this call's (RFC 3891).
+
+        Raises NegotiationError or RemoteProtocolError when its offer cannot be answered.
+        """
+        negotiation = self.negotiation.successor(offers)
+        self._act(lambda now: self.mover.replaced(session, negotiation, offer, now))
+
+    def over(self, event: events.Event) -> None:
+        """The session that carries the call ended and no other replaces it."""
+        match event:
+            case events.Failed(status=status, retry_after=wait, cause=cause):
+                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
+            case events.Terminated(reason=reason, code=code, cause=cause):
+                self._finish(reason, code, cause)
+
+    # -- offers and answers ----------------------------------------------------------------------
+
+    def _hear_early_media(self, body: bytes, now: float) -> None:
+        try:
+            self.negotiation.hear_early(body)
+        except (NegotiationError, RemoteProtocolError) as error:
+            log.info("unusable early media: %s", error, extra={"call_id": self.call.id})
+        else:
+            self._shell.media.start(self._channel, now)
+            if self._early_agent:
+                self._start_agent()
 
     def _answered(self, body: bytes, now: float) -> None:
-        if self._accept_answer(body, now):
-            self._established(now)
+        if self._accept_answer(self.negotiation.receive_answer, body, now):
+            self.established(now)
 
-    def _accept_answer(self, body: bytes, now: float) -> bool:
-        """Take the answer to our offer, if one waits; without a usable one, hang up."""
-        if not self._negotiation.awaiting_answer:
-            return True
+    def _accept_answer(self, take: Callable[[bytes], None], body: bytes, now: float) -> bool:
+        """Take the answer to our offer; without a usable one, hang up."""
         try:
-            self._configure(self._negotiation.receive_answer(body))
+            take(body)
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("no usable answer: %s", error, extra={"call_id": self.call.id})
             self._hang_up_reason = "no_common_codec"
             self._end_session(now)
             return False
         return True
-
-    def _reinvited(self, body: bytes, now: float) -> None:
-        try:
-            if body:
-                answer, audio = self._negotiation.receive_offer(body, self._local)
-                self._configure(audio)
-            else:
-                answer = self._negotiation.make_offer(self._local)
-        except NegotiationError:
-            # RFC 3261 section 14.2: the session stays as it was.
-            self.session.reject_reinvite(NOT_ACCEPTABLE_HERE, now)
-            return
-        except RemoteProtocolError as error:
-            self.session.reject_reinvite(error.status or NOT_ACCEPTABLE_HERE, now)
-            return
-        self.session.answer_reinvite(answer, now)
-
-    def _withdraw_offer(self) -> None:
-        if self._negotiation.awaiting_answer:
-            self._negotiation.withdraw_offer()
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long.
@@ -265,7 +376,7 @@ class SipCall:
         if answered is None:
             return
         received = self._channel.leg.stream.packets_received
-        if received != self._seen_packets or self._silent:
+        if received != self._seen_packets or self.negotiation.silent:
             self._seen_packets, self._seen_at = received, now
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")
@@ -274,8 +385,17 @@ class SipCall:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _finish(self, reason: str, code: int | None) -> None:
-        """The one way out: stop the media, tell the agent, give everything back."""
+    def _finish(
+        self,
+        reason: str,
+        code: int | None,
+        cause: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        """The one way out: stop the media, tell the agent, give everything back.
+
+        Where we hung up, the reason for that is the call's.
+        """
         if self.finished.done():
             return
         self.milestones["ended"] = clock.monotonic()
@@ -283,12 +403,11 @@ class SipCall:
         if first_media is not None:
             self.milestones["first_media"] = first_media
         self._shell.media.close(self._channel)
-        self.call.end(reason, code)
+        self.mover.abandon(clock.monotonic())
+        self._referral.call_ended()
+        reason = self._hang_up_reason or reason
+        self.call.end(reason, code, cause=cause, retry_after_s=retry_after_s)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)
         self._shell.call_ended(self)
-
-
-def _canceled(reason: str) -> str:
-    return "no_answer" if reason == "ring_timeout" else "canceled"

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rapida_media.agents.events import Digit
+from rapida_media.agents.events import Answered, Digit, HangUp
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
@@ -54,6 +54,8 @@ class Report:
     answered: bool = False
     status: int | None = None
     reason: str = ""
+    cause: str | None = None
+    retry_after_s: int | None = None
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
@@ -73,7 +75,9 @@ class Report:
         """Write the report for people, one aligned line a fact."""
         facts = {
             "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
-            f" ({self.status or '-'}), ended: {self.reason}",
+            f" ({self.status or '-'}), ended: {self.reason}"
+            + (f", {self.cause}" if self.cause else "")
+            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else ""),
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
@@ -104,7 +108,11 @@ async def place_call(options: CallOptions) -> Report:
             path = options.record or Path(scratch) / "call.wav"
             phone = Softphone(options, speech, path)
             call = engine.dial(
-                target, phone.run, codecs=_codecs(options), credentials=options.credentials
+                target,
+                phone.run,
+                codecs=_codecs(options),
+                credentials=options.credentials,
+                early_agent=True,
             )
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
@@ -136,7 +144,7 @@ def _codecs(options: CallOptions) -> tuple[str, ...] | None:
 
 
 class Softphone:
-    """The agent on our side of the call."""
+    """The agent on our side of the call. It records early media and speaks after the answer."""
 
     def __init__(self, options: CallOptions, speech: bytes, path: Path) -> None:
         self._options = options
@@ -144,10 +152,13 @@ class Softphone:
         self._path = path
         self.recording: Recording | None = None
         self.digits: list[str] = []
+        self._answered_or_over = asyncio.Event()
 
     async def run(self, call: Call) -> None:
         self.recording = Recording(call.leg, self._path, sent_left=True)
         listening = asyncio.create_task(self._listen(call))
+        if not call.answered:
+            await self._answered_or_over.wait()
         speaking = asyncio.create_task(self._speak(call))
         await asyncio.wait(
             (listening, speaking),
@@ -166,6 +177,8 @@ class Softphone:
         async for event in call:
             if isinstance(event, Digit):
                 self.digits.append(event.digit)
+            elif isinstance(event, Answered | HangUp):
+                self._answered_or_over.set()
 
     async def _speak(self, call: Call) -> None:
         """Do what was asked for; returns when the call may end, never with --duration."""
@@ -207,6 +220,7 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     start = times["initiated"]
     report = Report(options.uri, answered=call.answered, digits=phone.digits)
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
+    report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
     report.events = [
         {"at_ms": round((at - start) * 1000, 1), "event": name}
         for name, at in sorted(times.items(), key=lambda item: item[1])

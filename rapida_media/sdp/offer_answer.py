@@ -121,6 +121,7 @@ class OfferAnswer:
         self._numbers: dict[str, int] = {}
         self._peer_numbers: set[int] = set()
         self._offer: tuple[LocalMedia, tuple[Codec, ...]] | None = None
+        self._described: tuple[LocalMedia, tuple[Codec, ...]] | None = None
 
     @property
     def awaiting_answer(self) -> bool:
@@ -138,8 +139,20 @@ class OfferAnswer:
         codecs = tuple(self._numbered(codec) for codec in local_codecs(local.codecs))
         lines = list(self._layout) or [_REFUSED_AUDIO]
         lines[self._slot] = _audio_line(local, codecs, local.direction)
-        self._offer = local, codecs
+        self._offer = self._described = local, codecs
         return self._write(local, lines, ("0 0",))
+
+    def repeat_offer(self) -> bytes:
+        """Offer exactly what we described last: a refresh that changes nothing.
+
+        RFC 4028 section 7.4: "in the case of SDP, this is accomplished by including the same value
+        for the origin field as did previous SDP messages to its peer".
+        Raises LocalProtocolError while an offer is unanswered or when nothing was described yet.
+        """
+        if self._offer is not None or self._sent is None or self._described is None:
+            raise LocalProtocolError("there is nothing to repeat")
+        self._offer = self._described
+        return self._sent.format()
 
     def withdraw_offer(self) -> None:
         """Note that our offer was rejected: the session stays as it was (RFC 3264 section 4)."""
@@ -155,7 +168,22 @@ class OfferAnswer:
         """
         if self._offer is None:
             raise LocalProtocolError("an answer without an offer")
-        (local, offered), self._offer = self._offer, None
+        waiting, self._offer = self._offer, None
+        return self._read_answer(body, *waiting)
+
+    def preview_answer(self, body: bytes) -> NegotiatedAudio:
+        """Read what may become the answer to our offer, which goes on waiting for it.
+
+        Early media: a provisional response names where the callee hears us before it answers, and
+        of several callees each may send one. Raises as ``receive_answer`` does.
+        """
+        if self._offer is None:
+            raise LocalProtocolError("an answer without an offer")
+        return self._read_answer(body, *self._offer)
+
+    def _read_answer(
+        self, body: bytes, local: LocalMedia, offered: tuple[Codec, ...]
+    ) -> NegotiatedAudio:
         answer = parse_sdp(body)
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")
@@ -204,6 +232,7 @@ class OfferAnswer:
         lines = [_refused(media) for media in offer.media]
         lines[slot] = _audio_line(local, answered, agreed.direction)
         self._slot = slot
+        self._described = local, answered
         self._numbers |= {
             codec.name: codec.payload_type
             for codec in answered

@@ -117,6 +117,18 @@ class Dialog:
         dialog.next_hop()
         return dialog
 
+    def confirm(self, response: Response) -> None:
+        """Take what the 2xx says about a dialog that was early.
+
+        "the dialog MUST be transitioned to the 'confirmed' state, and the route set for the dialog
+        MUST be recomputed based on the 2xx response" (section 13.2.2.4). Raises
+        RemoteProtocolError when its Contact cannot be used.
+        """
+        self.route_set = tuple(reversed(response.header_values("Record-Route")))
+        self._next_hop = None
+        self.refresh_target(response)
+        self.next_hop()
+
     def request(
         self, method: str, sent_by: str, branch: str, cseq: int | None = None
     ) -> OutgoingRequest:

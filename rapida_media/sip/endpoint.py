@@ -20,11 +20,14 @@ from rapida_media.sip.client_auth import ClientAuth
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.incoming_session import IncomingSession
+from rapida_media.sip.invite_session import CONFIRMED
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.refer import Replaces, replaces_of
 from rapida_media.sip.registration import Registration
 from rapida_media.sip.request_checks import (
+    ALLOW_OUTSIDE,
     OUTSIDE_DIALOG,
     Refusal,
     extension_refusal,
@@ -32,12 +35,14 @@ from rapida_media.sip.request_checks import (
     offer_of,
     refusal,
 )
+from rapida_media.sip.session_timer import interval_refusal
 from rapida_media.sip.transaction_layer import merge_key, response_address, server_key
 from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
     ACCEPT,
     ALLOW,
     IGNORED,
+    SUPPORTED,
     Admission,
     EndpointConfig,
     Headers,
@@ -285,7 +290,7 @@ class SipEndpoint:
     def _receive_ack(self, ack: Request, now: float) -> None:
         """Give the ACK of a 2xx to its session. An ACK is never answered (section 17)."""
         session = self._agent.sessions.get(ack.to.tag or "")
-        if session is not None and session.owns(ack):
+        if session is not None and session.dialog_of(ack) is not None:
             session.receive_ack(ack, now)
         else:
             self._agent.counters.add("stray_acks")
@@ -302,20 +307,21 @@ class SipEndpoint:
         tag = user.id if user is not None else None
         self._agent.respond(transaction, cancel, 200, now, to_tag=tag)
         if user is not None and not invite.answered:
-            user.receive_cancel(invite, now)
+            user.receive_cancel(invite, cancel, now)
 
     def _receive_in_dialog(
         self, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         session = self._agent.sessions.get(request.to.tag or "")
-        if session is None or not session.owns(request):
+        dialog = session.dialog_of(request) if session is not None else None
+        if session is None or dialog is None:
             self._agent.respond(transaction, request, 481, now)
             return
         refused = method_refusal(request) or extension_refusal(request)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
         else:
-            session.receive_request(transaction, request, now)
+            session.receive_request(dialog, transaction, request, now)
 
     def _receive_new(self, key: str, request: Request, path: Path, now: float) -> None:
         """Treat a request from outside any dialog."""
@@ -330,7 +336,11 @@ class SipEndpoint:
     def _serve(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         refused = refusal(request)
         if refused is None and request.method not in OUTSIDE_DIALOG:
-            refused = 481, ()  # BYE or INFO for no dialog of ours
+            # A text or an errand for nobody in particular, or a BYE for no dialog of ours.
+            alone = request.method in ("MESSAGE", "REFER")
+            refused = (405, (ALLOW_OUTSIDE,)) if alone else (481, ())
+        if refused is None and request.method == "INVITE":
+            refused = interval_refusal(request, self._agent.config.min_session_expires)
         offer = b""
         if refused is None and request.method == "INVITE":
             offer = offer_of(request)  # may find it malformed, so before there is a session
@@ -340,8 +350,30 @@ class SipEndpoint:
         elif request.method == "OPTIONS":
             self._answer_options(transaction, request, now)
         else:
-            session = IncomingSession(self._agent, transaction, request, now)
-            self._agent.events.append(IncomingInvite(session, request, offer))
+            self._take_call(transaction, request, offer, now)
+
+    def _take_call(
+        self, transaction: ServerTransaction, request: Request, offer: bytes, now: float
+    ) -> None:
+        wanted = replaces_of(request)
+        replaced = None if wanted is None else self._session_to_replace(wanted)
+        if isinstance(replaced, int):
+            self._agent.respond(transaction, request, replaced, now)
+            return
+        session = IncomingSession(self._agent, transaction, request, now)
+        self._agent.events.append(IncomingInvite(session, request, offer, replaced))
+
+    def _session_to_replace(self, replaces: Replaces) -> InviteSession | int:
+        """Find the call an INVITE wants to replace, or give the status that refuses it: "If no
+        match is found, the UAS rejects the INVITE and returns a 481"; a confirmed dialog that was
+        to be replaced "early-only" gives 486 (RFC 3891 section 3)."""
+        session = self._agent.sessions.get(replaces.to_tag)
+        dialog = session.dialog if session is not None else None
+        if session is None or dialog is None or session.state != CONFIRMED:
+            return 481
+        if (dialog.call_id, dialog.remote_tag) != (replaces.call_id, replaces.from_tag):
+            return 481
+        return 486 if replaces.early_only else session
 
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config
@@ -365,7 +397,7 @@ class SipEndpoint:
                 ACCEPT,
                 ("Accept-Encoding", "identity"),
                 ("Accept-Language", "en"),
-                ("Supported", ""),
+                SUPPORTED,
             ),
         )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
     from rapida_media.sip.options_ping import OptionsPing
+    from rapida_media.sip.refer import Replaces
     from rapida_media.sip.registration import Registration
 
 __all__ = [
@@ -21,13 +22,22 @@ __all__ = [
     "Canceled",
     "Confirmed",
     "Datagram",
+    "EarlyAnswer",
     "Event",
     "Failed",
     "IncomingInvite",
+    "InfoAnswered",
     "InfoReceived",
+    "MessageReceived",
+    "OfferDue",
+    "OfferReceived",
     "PeerReachable",
     "PeerUnreachable",
     "PingEvent",
+    "ReferAccepted",
+    "ReferDone",
+    "ReferProgress",
+    "ReferReceived",
     "Registered",
     "RegistrationEvent",
     "RegistrationFailed",
@@ -39,6 +49,8 @@ __all__ = [
     "Ringing",
     "Terminated",
     "Unregistered",
+    "UpdateAnswered",
+    "UpdateFailed",
 ]
 
 
@@ -52,11 +64,13 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class IncomingInvite(Event):
     """A new call: ring, accept or reject it. body is the SDP offer, empty when the caller wants
-    ours in the 200 (a late offer)."""
+    ours in the 200 (a late offer). replaces: the call it takes the place of (RFC 3891): accept,
+    and hang that one up."""
 
     session: IncomingSession
     request: Request
     body: bytes
+    replaces: InviteSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,18 @@ class Ringing(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyAnswer(Event):
+    """The PRACK of our reliable provisional response answered the offer in it (a late offer)."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answered(Event):
-    """Our call was answered and the ACK is on its way."""
+    """Our call was answered and the ACK is on its way.
+
+    body is empty when a reliable provisional response had the answer already.
+    """
 
     body: bytes
 
@@ -84,19 +108,23 @@ class Confirmed(Event):
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
     """Our call was not answered. status 408: nobody replied, 503: the transport failed,
-    487: it was cancelled. retry_after in seconds, if the peer named it."""
+    487: it was cancelled. retry_after in seconds, if the peer named it; cause: its Reason;
+    contacts: where a redirection (3xx) sends the call, the best first."""
 
     status: int
     reason: str
     retry_after: int | None
+    cause: str | None = None
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Canceled(Event):
-    """The caller hung up, or the ringing limit passed, before we answered."""
+    """The caller hung up, or a limit passed, before we answered."""
 
-    reason: str  # "cancel", "bye" or "ring_timeout"
+    reason: str  # "cancel", "bye", "ring_timeout" or "prack_timeout"
     status: int  # what the INVITE was answered
+    cause: str | None = None  # the caller's Reason (RFC 3326)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +132,14 @@ class Terminated(Event):
     """An answered call ended.
 
     reason: "bye" (the peer hung up), "local_bye" (we did), "ack_timeout" (our 200 was never
-    acknowledged), "refused" (the peer no longer knows the dialog; code is its response), or
-    "protocol" (its answer named no usable dialog).
+    acknowledged), "refused" (the peer no longer knows the dialog; code is its response) or
+    "session_expired" (nobody refreshed the session, RFC 4028). cause: the peer's Reason (RFC
+    3326), such as 'Q.850;cause=16;text="Normal call clearing"'.
     """
 
     reason: str
     code: int | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +162,14 @@ class ReinviteCanceled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OfferReceived(Event):
+    """The peer offers a change in an UPDATE or a PRACK: answer_offer or reject_offer, at once:
+    an UPDATE wants its answer "promptly", without asking anybody (RFC 3311 section 5.2)."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ReinviteAnswered(Event):
     """Our re-INVITE was accepted."""
 
@@ -140,10 +178,84 @@ class ReinviteAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReinviteFailed(Event):
-    """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1)."""
+    """Our re-INVITE was refused; the session is as before (RFC 3261 section 14.1).
+
+    again: OfferDue will tell when it may be tried once more.
+    """
 
     status: int
     reason: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswered(Event):
+    """Our UPDATE was accepted; body answers the offer in it."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFailed(Event):
+    """Our UPDATE was refused; the session is as before (RFC 3311 section 5.1).
+
+    again: OfferDue will tell when its offer may be tried once more.
+    """
+
+    status: int
+    reason: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDue(Event):
+    """Time to offer: the wait that a 491 or a Retry-After asked for is over, or the session wants
+    its refresh and the peer takes no UPDATE. An offer without a change will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived(Event):
+    """The peer wants us to call ``target`` in its place, there replacing a call it may name:
+    accept_refer or reject_refer, at once."""
+
+    target: str
+    replaces: Replaces | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferAccepted(Event):
+    """The peer took our REFER; ReferDone will tell what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress(Event):
+    """The call that our REFER asked for makes progress: 100, 180 …"""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferDone(Event):
+    """Our REFER was refused, or the call it asked for was answered or failed with this status.
+    408 also when nobody told the outcome."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InfoAnswered(Event):
+    """An INFO of ours got its final response; 408: none came."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(Event):
+    """A text arrived within the call (RFC 3428) and was answered 200."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

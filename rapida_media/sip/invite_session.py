@@ -6,24 +6,23 @@ and ``OutgoingSession`` add how the two roles get there. RFC 3261 sections 12.2,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rapida_media.errors import LocalProtocolError, RemoteProtocolError
+from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.accepted_invite import AcceptedInvite
 from rapida_media.sip.address import Path
-from rapida_media.sip.builder import REASONS
 from rapida_media.sip.events import (
     Confirmed,
+    InfoAnswered,
     InfoReceived,
-    ReinviteAnswered,
-    ReinviteCanceled,
+    MessageReceived,
     ReinviteConfirmed,
-    ReinviteFailed,
-    ReinviteReceived,
     Terminated,
 )
-from rapida_media.sip.request_checks import INFO_CONTENT, body_refusal, offer_of
-from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, Headers, UserAgent
+from rapida_media.sip.offer_state import NEW, STABLE, after
+from rapida_media.sip.request_checks import INFO_CONTENT, MESSAGE_CONTENT, cause_of, offer_of
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Request, Response
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.sip.timers import Timer
+
+# (session, transaction, request, now)
+Handler = Callable[[Any, "ServerTransaction", "Request", float], None]
 
 CALLING, RINGING, ACCEPTED, CONFIRMED, TERMINATED = (
     "calling",
@@ -53,8 +55,8 @@ class InviteSession:
         "_accepted",
         "_agent",
         "_bye_headers",
+        "_offer",
         "_pending",
-        "_reinvite",
         "_timer",
         "call_id",
         "dialog",
@@ -73,8 +75,8 @@ class InviteSession:
         self._timer: Timer | None = None  # the ringing limit
         self._pending: tuple[ServerTransaction, Request] | None = None  # an unanswered INVITE
         self._accepted: AcceptedInvite | None = None  # our 2xx without its ACK
-        self._reinvite: ClientTransaction | None = None  # our re-INVITE without its answer
         self._bye_headers: Headers | None = None  # a BYE that waits for the ACK
+        self._offer = NEW  # whose offer waits for its answer
         agent.sessions[self.id] = self
 
     # Verbs.
@@ -94,71 +96,41 @@ class InviteSession:
         else:
             raise LocalProtocolError(f"bye in state {self.state}")
 
-    def reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
-        """Offer to change the session; ReinviteAnswered or ReinviteFailed will tell.
+    def info(self, content_type: str, body: bytes, now: float, headers: Headers = ()) -> None:
+        """Send an INFO (RFC 6086); ``InfoAnswered`` tells what became of it.
 
-        Raises LocalProtocolError without an offer, and unless the call is confirmed and no other
-        INVITE is under way in either direction (section 14.1).
+        Raises LocalProtocolError unless the call is confirmed.
         """
-        if not body:
-            raise LocalProtocolError("expected an SDP offer in body")
         if self.state != CONFIRMED:
-            raise LocalProtocolError(f"reinvite in state {self.state}")
-        if self._reinvite or self._pending or self._accepted:
-            raise LocalProtocolError("another INVITE is in progress in this dialog")
-        self._reinvite = self._send(
-            "INVITE", self._on_reinvite_response, now, (*headers, *self._offer_headers(body)), body
-        )
-        limit = now + self._agent.config.ring_seconds
-        self._timer = self._agent.timers.start(limit, self, "reinvite_limit")
-
-    def answer_reinvite(self, body: bytes, now: float, headers: Headers = ()) -> None:
-        """Accept the peer's re-INVITE with a 200. Raises LocalProtocolError when none waits."""
-        if self.state != CONFIRMED or self._pending is None:
-            raise LocalProtocolError("no re-INVITE to answer")
-        self._accept(body, headers, False, now)
-
-    def reject_reinvite(
-        self, status: int, now: float, headers: Headers = (), reason: str | None = None
-    ) -> None:
-        """Refuse the peer's re-INVITE; the session goes on as it was (section 14.2).
-
-        Raises LocalProtocolError when none waits or status is no failure.
-        """
-        if self.state != CONFIRMED or self._pending is None:
-            raise LocalProtocolError("no re-INVITE to reject")
-        self._refuse_pending(status, now, headers, reason)
+            raise LocalProtocolError(f"info in state {self.state}")
+        fields = (*headers, ("Content-Type", content_type))
+        self._send("INFO", self._on_info_response, now, fields, body)
 
     # Input from the endpoint.
 
-    def owns(self, request: Request) -> bool:
-        """Tell whether a request that carries our tag belongs to this dialog (section 12)."""
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """Give the dialog that a request with our tag belongs to, if it does (section 12)."""
         dialog = self.dialog
-        return (
-            dialog is not None
-            and request.call_id == dialog.call_id
-            and request.from_.tag == dialog.remote_tag
-        )
+        if request.call_id != self.call_id or dialog is None:
+            return None
+        return dialog if request.from_.tag == dialog.remote_tag else None
 
-    def receive_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        """Act on a request within the dialog, other than ACK and CANCEL."""
-        assert self.dialog is not None, "owns() was asked first"
-        if not self.dialog.check_order(request):
+    def receive_request(
+        self, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        """Act on a request within a dialog of this session, other than ACK and CANCEL."""
+        if not dialog.check_order(request):
             self._agent.counters.add("out_of_order_requests")
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
             return
-        self.dialog.follow(Path(transaction.source, transaction.path.local))
+        dialog.follow(Path(transaction.source, transaction.path.local))
         if request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
-            self._receive_bye(now)
+            self._receive_bye(request, now)
         elif self.state == TERMINATED:  # our BYE is on its way
             self._agent.respond(transaction, request, 481, now)
-        elif request.method == "INVITE":
-            self._receive_reinvite(transaction, request, now)
-        elif request.method == "INFO":
-            self._receive_info(transaction, request, now)
         else:
-            self._agent.respond(transaction, request, 200, now, headers=(ALLOW, ACCEPT))
+            self.handlers[request.method](self, transaction, request, now)
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take the ACK of our 2xx; any other is late or lost its way and is counted."""
@@ -168,6 +140,7 @@ class InviteSession:
             return
         accepted.stop()
         self._accepted = None
+        self._offer = STABLE
         if not accepted.initial:
             self._agent.events.append(ReinviteConfirmed(self, offer_of(ack)))
             return
@@ -176,21 +149,10 @@ class InviteSession:
         if self._bye_headers is not None:
             self._hang_up("local_bye", None, now, self._bye_headers)
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
-        """Take the CANCEL of an unanswered re-INVITE (section 9.2)."""
-        assert self._pending is not None, "an unanswered INVITE is pending"
-        self._refuse_pending(487, now)
-        self._agent.events.append(ReinviteCanceled(self))
-
     def ack_timed_out(self, now: float) -> None:
         """Nobody acknowledged our 2xx in 64*T1: "this is accomplished with a BYE"."""
         self._accepted = None
         self._hang_up("ack_timeout", None, now)
-
-    def handle_timer(self, event: str, now: float) -> None:
-        """Give up on a re-INVITE that got nothing but provisional responses."""
-        self._timer = None
-        self._hang_up("refused", 408, now)
 
     # How a session ends.
 
@@ -212,9 +174,7 @@ class InviteSession:
         self._timer = None
         if self._accepted is not None:
             self._accepted.stop()
-        if self._reinvite is not None:
-            self._reinvite.limit(now)
-        self._accepted = self._pending = self._reinvite = self._bye_headers = None
+        self._accepted = self._pending = self._bye_headers = None
 
     def _on_bye_response(
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
@@ -223,9 +183,15 @@ class InviteSession:
         if status >= 200:
             self._agent.sessions.pop(self.id, None)
 
+    def _on_info_response(
+        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if status >= 200 and self.state != TERMINATED:
+            self._agent.events.append(InfoAnswered(self, status))
+
     # Requests of the peer.
 
-    def _receive_bye(self, now: float) -> None:
+    def _receive_bye(self, request: Request, now: float) -> None:
         if self.state == TERMINATED:
             return
         if self._pending is not None:
@@ -233,28 +199,7 @@ class InviteSession:
             # RECOMMENDED that a 487 (Request Terminated) response be generated" (section 15.1.2).
             self._refuse_pending(487, now)
         self._terminate(now)
-        self._agent.events.append(Terminated(self, "bye"))
-
-    def _receive_reinvite(
-        self, transaction: ServerTransaction, request: Request, now: float
-    ) -> None:
-        respond = self._agent.respond
-        refusal = body_refusal(request)
-        if self._reinvite is not None:
-            respond(transaction, request, 491, now)
-        elif self._pending or self._accepted or self.state != CONFIRMED:
-            # "a UAS that receives a second INVITE before it sends the final response to a first
-            # INVITE with a lower CSeq … MUST return a 500 … and MUST include a Retry-After header
-            # field with a randomly chosen value of between 0 and 10 seconds" (section 14.2).
-            wait = ("Retry-After", str(self._agent.ids.number(16) % 11))
-            respond(transaction, request, 500, now, headers=(wait,))
-        elif refusal is not None:
-            respond(transaction, request, refusal[0], now, headers=refusal[1])
-        else:
-            transaction.user = self
-            self._pending = (transaction, request)
-            respond(transaction, request, 100, now)
-            self._agent.events.append(ReinviteReceived(self, offer_of(request)))
+        self._agent.events.append(Terminated(self, "bye", cause=cause_of(request)))
 
     def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Answer an INFO: "MUST respond with a 200 (OK)" (RFC 6086 section 4.2.2) unless it is of
@@ -269,6 +214,38 @@ class InviteSession:
             self._agent.respond(transaction, request, 200, now)
             self._agent.events.append(InfoReceived(self, content, request.body))
 
+    def _receive_message(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        """Take a text: "the UAS MUST return a 415 … if it does not support the media type" (RFC
+        3428 section 7), and 200 once it was handed to the user."""
+        content = request.content_type
+        if content is None or content.name != MESSAGE_CONTENT or request.has("Content-Encoding"):
+            accept = ("Accept", MESSAGE_CONTENT)
+            self._agent.respond(transaction, request, 415, now, headers=(accept,))
+        else:
+            self._agent.respond(transaction, request, 200, now)
+            text = request.body.decode("utf-8", "replace")
+            self._agent.events.append(MessageReceived(self, text))
+
+    def _receive_options(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        self._agent.respond(transaction, request, 200, now, headers=(ALLOW, ACCEPT, SUPPORTED))
+
+    def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Refuse a PRACK: "If the PRACK request does not match any unacknowledged reliable
+        provisional response, the UAS MUST respond … with a 481" (RFC 3262 section 3)."""
+        self._agent.respond(transaction, request, 481, now)
+
+    # What each method of ALLOW does within the dialog.
+    handlers: ClassVar[Mapping[str, Handler]] = {
+        "INFO": _receive_info,
+        "MESSAGE": _receive_message,
+        "OPTIONS": _receive_options,
+        "PRACK": _receive_prack,
+    }
+
     # Answers of ours to an INVITE.
 
     def _accept(self, body: bytes, headers: Headers, initial: bool, now: float) -> None:
@@ -276,6 +253,7 @@ class InviteSession:
         assert self._pending is not None
         assert self.dialog is not None
         transaction, request = self._pending
+        self._offer = after(self._offer, "send", body)
         data = self._agent.respond(
             transaction,
             request,
@@ -331,39 +309,5 @@ class InviteSession:
             assert self.dialog is not None
             transport = self.dialog.next_hop().remote.transport
         contact = self._agent.contact(transport)
-        return (contact, ALLOW, SDP_CONTENT) if body else (contact, ALLOW)
-
-    def _on_reinvite_response(
-        self, transaction: ClientTransaction, status: int, response: Response | None, now: float
-    ) -> None:
-        if 100 <= status < 200:
-            return
-        if status < 300:
-            assert response is not None, "only failures come without a response"
-            self._acknowledge_reinvite(transaction, response)
-        if self._reinvite is not transaction:
-            return
-        self._reinvite = None
-        self._agent.timers.cancel(self._timer)
-        self._timer = None
-        if status < 300:
-            self._agent.events.append(ReinviteAnswered(self, offer_of(response)))
-        elif status in (408, 481):
-            # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
-            # the dialog", also "if no response at all is received" (section 12.2.1.2).
-            self._hang_up("refused", status, now)
-        else:
-            reason = response.reason if response is not None else REASONS[status]
-            self._agent.events.append(ReinviteFailed(self, status, reason))
-
-    def _acknowledge_reinvite(self, transaction: ClientTransaction, response: Response) -> None:
-        assert self.dialog is not None
-        datagram = transaction.acks.get(response.to.tag)
-        if datagram is not None:
-            self._agent.outbox.append(datagram)
-            return
-        try:
-            self.dialog.refresh_target(response)
-        except RemoteProtocolError:
-            self._agent.counters.add("bad_contacts")
-        self._agent.acknowledge(transaction, self.dialog, response.cseq.number, response.to.tag)
+        fields = (contact, ALLOW, SUPPORTED)
+        return (*fields, SDP_CONTENT) if body else fields

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rapida_media.sip.user_agent import ACCEPT, ALLOW, Headers
+from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.dtmf_info import PLAIN, RELAY
+from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
 if TYPE_CHECKING:
-    from rapida_media.sip.message import Message, Request
+    from rapida_media.sip.message import Message, Request, Response
 
 SDP = "application/sdp"
-INFO_CONTENT = ("application/dtmf-relay", "application/dtmf")
+INFO_CONTENT = (RELAY, PLAIN)
+MESSAGE_CONTENT = "text/plain"
 ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
+OPTION_TAGS = frozenset(SUPPORTED[1].split(", "))
 OUTSIDE_DIALOG = frozenset({"INVITE", "OPTIONS"})
+ALLOW_OUTSIDE = ("Allow", "INVITE, ACK, CANCEL, OPTIONS")
 
 Refusal = tuple[int, Headers]
 
@@ -38,8 +43,8 @@ def method_refusal(request: Request) -> Refusal | None:
 
 
 def extension_refusal(request: Request) -> Refusal | None:
-    """420 naming each option tag of Require: we support none so far (section 8.2.2.3)."""
-    unknown = request.require
+    """420 naming each option tag of Require that is not ours (section 8.2.2.3)."""
+    unknown = [tag for tag in request.require if tag.lower() not in OPTION_TAGS]
     return (420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
 
 
@@ -66,6 +71,22 @@ def offer_of(message: Message | None) -> bytes:
         return b""
     content = message.content_type
     return message.body if content is not None and content.name == SDP else b""
+
+
+def retry_after(response: Response) -> int | None:
+    """Give the seconds of Retry-After, None when it is missing or malformed."""
+    try:
+        return response.retry_after
+    except RemoteProtocolError:
+        return None
+
+
+def cause_of(message: Message) -> str | None:
+    """Give the first value of Reason (RFC 3326) as written, None without one."""
+    try:
+        return next(iter(message.header_values("Reason")), None)
+    except RemoteProtocolError:
+        return None
 
 
 def _optional(request: Request) -> bool:

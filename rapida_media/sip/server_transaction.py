@@ -62,7 +62,9 @@ class InviteUser(Protocol):
 
     def receive_ack(self, ack: Request, now: float) -> None: ...
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None: ...
+    def receive_cancel(
+        self, transaction: ServerTransaction, cancel: Request, now: float
+    ) -> None: ...
 
 
 class ServerTransaction(Transaction):

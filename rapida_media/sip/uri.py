@@ -29,6 +29,7 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()")
 _USER_UNRESERVED = _UNRESERVED | frozenset("&=+$,;?/")
 _PARAM_UNRESERVED = _UNRESERVED | frozenset("[]/:&+$")
+_HEADER_UNRESERVED = _UNRESERVED | frozenset("[]/?:+$")
 # "A user, ttl, or method uri-parameter appearing in only one URI never matches"; likewise maddr,
 # and transport by the examples of section 19.1.4.
 _DECISIVE = frozenset({"user", "ttl", "method", "maddr", "transport"})
@@ -134,6 +135,11 @@ def unescape(text: str) -> str:
 def escape_user(text: str) -> str:
     """Escape any text so that it can be the user part of a URI."""
     return _escape(text, _USER_UNRESERVED)
+
+
+def escape_header_value(text: str) -> str:
+    """Escape any text so that it can be the value of a header in a URI."""
+    return _escape(text, _HEADER_UNRESERVED)
 
 
 def _escape(text: str, keep: frozenset[str]) -> str:

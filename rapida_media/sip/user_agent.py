@@ -15,6 +15,7 @@ from rapida_media.sip.address import Address, Datagram, Path, format_host_port
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
 from rapida_media.sip.second_attempt import SecondAttempt
+from rapida_media.sip.session_timer import LEAST_S
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.transaction_layer import TransactionLayer
 from rapida_media.sip.uri import SipUri, escape_user, parse_uri
@@ -43,7 +44,8 @@ Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 # protocol, such as TCP" (RFC 3261 section 18.1.1).
 UDP_LIMIT = 1300
 
-ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
+SUPPORTED = ("Supported", "100rel, timer, replaces")
 ACCEPT = ("Accept", "application/sdp")
 SDP_CONTENT = ("Content-Type", "application/sdp")
 
@@ -55,12 +57,16 @@ class EndpointConfig:
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
     behind a NAT the outside ones.
     ring_seconds: how long a call may stay unanswered, in either direction.
+    session_expires: the session interval we ask for, 0 for none; min_session_expires: the
+    shortest we take, in seconds (RFC 4028).
     """
 
     contacts: Mapping[str, tuple[str, int]]
     user_agent: str = "rapida-media"
     timers: TimerValues = field(default_factory=TimerValues)
     ring_seconds: float = 180.0
+    session_expires: int = 1800
+    min_session_expires: int = LEAST_S
     max_sessions: int = 10_000
     max_transactions: int = 100_000
     retry_after_seconds: int = 10

@@ -43,6 +43,9 @@ class Signals:
     def ring(self) -> None:
         self.asked.append(("ring", None))
 
+    def progress(self) -> None:
+        self.asked.append(("progress", None))
+
     def answer(self) -> None:
         self.asked.append(("answer", None))
 
@@ -51,6 +54,18 @@ class Signals:
 
     def redirect(self, uri: str) -> None:
         self.asked.append(("redirect", uri))
+
+    def send_digits(self, digits: str, done) -> None:
+        self.asked.append(("send_digits", digits))
+        self.done = done
+
+    def transfer(self, target, done) -> None:
+        self.asked.append(("transfer", target))
+        self.done = done
+
+    def hold(self, held: bool, done) -> None:
+        self.asked.append(("hold", held))
+        self.done = done
 
     def hang_up(self, reason: str) -> None:
         self.asked.append(("hang_up", reason))
@@ -90,3 +105,8 @@ class Line:
 @pytest.fixture
 async def line() -> Line:
     return Line()
+
+
+@pytest.fixture
+def spare_leg() -> RtpLeg:
+    return leg(1, 7000)

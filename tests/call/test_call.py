@@ -2,11 +2,22 @@
 
 import asyncio
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rapida_media import Audio, Digit, HangUp, Hold, PlaybackMarked
+from rapida_media import (
+    Answered,
+    Audio,
+    Digit,
+    HangUp,
+    Hold,
+    Message,
+    PlaybackMarked,
+    TransferOutcome,
+    Transferred,
+)
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 
@@ -113,6 +124,36 @@ async def test_send_digits_returns_when_they_were_sent(line):
     assert sending.result() is True
 
 
+async def test_keys_go_by_signalling_where_the_far_end_takes_none_in_its_media(line):
+    line.call.leg.configure(replace(line.near.negotiated, send_event=None))
+    line.call.write(speech(100))
+    sending = asyncio.create_task(line.call.send_digits("42"))
+    await line.run(0.06)
+    assert line.signals.asked == []  # behind the audio
+    await line.run(0.1)
+    assert line.signals.asked == [("send_digits", "42")]
+    assert not sending.done()
+    line.signals.done(True)
+    assert await sending is True
+    line.call.end("bye")
+    assert await line.call.send_digits("1") is False
+
+
+async def test_a_call_that_ends_before_the_keys_are_sent_sends_none(line):
+    line.call.leg.configure(replace(line.near.negotiated, send_event=None))
+    line.call.write(speech(1000))
+    sending = asyncio.create_task(line.call.send_digits("42"))
+    await line.run(0.06)
+    line.call.end("bye")
+    assert await sending is False
+    assert line.signals.asked == []
+
+
+async def test_a_text_is_an_event(line):
+    line.call.message_received("hello")
+    assert await anext(line.call) == Message("hello")
+
+
 async def test_a_letter_that_is_no_key_is_refused_before_anything_is_sent(line):
     with pytest.raises(LocalProtocolError, match="'x'"):
         await line.call.send_digits("1x")
@@ -154,17 +195,80 @@ async def test_hold_is_an_event(line):
 async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
     call = line.call
     await call.ring()
+    await call.progress()
     answering = asyncio.create_task(call.answer())
     await line.settle()
-    call.confirm()
+    call.confirm(early_agent=True)
     assert await answering is True
     with pytest.raises(LocalProtocolError, match="already answered"):
         await call.reject(486)
     await call.hang_up("done")
-    assert line.signals.asked == [("ring", None), ("answer", None), ("hang_up", "done")]
+    assert line.signals.asked == [
+        ("ring", None),
+        ("progress", None),
+        ("answer", None),
+        ("hang_up", "done"),
+    ]
     call.end("done")
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.answer()
+
+
+async def test_a_transfer_gives_what_became_of_it(line):
+    call = line.call
+    with pytest.raises(LocalProtocolError, match="not answered"):
+        await call.transfer("sip:carol@192.0.2.4")
+    call.confirm(early_agent=True)
+    transferring = asyncio.create_task(call.transfer("sip:carol@192.0.2.4"))
+    await line.settle()
+    line.signals.done(TransferOutcome(486, "Busy Here"))
+    outcome = await transferring
+    assert (outcome, outcome.succeeded) == (TransferOutcome(486, "Busy Here"), False)
+    transferring = asyncio.create_task(call.transfer(call))
+    await line.settle()
+    assert line.signals.asked[-1] == ("transfer", line.signals)  # another call, by its signalling
+    call.end("bye")
+    assert not (await transferring).succeeded
+
+
+async def test_a_new_party_is_an_event(line):
+    line.call.transferred("sip:carol@192.0.2.4")
+    assert await anext(line.call) == Transferred("sip:carol@192.0.2.4")
+
+
+@pytest.mark.parametrize("early_agent", [True, False])
+async def test_only_an_agent_that_was_there_before_hears_what_came_before(line, early_agent):
+    line.far.write(speech(100))
+    await line.run(0.2)
+    line.call.confirm(early_agent=early_agent)
+    line.call.end("bye")
+    events = [type(event) async for event in line.call]
+    assert (Audio in events, Answered in events) == (early_agent, early_agent)
+    assert events[-1] is HangUp
+    assert line.call.stats()["events_dropped"] == 0
+
+
+async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
+    call = line.call
+    with pytest.raises(LocalProtocolError, match="not answered"):
+        await call.hold()
+    call.confirm(early_agent=True)
+    holding = asyncio.create_task(call.hold())
+    await line.settle()
+    line.signals.done(True)
+    assert await holding is True
+    resuming = asyncio.create_task(call.resume())
+    await line.settle()
+    line.signals.done(False)
+    line.signals.done(True)  # told once too often
+    assert await resuming is False
+    assert line.signals.asked == [("hold", True), ("hold", False)]
+    holding = asyncio.create_task(call.hold())
+    await line.settle()
+    call.end("bye")
+    assert await holding is False
+    with pytest.raises(LocalProtocolError, match="ended"):
+        await call.resume()
 
 
 async def test_answer_returns_false_when_the_caller_gave_up(line):

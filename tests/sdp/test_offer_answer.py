@@ -491,3 +491,16 @@ def test_random_bytes_as_offer_or_answer_raise_only_what_is_promised(data: bytes
     ours.make_offer(OURS)
     with pytest.raises((RemoteProtocolError, NegotiationError)):
         ours.receive_answer(data)
+
+
+def test_an_early_answer_can_be_read_any_number_of_times_before_the_answer() -> None:
+    negotiation = session()
+    negotiation.make_offer(OURS)
+    answer = body("m=audio 6000 RTP/AVP 0")
+    elsewhere = body("m=audio 7000 RTP/AVP 0")
+    assert negotiation.preview_answer(elsewhere).remote_port == 7000
+    assert negotiation.preview_answer(answer).remote_port == 6000
+    assert negotiation.awaiting_answer
+    assert negotiation.receive_answer(answer).remote_port == 6000
+    with pytest.raises(LocalProtocolError):
+        negotiation.preview_answer(answer)

@@ -10,14 +10,22 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
-from rapida_media.sip.events import Canceled, IncomingInvite, InfoReceived
+from rapida_media.sip.events import (
+    Canceled,
+    IncomingInvite,
+    InfoAnswered,
+    InfoReceived,
+    MessageReceived,
+)
+from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.message import Request, Response, parse_message
+from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import SipNode, World
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY"
 
 
 class Desk:
@@ -52,7 +60,7 @@ def test_options_tells_what_we_can_do(desk: Desk) -> None:
     assert response.header("Accept") == "application/sdp"
     assert response.header("Accept-Encoding") == "identity"
     assert response.header("Accept-Language") == "en"
-    assert response.header("Supported") == ""
+    assert response.header("Supported") == "100rel, timer, replaces"
     assert response.to.tag
     desk.world.run_idle()
     assert desk.bob.idle
@@ -63,8 +71,7 @@ def test_an_endpoint_does_not_look_at_max_forwards(desk: Desk) -> None:
     assert desk.ask_one(request).status == 200
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE",
-                                    "REFER", "UPDATE", "PRACK"])  # fmt: skip
+@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "PUBLISH"])
 def test_a_method_we_do_not_serve_gets_405_with_allow(desk: Desk, method: str) -> None:
     response = desk.ask_one(desk.peer.request(method))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
@@ -77,10 +84,10 @@ def test_a_method_nobody_knows_gets_501_with_allow(desk: Desk) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
 def test_required_extensions_we_lack_get_420_and_are_named(desk: Desk, method: str) -> None:
-    headers = [("Require", "100rel, x-magic"), ("Proxy-Require", "not-ours")]
+    headers = [("Require", "100rel, x-other, x-magic"), ("Proxy-Require", "not-ours")]
     response = desk.ask_one(desk.peer.request(method, headers=headers))
     assert response.status == 420
-    assert response.unsupported == ["100rel", "x-magic"]
+    assert response.unsupported == ["x-other", "x-magic"]
 
 
 def test_another_uri_scheme_gets_416(desk: Desk) -> None:
@@ -267,8 +274,61 @@ def test_options_and_unserved_methods_within_a_call(desk: Desk) -> None:
     tag = confirmed(desk)
     response = desk.ask_one(desk.peer.request("OPTIONS", to_tag=tag, cseq=2))
     assert (response.status, response.header("Allow")) == (200, ALLOW)
-    response = desk.ask_one(desk.peer.request("UPDATE", to_tag=tag, cseq=3))
+    response = desk.ask_one(desk.peer.request("PUBLISH", to_tag=tag, cseq=3))
     assert (response.status, response.header("Allow")) == (405, ALLOW)
+
+
+def test_every_method_we_allow_has_something_to_do_within_a_call() -> None:
+    elsewhere = {"ACK", "BYE", "CANCEL"}
+    for session in (IncomingSession, OutgoingSession):
+        assert {*session.handlers, *elsewhere} == set(ALLOW.split(", "))
+
+
+def test_a_text_within_a_call_is_answered_and_told(desk: Desk) -> None:
+    tag = confirmed(desk)
+    headers = [("Content-Type", "text/plain;charset=utf-8")]
+    body = "grüß Gott".encode() + b"\xff"
+    text = desk.peer.request("MESSAGE", to_tag=tag, cseq=2, headers=headers, body=body)
+    assert desk.ask_one(text).status == 200
+    (event,) = desk.bob.events
+    assert event == MessageReceived(event.session, "grüß Gott\ufffd")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Content-Type", "text/html")],
+        [("Content-Type", "text/plain"), ("Content-Encoding", "gzip")],
+    ],
+)
+def test_a_text_we_cannot_read_gets_415(desk: Desk, headers: list[tuple[str, str]]) -> None:
+    tag = confirmed(desk)
+    request = desk.peer.request("MESSAGE", to_tag=tag, cseq=2, headers=headers, body=b"x")
+    response = desk.ask_one(request)
+    assert (response.status, response.header("Accept")) == (415, "text/plain")
+    assert desk.bob.events == []
+
+
+def test_a_text_for_nobody_in_particular_gets_405(desk: Desk) -> None:
+    refer = desk.peer.request("REFER", call_id="2", headers=[("Refer-To", "<sip:c@192.0.2.4>")])
+    assert desk.ask_one(refer).status == 405
+    response = desk.ask_one(desk.peer.request("MESSAGE"))
+    assert (response.status, response.header("Allow")) == (405, "INVITE, ACK, CANCEL, OPTIONS")
+
+
+def test_an_info_of_ours_is_sent_and_its_answer_told(desk: Desk) -> None:
+    tag = confirmed(desk)
+    session = desk.bob.endpoint.sessions[tag]
+    session.info("application/dtmf-relay", b"Signal=1\r\n", desk.world.now)
+    desk.world.run_for(0.1)
+    (info,) = desk.peer.requests("INFO")
+    assert (info.header("Content-Type"), info.body) == ("application/dtmf-relay", b"Signal=1\r\n")
+    desk.peer.send(desk.peer.respond(info, 415), desk.bob.address)
+    desk.world.run_for(0.1)
+    assert desk.bob.events == [InfoAnswered(session, 415)]
+    session.bye(desk.world.now)
+    with pytest.raises(LocalProtocolError):
+        session.info("application/dtmf-relay", b"", desk.world.now)
 
 
 def test_an_invite_with_two_contacts_gets_400_and_leaves_no_session(desk: Desk) -> None:

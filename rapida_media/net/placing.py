@@ -1,0 +1,50 @@
+"""Calls that a call in progress asks for: their target is resolved, then invited.
+
+Owned by the engine; redirects and followed REFERs come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rapida_media import clock
+from rapida_media.errors import RapidaError
+from rapida_media.net.mover import NOT_FOUND
+from rapida_media.net.target import Target, resolve_target
+
+if TYPE_CHECKING:
+    from rapida_media.net.resolver import Resolver
+    from rapida_media.net.sip_call import SipCall
+    from rapida_media.sip.user_agent import Headers
+
+Invite = Callable[["SipCall", Target, "Headers"], None]
+
+
+class Placing:
+    """invite: sends the INVITE; RapidaError when that is not possible."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, resolver: Resolver, invite: Invite) -> None:
+        self._loop = loop
+        self._resolver = resolver
+        self._invite = invite
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, call: SipCall, uri: str, headers: Headers) -> None:
+        task = self._loop.create_task(self._place(call, uri, headers))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _place(self, call: SipCall, uri: str, headers: Headers) -> None:
+        try:
+            target = await resolve_target(uri, "udp", self._resolver)
+            if not call.finished.done():
+                self._invite(call, target, headers)
+        except RapidaError:
+            if not call.finished.done():
+                call.not_placed(NOT_FOUND, clock.monotonic())
