@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rapida_media.demo.engine import RunningEngine, running_engine
+
+from .sipp import Sipp
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 
@@ -68,3 +70,19 @@ def engine(tmp_path: Path) -> Iterator[RunningEngine]:
     with running_engine(tmp_path / "engine.log", "--agent", "echo", cwd=tmp_path) as running:
         yield running
     assert "Traceback" not in running.log.read_text(), running.log.read_text()
+
+
+StartSipp = Callable[..., Sipp]
+
+
+@pytest.fixture
+def start_sipp(sipp: str, tmp_path: Path) -> Iterator[StartSipp]:
+    started: list[Sipp] = []
+
+    def start(scenario: str, *options: str, name: str = "sipp") -> Sipp:
+        started.append(Sipp(sipp, tmp_path / name, scenario, *options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
