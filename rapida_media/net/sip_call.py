@@ -137,7 +137,8 @@ class SipCall:
     def answer(self) -> None:
         self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
-        self.milestones["answered"] = now
+        if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
+            self.milestones["answered"] = now
         if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
@@ -235,6 +236,7 @@ class SipCall:
                 self.milestones["answered"] = now
                 self._answered(body, now)
             case events.Confirmed(body=body):
+                self.milestones.setdefault("answered", now)
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
                 self._finish(CANCELED.get(reason, "canceled"), status, cause)

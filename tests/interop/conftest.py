@@ -7,13 +7,15 @@ CI=true it fails them instead, so that a pipeline cannot lose them silently.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from missing import skip_or_fail
 
 from rapida_media.demo.engine import RunningEngine, running_engine
+
+from .sipp import Sipp
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 
@@ -65,3 +67,19 @@ def engine(tmp_path: Path) -> Iterator[RunningEngine]:
     with running_engine(tmp_path / "engine.log", "--agent", "echo", cwd=tmp_path) as running:
         yield running
     assert "Traceback" not in running.log.read_text(), running.log.read_text()
+
+
+StartSipp = Callable[..., Sipp]
+
+
+@pytest.fixture
+def start_sipp(sipp: str, tmp_path: Path) -> Iterator[StartSipp]:
+    started: list[Sipp] = []
+
+    def start(scenario: str, *options: str, name: str = "sipp") -> Sipp:
+        started.append(Sipp(sipp, tmp_path / name, scenario, *options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()

@@ -1,4 +1,4 @@
-"""Run sipp with its built-in scenarios or those beside this file; read what it counted."""
+"""Run sipp with its built-in scenarios or ours and read what it counted."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ class SippResult:
 
 
 class Sipp:
-    """One sipp process in its own directory, ended by its own pid."""
+    """One sipp process in its own directory, ended by its own pid.
+
+    scenario: a built-in one (``uac``), or a file in SCENARIOS (``hold_resume``).
+    """
 
     def __init__(self, program: str, directory: Path, scenario: str, *options: str) -> None:
         directory.mkdir(exist_ok=True)
         self.directory = directory
         self.sip_port = free_port()
         self.media_port = free_port()
-        own = SCENARIOS / f"{scenario}.xml"
-        chosen = ("-sf", str(own)) if own.exists() else ("-sn", scenario)
         command = [
-            *(program, *chosen, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
+            *(program, *_scenario(scenario), "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
             *("-mi", HOST, "-mp", str(self.media_port)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err"),
             *("-error_file", "errors.log", "-trace_screen", "-screen_file", "screen.log"),
@@ -122,3 +123,8 @@ def payloads_of(capture: Path) -> bytes:
         payloads.append(packet[skipped:])
         at += 16 + length
     return b"".join(payloads)
+
+
+def _scenario(name: str) -> tuple[str, str]:
+    own = SCENARIOS / f"{name}.xml"
+    return ("-sf", str(own)) if own.exists() else ("-sn", name)

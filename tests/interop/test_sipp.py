@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from rapida_media.kernels import alaw_decode
 
 from .audio import Sound, match, match_of_most_pieces, read_wav
 from .caller import call
-from .sipp import Sipp, payloads_of
+from .conftest import StartSipp
+from .sipp import payloads_of
 
 pytestmark = pytest.mark.interop
 
@@ -23,21 +23,6 @@ CALLS = 1000
 CALLS_PER_SECOND = 20
 CALL_MS = 1000
 SIPP_PCAPS = Path("/usr/share/sip-tester")
-
-StartSipp = Callable[..., Sipp]
-
-
-@pytest.fixture
-def start_sipp(sipp: str, tmp_path: Path) -> Iterator[StartSipp]:
-    started: list[Sipp] = []
-
-    def start(scenario: str, *options: str, name: str = "sipp") -> Sipp:
-        started.append(Sipp(sipp, tmp_path / name, scenario, *options))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.end()
 
 
 def test_a_thousand_calls_with_media_at_20_per_second_all_succeed(
