@@ -14,7 +14,7 @@ HAVE_DEV := $(wildcard .venv/.installed-dev)
 RUN_READY := $(if $(HAVE_DEV),.venv/.installed-dev,.venv/.installed)
 DEMO_READY := $(if $(HAVE_DEV),.venv/.installed-dev,.venv/.installed-demo)
 
-.PHONY: help run test demo bench check load clean test-tools
+.PHONY: help run test demo bench check load fuzz clean test-tools
 .DELETE_ON_ERROR:
 
 help:
@@ -22,8 +22,9 @@ help:
 	@echo 'make demo    place a real call to it; numbers, a stereo WAV and a picture in demo-out/'
 	@echo 'make test    run the whole suite (ARGS="-k words" …)'
 	@echo 'make check   format, lint, types, layering, C code under sanitizers'
-	@echo 'make bench   tables against other implementations'
+	@echo 'make bench   tables against other implementations (ARGS="g711 resamplers --quick" …)'
 	@echo 'make load    load test: calls per core'
+	@echo 'make fuzz    every fuzzer for FUZZ_SECONDS (20) each'
 	@echo 'make clean   remove what was built, and .venv'
 
 run: $(RUN_READY)
@@ -35,12 +36,20 @@ demo: $(DEMO_READY)
 test: .venv/.installed-dev test-tools
 	.venv/bin/python -m pytest $(ARGS)
 
-bench: .venv/.installed-dev
-	@for table in $(wildcard bench/*.py); do \
-	  echo "== $$table"; .venv/bin/python $$table $(ARGS) || exit 1; done
+bench: .venv/.installed-bench
+	@.venv/bin/python -m bench $(ARGS)
 
 load: .venv/.installed-dev
 	@.venv/bin/python -m bench.load $(ARGS)
+
+# The C targets need clang with libFuzzer and are left out, loudly, without it. The Python targets
+# are guided by coverage where atheris has a wheel for this Python, else by their seeds alone.
+fuzz: .venv/.installed-dev
+	@.ci/packages csrc/fuzz/packages.txt || true
+	@PYTHON=.venv/bin/python csrc/fuzz/run.sh
+	@$(PIP) install --only-binary :all: 'atheris>=3' 2>/dev/null || \
+	  echo 'make fuzz: no atheris for this Python; its targets run unguided.'
+	@PYTHON=.venv/bin/python tests/fuzz/run.sh
 
 # Peer programs for tests/interop. Without them those tests skip, each with its reason.
 test-tools:
@@ -88,8 +97,12 @@ check-sanitized: .venv/.installed-dev
 	$(PIP) install --editable '.[dev]'
 	@touch $@
 
+.venv/.installed-bench: .venv/pyvenv.cfg $(BUILT_FROM)
+	$(PIP) install --editable '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info demo-out bench/results/local \
+	rm -rf .venv build dist *.egg-info demo-out bench/results \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find rapida_media bench -name '*.so' -delete

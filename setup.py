@@ -14,12 +14,14 @@ LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") els
 
 # C files that travel together; a kernel built on another one lists that one's group too.
 G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
-RESAMPLE = ["resample.c", "fir_plan.c", "fir_x86.c", "fir_neon.c"]
+RESAMPLE = ["resample.c", "fir_plan.c", "fir_shuffle.c", "fir_x86.c", "fir_neon.c"]
 DSP = ["dsp.c"]
 G722 = ["g722.c"]
 DTMF = ["dtmf.c"]
 L16 = ["l16.c"]
 RTP = ["rtp.c", "source.c"]
+BASE64 = ["base64.c", "base64_x86.c"]
+MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 STREAM = [
     *G711,
     *RESAMPLE,
@@ -49,6 +51,8 @@ EXTENSIONS: dict[str, list[str]] = {
     "_rtp": RTP,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],
+    "_base64": BASE64,
+    "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
 }
 
 setup(

@@ -115,17 +115,17 @@ def ulaw_decode_into(data, out):
 
 
 def ulaw_encode_into(pcm, out):
-    """As ulaw_encode, into the start of a writable buffer of the caller's; return octets written."""
+    """As ulaw_encode, into the start of a caller's writable buffer; return octets written."""
     return compress_into(pcm, out, rm_ulaw_encode)
 
 
 def alaw_decode_into(data, out):
-    """As alaw_decode, into the start of a writable buffer of the caller's; return octets written."""
+    """As alaw_decode, into the start of a caller's writable buffer; return octets written."""
     return expand_into(data, out, rm_alaw_decode)
 
 
 def alaw_encode_into(pcm, out):
-    """As alaw_encode, into the start of a writable buffer of the caller's; return octets written."""
+    """As alaw_encode, into the start of a caller's writable buffer; return octets written."""
     return compress_into(pcm, out, rm_alaw_encode)
 
 
@@ -140,7 +140,7 @@ def alaw_to_ulaw(data):
 
 
 def variants():
-    """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
+    """Name the vector variants this machine can run, the best and default one last."""
     return variant_names(RM_AVX512)
 
 

@@ -126,7 +126,7 @@ cdef class Resampler:
 
 
 def variants():
-    """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
+    """Name the vector variants this machine can run, the best and default one last."""
     return variant_names(RM_RESAMPLE_HIGHEST)
 
 

@@ -56,12 +56,52 @@ cdef int _check_now(double now) except -1:
     return 0
 
 
-cdef _take_frame(rm_frame_line *line):
+cdef class Audio:
+    cdef readonly int64_t pts
+    cdef readonly uint32_t flags
+    cdef readonly bytes pcm
+
+    __match_args__ = ("pcm", "pts", "level_dbov")
+
+    def __init__(self, int64_t pts, uint32_t flags, bytes pcm not None):
+        self.pts = pts
+        self.flags = flags
+        self.pcm = pcm
+
+    @property
+    def level_dbov(self):
+        cdef const int16_t *samples = <const int16_t *>PyBytes_AS_STRING(self.pcm)
+        return rm_level_dbov(samples, PyBytes_GET_SIZE(self.pcm) // 2)
+
+    @property
+    def concealed(self):
+        return bool(self.flags & RM_FRAME_CONCEALED)
+
+    @property
+    def silence(self):
+        return bool(self.flags & RM_FRAME_SILENCE)
+
+    def __eq__(self, other):
+        if not isinstance(other, Audio):
+            return NotImplemented
+        return (self.pts, self.flags, self.pcm) == (other.pts, other.flags, other.pcm)
+
+    def __hash__(self):
+        return hash((self.pts, self.flags, self.pcm))
+
+    def __repr__(self):
+        return f"Audio(pts={self.pts}, level_dbov={self.level_dbov}, flags={self.flags})"
+
+
+cdef Audio _take_frame(rm_frame_line *line):
     cdef const rm_frame *frame = rm_frame_line_front(line)
+    cdef Audio taken
     if frame == NULL:
         return None
-    cdef tuple taken = (frame.pts, frame.flags,
-                        PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES))
+    taken = Audio.__new__(Audio)
+    taken.pts = frame.pts
+    taken.flags = frame.flags
+    taken.pcm = PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES)
     rm_frame_line_drop_front(line)
     return taken
 
@@ -117,6 +157,10 @@ cdef class MediaStream:
 
     def next_frame(self):
         return _take_frame(&self.core.ingress.line)
+
+    @property
+    def has_news(self):
+        return bool(rm_stream_has_news(&self.core))
 
     def next_digit(self):
         cdef rm_digit digit

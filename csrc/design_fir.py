@@ -160,12 +160,12 @@ def table(prototype: Prototype) -> str:
 def prototypes() -> Iterator[Prototype]:
     """Give each profile's prototype for every factor between 8, 16, 24, 32 and 48 kHz."""
     yield half_band("telephony_2", 79, TELEPHONY)
-    yield low_pass("telephony_3", 3, 119, TELEPHONY, looser=10)
-    yield low_pass("telephony_4", 4, 157, TELEPHONY, looser=10)
-    yield low_pass("telephony_6", 6, 237, TELEPHONY, looser=10)
+    yield low_pass("telephony_3", 3, 111, TELEPHONY, looser=10)
+    yield low_pass("telephony_4", 4, 151, TELEPHONY, looser=10)
+    yield low_pass("telephony_6", 6, 231, TELEPHONY, looser=10)
     yield half_band("wideband_2", 95, WIDEBAND)
-    yield low_pass("wideband_3", 3, 143, WIDEBAND, looser=10)
-    yield low_pass("wideband_4", 4, 189, WIDEBAND, looser=10)
+    yield low_pass("wideband_3", 3, 133, WIDEBAND, looser=10)
+    yield low_pass("wideband_4", 4, 177, WIDEBAND, looser=10)
     for factor, length in ((2, 71), (3, 107), (4, 141), (6, 209)):
         linear = low_pass(f"telephony_linear_{factor}", factor, length, TELEPHONY, looser=10)
         yield minimum_phase(linear)

@@ -30,7 +30,8 @@ int rm_level_dbov(const int16_t *pcm, size_t n)
 
 void rm_gain_ramp(int16_t *pcm, size_t n, int32_t from_q15, int32_t to_q15)
 {
-    /* 16 more bits of gain than Q15, so that a slow ramp moves at every sample and not in treads. */
+    /* 16 more bits of gain than Q15, so that a slow ramp moves at every sample and not in
+     * treads. */
     int64_t gain = (int64_t)from_q15 * 65536;
     int64_t step = n ? ((int64_t)to_q15 - from_q15) * 65536 / (int64_t)n : 0;
     for (size_t i = 0; i < n; i++, gain += step)

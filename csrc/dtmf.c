@@ -182,7 +182,10 @@ static void end_pair(rm_dtmf *state, rm_dtmf_digit *digit)
         uint64_t before = state->window - edge; /* of the first window's end */
         digit->symbol = SYMBOLS[pair->row][pair->column];
         digit->start = pair->first > before ? pair->first - before : 0;
+        /* Of tones that follow without a gap, one window may hit for each within the same 20 ms. */
+        digit->start = digit->start > state->ended ? digit->start : state->ended;
         digit->samples = pair->last - edge - digit->start;
+        state->ended = pair->last - edge;
     }
     state->pair.hits = 0;
     state->pair.confirmed = 0;

@@ -28,7 +28,7 @@ enum { RM_DTMF_TONES = 8, RM_DTMF_WINDOW_LIMIT = 320 };
 
 typedef struct rm_dtmf_digit {
     char symbol;      /* 0-9 * # A-D */
-    uint64_t start;   /* its first sample since reset, to about 3 ms */
+    uint64_t start;   /* its first sample since reset, to about 3 ms; not in the digit before */
     uint64_t samples; /* its length, short interruptions included */
 } rm_dtmf_digit;
 
@@ -46,6 +46,7 @@ typedef struct rm_dtmf {
     uint32_t rate_hz;
     uint32_t window, hop, filled; /* samples */
     uint64_t position;            /* samples taken since reset */
+    uint64_t ended;               /* where the digit reported last ended */
     rm_dtmf_pair pair;
     float real[RM_DTMF_TONES], imaginary[RM_DTMF_TONES]; /* of the last window */
     float cosine[RM_DTMF_TONES], sine[RM_DTMF_TONES];    /* of one sample's rotation */

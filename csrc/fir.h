@@ -1,10 +1,11 @@
 /* The inner loop of the polyphase resamplers, in vector variants.
  *
- * A row is one polyphase branch over consecutive periods: out[i] = clip16((sum of coefficient *
- * x[i + offset]) rounded, >> (14 + split)). Coefficients are wider than 16 bits. They are taken apart
- * as high * 2^split + low, so that 16 x 16 bit multiply-add instructions, which take samples in pairs,
- * give the exact integer: two sums of 32 bits that cannot overflow, added with the right weights.
- * Many coefficients are small enough to be all low, which halves their work.
+ * A row is one polyphase branch over consecutive periods:
+ *     out[i] = clip16((sum of coefficient * x[i + offset]) rounded, >> (14 + split))
+ * Coefficients are wider than 16 bits. They are taken apart as high * 2^split + low, so that 16 x
+ * 16 bit multiply-add instructions, which take samples in pairs, give the exact integer: two sums
+ * of 32 bits that cannot overflow, added with the right weights. Many coefficients are small enough
+ * to be all low, which halves their work.
  */
 #ifndef RM_FIR_H
 #define RM_FIR_H
@@ -17,7 +18,8 @@
 
 enum { RM_FIR_HIGH_SHIFT = 14 }; /* fractional bits of a high part */
 
-/* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the high. */
+/* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the
+ * high. */
 typedef struct rm_fir_pair {
     int32_t low, high;
     uint32_t offset;
@@ -38,10 +40,24 @@ enum { RM_FIR_GROUP = 32 };
 typedef void rm_fir_kernel(const rm_fir_row *row, const rm_fir_pair *pairs, const int16_t *x,
                            int16_t *out, size_t n);
 
+/* The rows of a plan read M streams, this far apart; elements of one that lie before the period at
+ * hand; the longest ratio. */
+enum { RM_FIR_PAST = 64, RM_FIR_STREAM = RM_FIR_PAST + 240 + RM_FIR_GROUP + 16, RM_MAX_UP = 6 };
+
+typedef struct rm_fir_kernels {
+    rm_fir_kernel *row;
+    /* Deal down * n samples out to `down` streams. */
+    void (*deal)(const int16_t *in, size_t n, uint32_t down, int16_t *streams);
+    /* Weave `up` rows of n samples into one line. */
+    void (*weave)(const int16_t *const *rows, uint32_t up, size_t n, int16_t *out);
+} rm_fir_kernels;
+
 #if RM_X86
 rm_fir_kernel rm_fir_sse2, rm_fir_avx2;
+extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2;
 #elif RM_ARM
 rm_fir_kernel rm_fir_neon;
+extern const rm_fir_kernels rm_fir_kernels_neon;
 #endif
 
 #endif

@@ -16,8 +16,8 @@ static inline sums add_products(sums sum, int16x8_t samples, int16_t tap)
     return sum;
 }
 
-/* floor((high * 2^split + low + half) / 2^(14 + split)), clipped: vrshr adds the half, vqmovn clips,
- * vshl to the left by less than nothing is a shift to the right. */
+/* floor((high * 2^split + low + half) / 2^(14 + split)), clipped: vrshr adds the half, vqmovn
+ * clips, vshl to the left by less than nothing is a shift to the right. */
 static inline int16x4_t finish(int32x4_t low, int32x4_t high, int split)
 {
     int32x4_t sum = vaddq_s32(high, vshlq_s32(low, vdupq_n_s32(-split)));

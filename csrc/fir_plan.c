@@ -15,13 +15,20 @@ static const struct prototype {
 } prototypes[] = {
 #define TABLE(profile, is_8k, factor, name) \
     {profile, is_8k, factor, sizeof name##_taps / sizeof *name##_taps, name##_taps, &name##_delay}
-    TABLE(RM_TELEPHONY, 1, 2, telephony_2),           TABLE(RM_TELEPHONY, 1, 3, telephony_3),
-    TABLE(RM_TELEPHONY, 1, 4, telephony_4),           TABLE(RM_TELEPHONY, 1, 6, telephony_6),
-    TABLE(RM_WIDEBAND, 0, 2, wideband_2),             TABLE(RM_WIDEBAND, 0, 3, wideband_3),
-    TABLE(RM_WIDEBAND, 0, 4, wideband_4),             TABLE(RM_LOW_DELAY, 1, 2, telephony_low_delay_2),
-    TABLE(RM_LOW_DELAY, 1, 3, telephony_low_delay_3), TABLE(RM_LOW_DELAY, 1, 4, telephony_low_delay_4),
-    TABLE(RM_LOW_DELAY, 1, 6, telephony_low_delay_6), TABLE(RM_LOW_DELAY, 0, 2, wideband_low_delay_2),
-    TABLE(RM_LOW_DELAY, 0, 3, wideband_low_delay_3),  TABLE(RM_LOW_DELAY, 0, 4, wideband_low_delay_4),
+    TABLE(RM_TELEPHONY, 1, 2, telephony_2),
+    TABLE(RM_TELEPHONY, 1, 3, telephony_3),
+    TABLE(RM_TELEPHONY, 1, 4, telephony_4),
+    TABLE(RM_TELEPHONY, 1, 6, telephony_6),
+    TABLE(RM_WIDEBAND, 0, 2, wideband_2),
+    TABLE(RM_WIDEBAND, 0, 3, wideband_3),
+    TABLE(RM_WIDEBAND, 0, 4, wideband_4),
+    TABLE(RM_LOW_DELAY, 1, 2, telephony_low_delay_2),
+    TABLE(RM_LOW_DELAY, 1, 3, telephony_low_delay_3),
+    TABLE(RM_LOW_DELAY, 1, 4, telephony_low_delay_4),
+    TABLE(RM_LOW_DELAY, 1, 6, telephony_low_delay_6),
+    TABLE(RM_LOW_DELAY, 0, 2, wideband_low_delay_2),
+    TABLE(RM_LOW_DELAY, 0, 3, wideband_low_delay_3),
+    TABLE(RM_LOW_DELAY, 0, 4, wideband_low_delay_4),
 #undef TABLE
 };
 
@@ -132,8 +139,8 @@ static void build_row(rm_fir_plan *plan, uint32_t row, uint32_t first)
 
 /* Coefficients are integers of 20 fractional bits, one more for each full halving of the gain when
  * decimating. So rounded, every stop band still rejects 97 dB (low_delay 95), where 16 bits would
- * leave about 80. The absolute values of a row's high parts sum to less than 50000, so that their sum
- * with samples fits 32 bits. */
+ * leave about 80. The absolute values of a row's high parts sum to less than 50000, so that their
+ * sum with samples fits 32 bits. */
 static void build(rm_fir_plan *plan, const struct prototype *prototype, uint32_t up, uint32_t down)
 {
     plan->up = up;

@@ -16,16 +16,16 @@
  * LOW_DELAY the same edges at minimum phase, whose delay is least but depends on the frequency. */
 typedef enum rm_profile { RM_TELEPHONY, RM_WIDEBAND, RM_LOW_DELAY } rm_profile;
 
-enum { RM_MAX_UP = 6, RM_MAX_TAPS = 240, RM_MAX_PAIRS = 144 };
+enum { RM_MAX_TAPS = 240, RM_MAX_PAIRS = 144 };
 
 /* One conversion made ready: filled once, then only read. */
 typedef struct rm_fir_plan {
     uint32_t up, down; /* L and M */
     uint32_t window;   /* taps per phase: the input samples one output looks at */
     int shift;         /* fractional bits of the coefficients */
-    double delay_ms; /* constant, except for LOW_DELAY: there at 1/4 of the lower Nyquist frequency */
-    int32_t coefficients[RM_MAX_TAPS];     /* [phase][oldest input sample first] */
-    rm_fir_row rows[RM_MAX_UP];            /* the same numbers in pairs: see resample.c */
+    double delay_ms;   /* for LOW_DELAY that at 1/4 of the lower Nyquist frequency */
+    int32_t coefficients[RM_MAX_TAPS]; /* [phase][oldest input sample first] */
+    rm_fir_row rows[RM_MAX_UP];        /* the same numbers in pairs: see resample.c */
     rm_fir_pair pairs[RM_MAX_PAIRS];
 } rm_fir_plan;
 
@@ -33,9 +33,7 @@ typedef struct rm_fir_plan {
  * for a profile that does not go with them. */
 bool rm_fir_plan_build(rm_fir_plan *plan, int from_hz, int to_hz, rm_profile profile);
 
-/* The rows expect the input dealt out to M streams (for M = 1: as it is), RM_FIR_STREAM apart, each
- * starting this many elements before the period at hand. */
-enum { RM_FIR_PAST = 64, RM_FIR_STREAM = RM_FIR_PAST + 240 + RM_FIR_GROUP + 16 };
+/* How many elements of each stream lie before the period at hand: at most RM_FIR_PAST. */
 uint32_t rm_fir_plan_past(const rm_fir_plan *plan);
 
 #endif

@@ -1,12 +1,12 @@
-/* G.711 written from the Recommendation: a sign, three bits of segment, four bits of step. The scalar
- * functions here are the definition; the vector variants give the same octets, sooner. */
+/* G.711 written from the Recommendation: a sign, three bits of segment, four bits of step. The
+ * scalar functions here are the definition; the vector variants give the same octets, sooner. */
 #include "g711.h"
 
 #include "g711_variants.h"
 
-/* G.711 section 3.1, table 2a: mu-law works on 14-bit magnitudes biased by 33, which makes segment e
- * start at 33 * 2^e - 33. Negative samples are taken in one's complement, so that a sample on a
- * decision value goes toward zero, as the table's "decision value number n" columns ask. */
+/* G.711 section 3.1, table 2a: mu-law works on 14-bit magnitudes biased by 33, which makes segment
+ * e start at 33 * 2^e - 33. Negative samples are taken in one's complement, so that one on a
+ * decision value goes toward zero. */
 enum { ULAW_BIAS = 33, ULAW_LIMIT = 8191 };
 
 /* The index of the highest bit set; x > 0. */
@@ -17,7 +17,7 @@ static inline int top_bit(unsigned x)
 
 static inline int16_t ulaw_expand(uint8_t code)
 {
-    unsigned inverted = (uint8_t)~code; /* table 2a, note 2: all bits are inverted on the line */
+    unsigned inverted = (uint8_t)~code; /* note 2: the signal is "(255-n)" */
     int segment = (inverted >> 4) & 7;
     int magnitude = (((int)((inverted & 15) * 2) + ULAW_BIAS) << segment) - ULAW_BIAS;
     return (int16_t)((inverted & 0x80 ? -magnitude : magnitude) * 4);

@@ -1,5 +1,6 @@
-/* G.711 decoding with AVX-512: a 128-entry table held in registers, a quarter of AVX2's time. Encoding
- * gains nothing from wider vectors (the conversions to float are as many) and stays with AVX2. */
+/* G.711 decoding with AVX-512: a 128-entry table held in registers, a quarter of AVX2's time.
+ * Encoding gains nothing from wider vectors (the conversions to float are as many) and stays with
+ * AVX2. */
 #include "g711_variants.h"
 
 #if RM_X86

@@ -2,8 +2,8 @@
  * vectors the target always has: SSE2 on x86-64, NEON on 64-bit ARM.
  *
  * The idea: a companded octet is a small floating-point number, three bits of exponent and four of
- * mantissa. A magnitude converted to IEEE 754 single precision (exactly, it has 13 bits) shows segment
- * and step side by side in bits 19 to 25.
+ * mantissa. A magnitude converted to IEEE 754 single precision (exactly, it has 13 bits) shows
+ * segment and step side by side in bits 19 to 25.
  */
 #include <string.h>
 

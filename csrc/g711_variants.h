@@ -22,9 +22,9 @@ void rm_ulaw_encode_avx2(const int16_t *in, uint8_t *out, size_t n);
 void rm_alaw_encode_avx2(const int16_t *in, uint8_t *out, size_t n);
 #endif
 
-/* The body of a kernel of (in, out, n): `step` over every whole vector, then once more over the last
- * `width` samples, since writing some outputs twice is cheaper than a scalar tail. An input shorter
- * than a vector goes to the variant `shorter`. */
+/* The body of a kernel of (in, out, n): `step` over every whole vector, then once more over the
+ * last `width` samples, since writing some outputs twice is cheaper than a scalar tail. An input
+ * shorter than a vector goes to the variant `shorter`. */
 #define RM_EACH_VECTOR(width, step, shorter) \
     do { \
         if (n < (width)) { \

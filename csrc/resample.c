@@ -1,9 +1,10 @@
 /* Polyphase FIR resampling; the definition is in resample.h.
  *
  * `output` is that definition. The fast way gives the same integers for whole periods of M inputs
- * and L outputs: the input is dealt out to M streams, so that each of the L outputs of a period, over
- * successive periods, becomes one row of fir.h over contiguous samples; the rows are then woven into
- * the output. What is left at the ends of a push, less than a period, takes the definition.
+ * and L outputs: the input is dealt out to M streams, so that each of the L outputs of a period,
+ * over successive periods, becomes one row of fir.h over contiguous samples; the rows are then
+ * woven into the output. What is left at the ends of a push, less than a period, takes the
+ * definition.
  */
 #include "resample.h"
 
@@ -17,7 +18,7 @@ enum {
 
 _Static_assert(RM_FIR_STREAM >= RM_FIR_PAST + BLOCK / 2 + BACK, "a stream holds half a block");
 
-static rm_fir_kernel *kernel; /* NULL: everything by the definition */
+static const rm_fir_kernels *kernels; /* NULL: everything by the definition */
 
 /* ---- The definition ---- */
 
@@ -43,71 +44,26 @@ static size_t up_to_group(size_t n)
     return (n + RM_FIR_GROUP - 1) / RM_FIR_GROUP * RM_FIR_GROUP;
 }
 
-/* With the stride known, the compiler uses shuffles: what is inlined here is called with constants. */
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void deal_strided(const int16_t *restrict in, size_t n, uint32_t down,
-                         int16_t (*restrict streams)[RM_FIR_STREAM])
-{
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t stream = 0; stream < down; stream++)
-            streams[stream][i] = in[i * down + stream];
-}
-
-/* Deal down * n samples out to `down` streams. */
-static void deal(const int16_t *in, size_t n, uint32_t down, int16_t (*streams)[RM_FIR_STREAM])
-{
-    if (down == 2)
-        deal_strided(in, n, 2, streams);
-    else if (down == 3)
-        deal_strided(in, n, 3, streams);
-    else
-        deal_strided(in, n, down, streams);
-}
-
-INLINE void weave_strided(const int16_t *const *rows, uint32_t up, size_t n, int16_t *restrict out)
-{
-    const int16_t *row[RM_MAX_UP];
-    for (uint32_t i = 0; i < up; i++)
-        row[i] = rows[i];
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t j = 0; j < up; j++)
-            out[i * up + j] = row[j][i];
-}
-
-/* Weave `up` rows of n samples into one line. */
-static void weave(const int16_t *const *rows, uint32_t up, size_t n, int16_t *out)
-{
-    if (up == 1)
-        memcpy(out, rows[0], n * sizeof *out);
-    else if (up == 2)
-        weave_strided(rows, 2, n, out);
-    else if (up == 3)
-        weave_strided(rows, 3, n, out);
-    else
-        weave_strided(rows, up, n, out);
-}
-
 /* Whole periods; `newest` is the first period's first input sample, its past before it. */
 static void periods(const rm_fir_plan *plan, const int16_t *newest, size_t count, int16_t *out)
 {
-    int16_t streams[RM_MAX_UP][RM_FIR_STREAM];
+    int16_t streams[RM_MAX_UP * RM_FIR_STREAM];
     int16_t sums[RM_MAX_UP][BLOCK + RM_FIR_GROUP];
     const int16_t *rows[RM_MAX_UP];
     uint32_t past = rm_fir_plan_past(plan);
     const int16_t *x = newest - past * plan->down;
     if (plan->down > 1) {
-        deal(x, past + count, plan->down, streams);
-        x = streams[0];
+        kernels->deal(x, past + count, plan->down, streams);
+        x = streams;
     }
     for (uint32_t i = 0; i < plan->up; i++) {
         const rm_fir_row *row = &plan->rows[i];
         const rm_fir_pair *pairs = plan->pairs + row->first;
         rows[i] = row->delay_only ? x + pairs->offset : sums[i];
         if (!row->delay_only)
-            kernel(row, pairs, x, sums[i], up_to_group(count));
+            kernels->row(row, pairs, x, sums[i], up_to_group(count));
     }
-    weave(rows, plan->up, count, out);
+    kernels->weave(rows, plan->up, count, out);
 }
 
 /* ---- Pushing ---- */
@@ -118,7 +74,7 @@ static size_t convert(const rm_fir_plan *plan, uint32_t *position, const int16_t
 {
     uint32_t at = *position, end = (uint32_t)n * plan->up, up = plan->up, down = plan->down;
     size_t written = 0;
-    for (; at < end && (at % up != 0 || !kernel); at += down)
+    for (; at < end && (at % up != 0 || !kernels); at += down)
         out[written++] = output(plan, at % up, line + at / up);
     if (at < end) {
         size_t first = at / up, count = (n - first) / down;
@@ -166,15 +122,15 @@ __attribute__((constructor)) static void prepare(void)
 
 void rm_resample_use(rm_simd variant)
 {
-    static rm_fir_kernel *const kernels[RM_SIMD_COUNT] = {
+    static const rm_fir_kernels *const variants[RM_SIMD_COUNT] = {
 #if RM_X86
-        [RM_SSE2] = rm_fir_sse2,
-        [RM_AVX2] = rm_fir_avx2,
+        [RM_SSE2] = &rm_fir_kernels_sse2,
+        [RM_AVX2] = &rm_fir_kernels_avx2,
 #elif RM_ARM
-        [RM_NEON] = rm_fir_neon,
+        [RM_NEON] = &rm_fir_kernels_neon,
 #endif
     };
-    kernel = kernels[variant];
+    kernels = variants[variant];
 }
 
 void rm_up2_reset(rm_up2 *state)

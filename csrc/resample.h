@@ -1,19 +1,20 @@
 /* Streaming polyphase FIR resamplers on 16-bit mono PCM.
  *
- * What for: a leg at 8 kHz meets the 16 kHz bus (rm_up2, rm_down2); 24, 32 and 48 kHz speech services
- * meet both (rm_resampler). Who calls: the stream kernel, the Cython wrapper, the fused paths.
+ * What for: a leg at 8 kHz meets the 16 kHz bus (rm_up2, rm_down2); 24, 32 and 48 kHz speech
+ * services meet both (rm_resampler). Who calls: the stream kernel, the Cython wrapper, the fused
+ * paths.
  *
- * Definition, the same for every push size and every SIMD variant, bit for bit: with L / M the ratio
- * of the rates in lowest terms, output m is
+ * Definition, the same for every push size and every SIMD variant, bit for bit: with L / M the
+ * ratio of the rates in lowest terms, output m is
  *     clip16((sum over j of C[p][j] * x[n - j] + half) >> shift),  n = m*M / L,  p = m*M mod L
  * with integer coefficients C, exact integer sums and x = 0 before the first sample. After N input
  * samples exactly ceil(N*L / M) outputs have been given: 20 ms in, 20 ms out, from the first push.
  *
- * 8 <-> 16 kHz: profile telephony, 79 taps half-band, 0-3.4 kHz within 0.0002 dB, 97.8 dB from 4.6 kHz,
- * 39 samples of 16 kHz = 2.4375 ms of constant delay. The other responses: fir_tables.h.
+ * 8 <-> 16 kHz: profile telephony, 79 taps half-band, 0-3.4 kHz within 0.0002 dB, 97.8 dB from 4.6
+ * kHz, 39 samples of 16 kHz = 2.4375 ms of constant delay. The other responses: fir_tables.h.
  *
- * State is a plain struct of fixed size, no pointer inside: copy it to fork a stream. `in` and `out`
- * must not overlap. No allocation anywhere.
+ * State is a plain struct of fixed size, no pointer inside: copy it to fork a stream. `in` and
+ * `out` must not overlap. No allocation anywhere.
  */
 #ifndef RM_RESAMPLE_H
 #define RM_RESAMPLE_H
@@ -60,8 +61,8 @@ void rm_resampler_reset(rm_resampler *state);
 size_t rm_resampler_outputs(const rm_resampler *state, size_t n);
 size_t rm_resampler_push(rm_resampler *state, const int16_t *in, size_t n, int16_t *out);
 
-/* As rm_g711_use, for the resamplers. AVX-512 has no variant: its loads all cross a cache line, which
- * takes back what its width gives. */
+/* As rm_g711_use, for the resamplers. AVX-512 has no variant: its loads all cross a cache line,
+ * which takes back what its width gives. */
 #define RM_RESAMPLE_HIGHEST RM_AVX2
 void rm_resample_use(rm_simd variant);
 

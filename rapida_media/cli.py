@@ -1,18 +1,21 @@
-"""The ``rapida-media`` command: ``serve``, ``call`` and ``providers``."""
+"""The ``rapida-media`` command: ``serve``, ``call``, ``providers`` and ``bench``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
+import os
 import sys
 from pathlib import Path
 
 from rapida_media.config import Listen, parse_listen
-from rapida_media.errors import RapidaError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
+from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
 
@@ -37,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_call(commands)
     listing = commands.add_parser("providers", help="list the providers and what each can do")
     listing.set_defaults(run=_providers)
+    bench = commands.add_parser("bench", help="measure the kernels against other implementations")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="a table; default: all of them")
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -77,9 +83,16 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
     command.add_argument(
-        "--codec", metavar="LIST", help="offer these, in order: pcmu,pcma,g722,l16"
+        "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
     )
-    command.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    command.add_argument("--user", metavar="NAME", help="who we are, where a password is asked for")
+    command.add_argument(
+        "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"
+    )
+    command.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp")
+    command.add_argument(
+        "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
+    )
     command.add_argument(
         "--timeout", type=_seconds, default=60.0, metavar="S", help="ring no longer than this"
     )
@@ -124,12 +137,27 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                tls_ca=options.tls_ca,
+                credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
             )
         )
     )
     _print_report(report, as_json=options.json)
     return 0 if report.answered and report.packets_received else 1
+
+
+def _credentials(user: str | None, password: str | None) -> Credentials | None:
+    if (user is None) != (password is None):
+        raise ConfigError("--user and --password belong together")
+    if user is None or password is None:
+        return None
+    if password.startswith("env:"):
+        name = password.removeprefix("env:")
+        if name not in os.environ:
+            raise ConfigError(f"--password: the environment variable {name} is not set")
+        password = os.environ[name]
+    return Credentials(user, password)
 
 
 def _print_report(report: Report, *, as_json: bool) -> None:
@@ -139,3 +167,18 @@ def _print_report(report: Report, *, as_json: bool) -> None:
 def _providers(options: argparse.Namespace) -> int:
     print(format_table(providers()))
     return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """Run the checkout's benchmark, which is in no wheel; `python -m bench` has more options."""
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / "bench" / "__main__.py").is_file():
+        print(
+            "rapida-media bench: the benchmark comes with the source tree only; there, "
+            "`make bench` runs it.",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    sys.path.insert(0, str(checkout))
+    status: int = importlib.import_module("bench.__main__").main(options.names)
+    return status

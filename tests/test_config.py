@@ -25,10 +25,14 @@ from rapida_media.errors import ConfigError
 
 FULL = """
 [sip]
-listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]
+listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060", "tls:0.0.0.0:5061"]
+tls_certificate = "cert.pem"
+tls_key = "/etc/ssl/key.pem"
+tls_ca = "ca.pem"
 external_address = "203.0.113.7"
 session_expires = 600
 min_session_expires = 120
+digest = ["SHA-256", "MD5"]
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"
@@ -44,6 +48,21 @@ recordings = "recordings/"
 
 [trunks.carrier]
 hosts = ["198.51.100.0/24", "198.51.101.7", "2001:db8::/32", "SIP.carrier.example"]
+username = "us"
+password = "env:PASSWORD"
+challenge = false
+domain = "carrier.example"
+proxy = "[2001:db8::7]:5080"
+transport = "tcp"
+register = true
+ping_seconds = 30
+codecs = ["PCMA", "G722"]
+caller_id = "+15550100"
+called = "to"
+country_code = "+44"
+[trunks.phones]
+username = "alice"
+password = "open sesame"
 
 [assistants.support]
 agent = "python:bot:agent"
@@ -63,12 +82,20 @@ def parse(text: str, **environment: str) -> Config:
 
 
 def test_every_key_is_read() -> None:
-    assert parse(FULL, TOKEN="secret") == Config(
+    assert parse(FULL, TOKEN="secret", PASSWORD="pw") == Config(
         sip=SipConfig(
-            (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::", 5060)),
+            (
+                Listen("udp", "0.0.0.0", 5060),
+                Listen("tcp", "::", 5060),
+                Listen("tls", "0.0.0.0", 5061),
+            ),
             external_address="203.0.113.7",
             session_expires=600,
             min_session_expires=120,
+            digest=("SHA-256", "MD5"),
+            tls_certificate=Path("/etc/rapida/cert.pem"),
+            tls_key=Path("/etc/ssl/key.pem"),
+            tls_ca=Path("/etc/rapida/ca.pem"),
         ),
         rtp=RtpConfig(
             ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
@@ -97,7 +124,19 @@ def test_every_key_is_read() -> None:
                     ip_network("2001:db8::/32"),
                 ),
                 names=("sip.carrier.example",),
-            )
+                username="us",
+                password="pw",
+                domain="carrier.example",
+                proxy=("2001:db8::7", 5080),
+                transport="tcp",
+                register=True,
+                ping_seconds=30.0,
+                codecs=("PCMA", "G722"),
+                caller_id="+15550100",
+                called="to",
+                country_code="44",
+            ),
+            "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
     )
 
@@ -159,15 +198,19 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[sip]\nx = 1",
             "[sip] x: unknown key; known are listen, external_address, session_expires, "
-            "min_session_expires",
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
         ("[sip]\nlisten = [5060]", "[sip] listen: expected a text, got a whole number"),
         (
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
-            '[sip] listen: expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT", '
-            'got "tls:0.0.0.0:5061"',
+            "[sip] tls_certificate: missing; expected a PEM file, since listen has a tls address",
+        ),
+        (
+            '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',
+            '[sip] listen: expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT", '
+            'got "sctp:0.0.0.0:5061"',
         ),
         (
             "[sip]\nsession_expires = -1",
@@ -270,6 +313,62 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             "[trunks.t]\nhosts = []",
             "[trunks.t] hosts: missing or empty; expected who may call, such as "
             '["198.51.100.0/24", "sip.carrier.example"]',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nusername = "x"',
+            "[trunks.t] password: missing; username and password belong together",
+        ),
+        (
+            '[trunks.t]\npassword = "x"',
+            "[trunks.t] username: missing; username and password belong together",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ntransport = "tls"',
+            "[trunks.t] transport: [sip] listen has no address for tls, "
+            "where the trunk could reach us",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nregister = true',
+            "[trunks.t] register: wants a username and a password to register with",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.0/24"]\nping_seconds = 30',
+            "[trunks.t] ping_seconds: there is no server; add domain or name one in hosts",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ndomain = "a.example:5060"',
+            "[trunks.t] domain: expected a host name or an address without a port, "
+            'got "a.example:5060"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a b"',
+            "[trunks.t] proxy: expected a network without host bits, an address or a host name, "
+            'got "a b"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a.example:70000"',
+            '[trunks.t] proxy: expected a port from 1 to 65535, got "a.example:70000"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ncaller_id = "us"',
+            '[trunks.t] caller_id: expected a number such as "+15550100", got "us"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\ncountry_code = "+4420"',
+            '[trunks.t] country_code: expected a country calling code such as "44", got "+4420"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nchallenge = true',
+            "[trunks.t] challenge: wants a username and a password to ask for",
+        ),
+        (
+            '[trunks.t]\nusername = "x"\npassword = "1"\n'
+            '[trunks.u]\nusername = "x"\npassword = "2"',
+            "[trunks.u] username: it already belongs to [trunks.t]; each trunk needs its own",
+        ),
+        (
+            '[trunks.t]\nusername = "a\\nb"\npassword = "1"',
+            '[trunks.t] username: expected a printable text, got "a\nb"',
         ),
         (
             '[trunks.t]\nhosts = ["198.51.100.7/24"]',
@@ -400,3 +499,22 @@ def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, o
         parse_config(document, Path("/nonexistent"), {})
     except ConfigError:
         return
+
+
+@pytest.mark.parametrize(
+    ("keys", "server"),
+    [
+        ('hosts = ["198.51.100.0/24", "sip.carrier.example"]', ("sip.carrier.example", None)),
+        ('hosts = ["198.51.100.7", "sip.carrier.example"]', ("198.51.100.7", None)),
+        ('hosts = ["198.51.100.0/24"]\nproxy = "10.0.0.1"', ("10.0.0.1", None)),
+        ('hosts = ["198.51.100.0/24"]', None),
+    ],
+)
+def test_requests_go_to_the_first_host_that_is_one_unless_a_proxy_is_named(keys, server):
+    assert parse(f"[trunks.t]\n{keys}").trunks["t"].server == server
+
+
+def test_a_carrier_we_register_with_is_not_challenged():
+    keys = '[trunks.t]\nhosts = ["sip.example"]\nusername = "a"\npassword = "b"\n'
+    assert parse(keys).trunks["t"].challenge
+    assert not parse(keys + "register = true").trunks["t"].challenge

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from missing import skip_or_fail
 
 from rapida_media.demo.engine import HOST, environment, free_port, running_command, running_engine
 
@@ -59,7 +60,7 @@ def run(line: str, port: str, real_port: int, directory: Path) -> None:
     if words[0] == COMMAND:
         words[:1] = [sys.executable, "-m", "rapida_media"]
     elif shutil.which(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed")
+        skip_or_fail(f"{words[0]} is not installed")
     done = subprocess.run(
         words,
         cwd=directory,

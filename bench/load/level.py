@@ -103,7 +103,7 @@ def measure_level(engine: Engine, count: int, plan: Plan) -> LevelResult:
     core, _ = split_cores()
     caller = Caller(engine.target, engine.destination, engine.address)
     try:
-        with FarEnd(max(count, WARM_UP_CALLS), engine.address, core) as far_end:
+        with FarEnd(count, engine.address, core) as far_end:
             _warm_up(engine, caller, far_end)
             set_up = _set_up(engine, caller, far_end, count, plan)
             calls = [call for call in caller.calls.values() if call.state == "answered"]
@@ -186,7 +186,7 @@ def warm_up(caller: Caller, far_end: FarEnd, count: int) -> None:
 
 
 def _warm_up(engine: Engine, caller: Caller, far_end: FarEnd) -> None:
-    warm_up(caller, far_end, WARM_UP_CALLS)
+    warm_up(caller, far_end, min(WARM_UP_CALLS, len(far_end.ports)))
     if engine.first_rss_bytes is None:
         engine.first_rss_bytes = engine.usage().rss_bytes
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rapida_media.agents.builtin import echo, play, record, silence, tone
 from rapida_media.errors import ConfigError
+from rapida_media.media.wav import read_wav
 
 if TYPE_CHECKING:
     from rapida_media.call.call import Call
@@ -43,10 +44,7 @@ def make_agent(spec: str, context: AgentContext) -> Agent:
 
 
 def _make_play(argument: str, context: AgentContext) -> Agent:
-    path = context.directory / argument
-    if not path.is_file():
-        raise ConfigError(f"agent play:{argument}: there is no file {path}")
-    return play(path)
+    return play(read_wav(context.directory / argument))
 
 
 def _make_tone(argument: str, context: AgentContext) -> Agent:

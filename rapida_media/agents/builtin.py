@@ -31,11 +31,11 @@ async def silence(call: Call) -> None:
         pass
 
 
-def play(path: Path) -> Callable[[Call], Awaitable[None]]:
-    """Play a file once, then hang up."""
+def play(pcm: bytes) -> Callable[[Call], Awaitable[None]]:
+    """Play s16le mono 16 kHz audio once, then hang up."""
 
     async def agent(call: Call) -> None:
-        await call.play_file(path)
+        call.write(pcm)
 
     return agent
 

@@ -4,40 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rapida_media.kernels import level_dbov
-from rapida_media.media.frame import CONCEALED, SILENCE
-
-
-class Audio:
-    """20 ms from the far end: 16 kHz s16le mono, 640 bytes.
-
-    pts: position in samples since the far end's first packet; lost time keeps its length.
-    concealed: the frame was lost on the way and is an extrapolation.
-    """
-
-    __slots__ = ("_flags", "pcm", "pts")
-    __match_args__ = ("pcm", "pts", "level_dbov")
-
-    def __init__(self, pts: int, flags: int, pcm: bytes) -> None:
-        self.pts = pts
-        self._flags = flags
-        self.pcm = pcm
-
-    @property
-    def level_dbov(self) -> int:
-        """The frame's level, 0 (overload) to -127 (silence), as RFC 6464 measures it."""
-        return level_dbov(self.pcm)
-
-    @property
-    def concealed(self) -> bool:
-        return bool(self._flags & CONCEALED)
-
-    @property
-    def silence(self) -> bool:
-        return bool(self._flags & SILENCE)
-
-    def __repr__(self) -> str:
-        return f"Audio(pts={self.pts}, level_dbov={self.level_dbov}, concealed={self.concealed})"
+from rapida_media.media.frame import Audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +72,17 @@ class HangUp:
     cause: str | None = None
     retry_after_s: int | None = None
 
+
+__all__ = [
+    "Answered",
+    "Audio",
+    "Digit",
+    "Event",
+    "HangUp",
+    "Hold",
+    "Message",
+    "PlaybackMarked",
+    "Transferred",
+]
 
 Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp

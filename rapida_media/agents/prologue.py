@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rapida_media.media.wav import read_wav
-
 if TYPE_CHECKING:
     from rapida_media.agents.base import Agent
     from rapida_media.call.call import Call
 
 
-def with_prologue(agent: Agent, greeting: Path | None, recordings: Path | None) -> Agent:
+def with_prologue(agent: Agent, greeting: bytes | None, recordings: Path | None) -> Agent:
     """Give an agent that records to ``recordings/CALL-ID.wav`` and plays ``greeting`` first.
 
+    greeting: s16le mono 16 kHz, the same bytes for every call.
     The agent starts at once: what it writes follows the greeting, and it may cut it short.
     """
     if greeting is None and recordings is None:
@@ -24,7 +23,7 @@ def with_prologue(agent: Agent, greeting: Path | None, recordings: Path | None) 
         if recordings is not None:
             call.record(recordings / f"{call.id}.wav")
         if greeting is not None:
-            call.write(read_wav(greeting))
+            call.write(greeting)
         await agent(call)
 
     return prologue

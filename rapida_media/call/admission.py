@@ -23,24 +23,19 @@ class Admission:
         self._burst = max(1.0, calls_per_second)
         self._tokens = self._burst
         self._refilled_at: float | None = None
-        self.active = 0
         self.draining = False
 
-    def admit(self, now: float) -> Refusal | None:
-        """Take one place, to be given back by ``release``; a Refusal takes none."""
+    def admit(self, active: int, now: float) -> Refusal | None:
+        """Tell why another call may not come in beside ``active`` ones, None when it may."""
         if self.draining:
             return Refusal("draining", 30)
-        if self.active >= self._max_calls:
+        if active >= self._max_calls:
             return Refusal("max_calls", 5)
         self._refill(now)
         if self._tokens < 1:
             return Refusal("calls_per_second", ceil((1 - self._tokens) / self._rate))
         self._tokens -= 1
-        self.active += 1
         return None
-
-    def release(self) -> None:
-        self.active -= 1
 
     def _refill(self, now: float) -> None:
         if self._refilled_at is not None:

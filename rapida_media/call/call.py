@@ -13,7 +13,6 @@ from typing import Any
 
 from rapida_media.agents.events import (
     Answered,
-    Audio,
     Digit,
     Event,
     HangUp,
@@ -27,7 +26,7 @@ from rapida_media.call.signalling import Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
-from rapida_media.media.frame import FRAME_MS, Frame, Ring
+from rapida_media.media.frame import FRAME_MS, Ring
 from rapida_media.media.wav import read_wav
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
@@ -77,7 +76,7 @@ class Call:
         self._answered_future: Future | None = None
         self._outcomes: list[Future] = []  # of verbs under way
         leg.connect(self.digit_received, self._mark_reached)
-        leg.received.subscribe(self._frame_received)
+        leg.received.subscribe(self._post)
 
     # -- who and what ------------------------------------------------------------------------
 
@@ -147,9 +146,6 @@ class Call:
         reader = self._reader
         if reader is not None and not reader.done():
             reader.set_result(None)
-
-    def _frame_received(self, frame: Frame) -> None:
-        self._post(Audio(frame.pts, frame.flags, frame.pcm))
 
     def message_received(self, text: str) -> None:
         """Hand a text of the far end to the agent. For the shell."""
@@ -361,6 +357,11 @@ class Call:
             _resolve(self._answered_future, None)
 
     # -- recording ---------------------------------------------------------------------------
+
+    @property
+    def recording_error(self) -> OSError | None:
+        """Why the latest recording is shorter than it should be, or None."""
+        return None if self._recording is None else self._recording.error
 
     def record(self, path: str | Path) -> Recording:
         """Record both sides from now on: stereo WAV, 16 kHz, left the far end, right the agent.

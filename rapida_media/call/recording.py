@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rapida_media.legs.base import Leg
-from rapida_media.media.frame import Frame
+from rapida_media.media.frame import Audio
 from rapida_media.media.recorder import StereoRecorder
 
 
@@ -18,7 +18,6 @@ class Recording:
 
     def __init__(self, leg: Leg, path: str | Path, *, sent_left: bool = False) -> None:
         self._leg = leg
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._file = StereoRecorder(path)
         write_received, write_sent = self._file.write_left, self._file.write_right
         if sent_left:
@@ -37,12 +36,12 @@ class Recording:
         """Why the file is shorter than the call, or None."""
         return self._file.error
 
-    def _received(self, frame: Frame) -> None:
+    def _received(self, frame: Audio) -> None:
         if self._received_offset is None:
             self._received_offset = self._leg.elapsed_samples - self._started_at - frame.pts
         self._write_received(self._received_offset + frame.pts, frame.pcm)
 
-    def _sent(self, frame: Frame) -> None:
+    def _sent(self, frame: Audio) -> None:
         position = frame.pts - self._started_at
         if position >= 0:
             self._write_sent(position, frame.pcm)

@@ -20,9 +20,10 @@ class Router:
             _digits(number): each for each in assistants.values() for number in each.numbers
         }
 
-    def route(self, user: str | None) -> Assistant | None:
-        """Give the assistant that takes a call to ``user``, None when nobody does."""
-        user = user or ""
+    def route(self, user: str) -> Assistant | None:
+        """Give the assistant that takes a call to ``user`` (unescaped), None when nobody does."""
+        # RFC 3261 section 19.1.6: a telephone number's parameters stand in the user part.
+        user, _, _ = user.partition(";")
         return self._by_user.get(_digits(user)) or self._by_user.get(user.lower(), self._default)
 
 

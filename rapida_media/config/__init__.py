@@ -8,22 +8,20 @@ are never repeated in it. An unknown key is refused with the nearest known one s
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import Trunk as Trunk
+from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
-TRANSPORTS = ("udp", "tcp")
-Network = IPv4Network | IPv6Network
-# RFC 1123 section 2.1: letters, digits and inner hyphens.
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+TRANSPORTS = ("udp", "tcp", "tls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,10 @@ class SipConfig:
 
     session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
     shortest interval we take from others.
+    digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
+    otherwise: phones that know no other give up on a challenge that names one.
+    tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
+    the system's.
     """
 
     listen: tuple[Listen, ...] = (
@@ -58,6 +60,10 @@ class SipConfig:
     external_address: str | None = None
     session_expires: int = 1800
     min_session_expires: int = 90
+    digest: tuple[str, ...] = ("MD5",)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +94,6 @@ class StoreConfig:
     """``[store]``. recordings: folder the recordings go to."""
 
     recordings: Path = Path("recordings")
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """``[trunks.NAME]``: who may call us. networks and names are ``hosts``, told apart."""
-
-    name: str
-    networks: tuple[Network, ...]
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +175,23 @@ def parse_config(
         limits=_limits(root.table("limits")),
         store=_store(root.table("store")),
         assistants={name: _assistant(name, table) for name, table in root.tables("assistants")},
-        trunks={name: _trunk(name, table) for name, table in root.tables("trunks")},
+        trunks={name: read_trunk(name, table) for name, table in root.tables("trunks")},
     )
     root.finish()
     _check_numbers(config.assistants)
+    check_trunks(config.trunks.values(), {listen.transport for listen in config.sip.listen})
     return config
 
 
 def parse_listen(text: str) -> Listen:
-    """Read ``udp:127.0.0.1:5060`` or ``tcp:[::1]:5060``. Raises ValueError that says what is wrong.
+    """Read ``udp:127.0.0.1:5060`` or ``tls:[::1]:5061``. Raises ValueError that says what is wrong.
 
     The port is 0 to 65535; 0 lets the system choose.
     """
     transport, _, address = text.partition(":")
     host, colon, port_text = address.rpartition(":")
     if transport not in TRANSPORTS or not colon:
-        raise ValueError('expected "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"')
+        raise ValueError('expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"')
     bracketed = host.startswith("[") and host.endswith("]")
     bare = host[1:-1] if bracketed else host
     try:
@@ -218,6 +216,10 @@ def _sip(table: Table) -> SipConfig:
         external_address=table.text("external_address", _external_address),
         session_expires=table.whole("session_expires", default.session_expires, least=0),
         min_session_expires=table.whole("min_session_expires", default.min_session_expires),
+        digest=table.texts("digest", one_of("SHA-256", "MD5")) or default.digest,
+        tls_certificate=table.path("tls_certificate"),
+        tls_key=table.path("tls_key"),
+        tls_ca=table.path("tls_ca"),
     )
     if 0 < config.session_expires < config.min_session_expires:
         raise table.fault(
@@ -225,6 +227,9 @@ def _sip(table: Table) -> SipConfig:
             f"expected 0 or at least min_session_expires ({config.min_session_expires}), "
             f"got {config.session_expires}",
         )
+    for key in ("tls_certificate", "tls_key"):
+        if getattr(config, key) is None and any(each.transport == "tls" for each in config.listen):
+            raise table.fault(key, "missing; expected a PEM file, since listen has a tls address")
     table.finish()
     return config
 
@@ -277,22 +282,6 @@ def _assistant(name: str, table: Table) -> Assistant:
     return assistant
 
 
-def _trunk(name: str, table: Table) -> Trunk:
-    hosts = table.texts("hosts", _host)
-    if not hosts:
-        raise table.fault(
-            "hosts",
-            "missing or empty; expected who may call, "
-            'such as ["198.51.100.0/24", "sip.carrier.example"]',
-        )
-    table.finish()
-    return Trunk(
-        name,
-        networks=tuple(host for host in hosts if not isinstance(host, str)),
-        names=tuple(host for host in hosts if isinstance(host, str)),
-    )
-
-
 def _ports(text: str) -> tuple[int, int]:
     first_text, _, last_text = text.partition("-")
     digits = first_text + last_text
@@ -314,19 +303,6 @@ def _external_address(text: str) -> str:
     if address.is_unspecified:
         raise ValueError("expected an address that others can reach")
     return str(address)
-
-
-def _host(text: str) -> Network | str:
-    """Read a network (an address is one of a single host) or a host name."""
-    try:
-        return ip_network(text)
-    except ValueError:
-        pass
-    labels = text.removesuffix(".").split(".")
-    # A last label of digits only is a mistyped address, never a name (RFC 3696 section 2).
-    if labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("expected a network without host bits, an address or a host name")
-    return text.lower()
 
 
 def _check_numbers(assistants: Mapping[str, Assistant]) -> None:

@@ -89,11 +89,11 @@ class Table:
             raise self.fault(key, f"expected a whole number of at least {least}, got {value}")
         return value
 
-    def flag(self, key: str) -> bool:
-        """Read true or false; false when the key is absent."""
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Read true or false."""
         value = self._scalar(key, {"true": True, "false": False}.__getitem__)
         if value is None:
-            return False
+            return default
         if not isinstance(value, bool):
             raise self._wrong_type(key, "true or false", value)
         return value

@@ -1,5 +1,6 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
+from rapida_media.kernels._base64 import base64_decode, base64_encode
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import (
@@ -17,6 +18,11 @@ from rapida_media.kernels._g711 import (
 from rapida_media.kernels._g722 import G722Decoder, G722Encoder
 from rapida_media.kernels._l16 import swap16
 from rapida_media.kernels._media_io import MediaPoller
+from rapida_media.kernels._media_message import (
+    MediaMessage,
+    MediaMessageDecoder,
+    MediaMessageEncoder,
+)
 from rapida_media.kernels._resample import Resampler
 from rapida_media.kernels._rtp import (
     ReceptionReport,
@@ -31,6 +37,7 @@ from rapida_media.kernels._stream import (
     DIGIT,
     SILENCE,
     TALKSPURT_START,
+    Audio,
     MediaStream,
     PayloadDecoder,
     PayloadEncoder,
@@ -41,9 +48,13 @@ __all__ = [
     "DIGIT",
     "SILENCE",
     "TALKSPURT_START",
+    "Audio",
     "DtmfDetector",
     "G722Decoder",
     "G722Encoder",
+    "MediaMessage",
+    "MediaMessageDecoder",
+    "MediaMessageEncoder",
     "MediaPoller",
     "MediaStream",
     "PayloadDecoder",
@@ -59,6 +70,8 @@ __all__ = [
     "alaw_encode",
     "alaw_encode_into",
     "alaw_to_ulaw",
+    "base64_decode",
+    "base64_encode",
     "format_rtp",
     "gain_ramp",
     "level_dbov",

@@ -51,6 +51,10 @@ cdef extern from "frame_line.h" nogil:
     void rm_frame_line_drop_front(rm_frame_line *)
 
 
+cdef extern from "dsp.h" nogil:
+    int rm_level_dbov(const int16_t *, size_t)
+
+
 cdef extern from "ingress.h" nogil:
     ctypedef struct rm_ingress:
         uint64_t late
@@ -173,6 +177,7 @@ cdef extern from "stream.h" nogil:
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
     void rm_stream_handle_timeout(rm_stream *, double)
+    bint rm_stream_has_news(const rm_stream *)
     int64_t rm_stream_lost(const rm_stream *)
     double rm_stream_loss(const rm_stream *)
     double rm_stream_jitter_ms(const rm_stream *)

@@ -6,6 +6,31 @@ SILENCE: int  # nothing but (nearly) zero samples
 TALKSPURT_START: int  # marker, or the first audio after a pause
 DIGIT: int  # part of it lay under a telephone-event and was muted
 
+class Audio:
+    """One bus frame: 20 ms of s16le mono, 640 bytes at the bus's 16 kHz.
+
+    pts: position in samples since the line began; lost time keeps its length.
+    flags: CONCEALED, SILENCE, TALKSPURT_START and DIGIT, or-ed.
+    """
+
+    pts: int
+    flags: int
+    pcm: bytes
+    __match_args__ = ("pcm", "pts", "level_dbov")
+
+    def __init__(self, pts: int, flags: int, pcm: bytes) -> None: ...
+    @property
+    def level_dbov(self) -> int:
+        """The level, 0 (overload) to -127 (silence), as RFC 6464 measures it."""
+
+    @property
+    def concealed(self) -> bool:
+        """Part of it was lost on the way and is an extrapolation."""
+
+    @property
+    def silence(self) -> bool:
+        """There is nothing in it to hear."""
+
 class MediaStream:
     """One RTP audio stream, both directions, without sockets or clocks.
 
@@ -59,8 +84,12 @@ class MediaStream:
         """Give when `handle_timeout` is due: a hole's wait is over, a digit's end was lost."""
 
     def handle_timeout(self, now: float) -> None: ...
-    def next_frame(self) -> tuple[int, int, bytes] | None:
-        """Take the next 20 ms: (pts in samples since the first packet, flags, 640 bytes)."""
+    @property
+    def has_news(self) -> bool:
+        """Whether a frame, a digit or a mark waits to be taken."""
+
+    def next_frame(self) -> Audio | None:
+        """Take the next 20 ms; its pts counts samples since the first packet."""
 
     def next_digit(self) -> tuple[str, int, int] | None:
         """Take the next digit heard: ("0"-"9", "*", "#", "A"-"D" or "flash", duration_ms, pts)."""
@@ -102,8 +131,8 @@ class MediaStream:
     def observe_sent(self, observed: bool) -> None:
         """Have `next_sent_frame` give what is sent from now on; costs a decode a packet."""
 
-    def next_sent_frame(self) -> tuple[int, int, bytes] | None:
-        """Take 20 ms of what was really sent: (pts in samples since start, flags, 640 bytes)."""
+    def next_sent_frame(self) -> Audio | None:
+        """Take 20 ms of what was really sent; its pts counts samples since the start."""
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, tuple[str, int]]]:
         """Give all packets due by now; ten late ticks are caught up, more are skipped."""

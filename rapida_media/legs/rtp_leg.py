@@ -7,12 +7,13 @@ whenever the poller says that the stream has something to hand up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
-from rapida_media.media.frame import RATE_HZ, Frame
+from rapida_media.media.frame import RATE_HZ
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
 # RFC 4733 section 3.2, table 3: the events that are keys.
@@ -40,14 +41,16 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
             receive={codec.payload_type: codec.name for codec in audio.receive},
             send_payload_type=audio.send.payload_type,
             send_encoding=audio.send.name,
             receive_events=audio.receive_events,
             send_event=audio.send_event,
-            # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4).
-            remote=(audio.remote_address, audio.remote_port) if audio.sending else None,
+            # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4). Every
+            # other place is kept through a hold, and with it where a far end behind a NAT is.
+            remote=None if unspecified else (audio.remote_address, audio.remote_port),
             sending=audio.sending,
             receiving=audio.receiving,
         )
@@ -62,16 +65,18 @@ class RtpLeg:
         """Hand up all the stream has: frames, digits, marks and, when asked for, sent frames."""
         self._now = now
         stream = self.stream
-        while (item := stream.next_frame()) is not None:
+        while (frame := stream.next_frame()) is not None:
             if self.first_media_at is None:
                 self.first_media_at = now
-            self.received.publish(Frame(*item))
+            self.received.publish(frame)
+        if not stream.has_news:
+            return
         while (digit := stream.next_digit()) is not None:
             self._on_digit(digit[0], digit[1])
         while (mark := stream.next_mark()) is not None:
             self._on_mark(*mark)
-        while (item := stream.next_sent_frame()) is not None:
-            self.sent.publish(Frame(*item))
+        while (frame := stream.next_sent_frame()) is not None:
+            self.sent.publish(frame)
 
     @property
     def elapsed_samples(self) -> int:

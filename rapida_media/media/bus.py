@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rapida_media.kernels import Resampler
-from rapida_media.media.frame import RATE_HZ, Frame
+from rapida_media.media.frame import RATE_HZ, Audio
 
-Consumer = Callable[[Frame], None]
+Consumer = Callable[[Audio], None]
 
 
 class _ConvertedFeed:
@@ -24,9 +24,9 @@ class _ConvertedFeed:
         self._resampler = Resampler(RATE_HZ, rate_hz)
         self.consumers: tuple[Consumer, ...] = ()
 
-    def __call__(self, frame: Frame) -> None:
+    def __call__(self, frame: Audio) -> None:
         pts = frame.pts * self._rate_hz // RATE_HZ
-        converted = Frame(pts, frame.flags, self._resampler.push(frame.pcm))
+        converted = Audio(pts, frame.flags, self._resampler.push(frame.pcm))
         for consumer in self.consumers:
             consumer(converted)
 
@@ -45,7 +45,7 @@ class Bus:
         self._converted: dict[int, _ConvertedFeed] = {}
         self._wanted = wanted
 
-    def publish(self, frame: Frame) -> None:
+    def publish(self, frame: Audio) -> None:
         """Hand one 16 kHz frame to every subscriber, in order of subscription."""
         for consumer in self._consumers:
             consumer(frame)

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+from rapida_media.kernels import CONCEALED, DIGIT, SILENCE, TALKSPURT_START, Audio
+
+__all__ = [
+    "CONCEALED",
+    "DIGIT",
+    "FRAME_BYTES",
+    "FRAME_MS",
+    "FRAME_SAMPLES",
+    "RATE_HZ",
+    "SILENCE",
+    "TALKSPURT_START",
+    "Audio",
+    "Ring",
+]
 
 RATE_HZ = 16_000
 FRAME_MS = 20
 FRAME_SAMPLES = RATE_HZ * FRAME_MS // 1000
 FRAME_BYTES = FRAME_SAMPLES * 2
-
-# Frame flags; the values are those of csrc/stream.h.
-CONCEALED = 1
-SILENCE = 2
-TALKSPURT_START = 4
-DIGIT = 8
-
-
-class Frame(NamedTuple):
-    """One bus frame.
-
-    pts: position in samples at the frame's rate since the leg began; gaps keep their length.
-    flags: CONCEALED, SILENCE, TALKSPURT_START and DIGIT, or-ed.
-    pcm: s16le mono, 20 ms at the subscriber's rate (640 bytes at 16 kHz).
-    """
-
-    pts: int
-    flags: int
-    pcm: bytes
 
 
 Item = TypeVar("Item")

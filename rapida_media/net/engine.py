@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,30 +17,39 @@ from rapida_media.agents.base import Agent, AgentContext, make_agent
 from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import CallInfo
-from rapida_media.call.callers import Callers
+from rapida_media.call.gate import Gate
+from rapida_media.call.headers import CallHeaders
+from rapida_media.call.identity import called_of, caller_of
 from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
 from rapida_media.call.routing import Router
-from rapida_media.config import Assistant, Config
+from rapida_media.config import Assistant, Config, Trunk
 from rapida_media.errors import ConfigError, NegotiationError, RapidaError, RemoteProtocolError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.media.wav import read_wav
 from rapida_media.net.local_address import is_unspecified, local_address_towards
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
 from rapida_media.net.placing import Placing
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target
+from rapida_media.net.tls import Tls
+from rapida_media.net.trunks import Trunks
+from rapida_media.sdp.codec import SUPPORTED
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
-from rapida_media.sip.address import Address
+from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.address import Path as Flow
+from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.uri import escape_user, unescape
 from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
@@ -49,6 +57,7 @@ log = logging.getLogger(__name__)
 
 # How often calls are looked over for lost media and for the maximum duration.
 SWEEP_S = 1.0
+RFC_TIMERS = TimerValues()
 # How long a call may stay unanswered: as long as a proxy waits (RFC 3261 section 16.6, Timer C).
 RING_S = 180.0
 # How long the BYEs of ``stop`` may take to be answered.
@@ -70,7 +79,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
-        timers: TimerValues = TimerValues(),
+        timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
         self.counters = Counters()
@@ -85,9 +94,16 @@ class Engine:
             each.name: _prepare(each, AgentContext(directory, config.store.recordings))
             for each in (*config.assistants.values(), *([default] if default else []))
         }
-        self._callers = Callers(config.trunks.values())
+        _check_codecs(config.trunks.values())
+        self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
+        ipv6 = any(":" in listen.host for listen in config.sip.listen)
+        resolver = Resolver(self._ids, ipv6=ipv6)
+        self._trunks = Trunks(
+            config.trunks, self._gate, resolver, self.counters, self.drain_signalling
+        )
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
-        self._transport = SipTransport(self._loop, self._handle, self.counters)
+        tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
+        self._transport = SipTransport(self._loop, self._handle, self.counters, tls)
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._calls: dict[InviteSession, SipCall] = {}
@@ -95,7 +111,7 @@ class Engine:
         self._agents_at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._placing = Placing(self._loop, self._invite_for)
+        self._placing = Placing(self._loop, resolver, self._invite_for)
         self._sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -122,7 +138,6 @@ class Engine:
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
-        await self._resolve_trunks()
         for listen in self._config.sip.listen:
             try:
                 await self._transport.listen(listen)
@@ -142,23 +157,16 @@ class Engine:
                 ring_seconds=self._ring_seconds,
                 session_expires=self._config.sip.session_expires,
                 min_session_expires=self._config.sip.min_session_expires,
+                guard=self._gate.check,
                 admission=self._admit,
             ),
             self._ids,
             self.counters,
         )
-        self._transport.attach(self._endpoint)
+        await self._trunks.look_up()
+        await self._transport.start(self._endpoint)
+        self._trunks.start(self._endpoint)
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
-
-    async def _resolve_trunks(self) -> None:
-        """Look up the trunks that the configuration names by host name."""
-        for name in self._callers.names:
-            try:
-                found = await self._loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-            except OSError as error:
-                log.warning("trunk host %s cannot be resolved: %s", name, error.strerror)
-                continue
-            self._callers.resolved(str(address[0]) for *_, address in found)
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
@@ -178,6 +186,7 @@ class Engine:
         for call in set(self._calls.values()):
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
+        await self._trunks.stop(STOP_S)
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()
@@ -192,46 +201,78 @@ class Engine:
         *,
         codecs: tuple[str, ...] | None = None,
         early_agent: bool = False,
+        credentials: Credentials | None = None,
+        from_uri: str | None = None,
+        headers: Headers = (),
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media.
 
+        credentials: who we are, also in From unless from_uri names another, and what answers a
+        challenge. headers: more of the INVITE.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         channel = self.media.open()
         if channel is None:
             raise RapidaError("no RTP port pair is free")
-        caller = f"sip:rapida@{target.local_host}"
+        caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
+        if from_uri is None and credentials is not None:
+            caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         info = CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri)
         local = self._local_media(channel, target.local_host, codecs)
         call = self._make_call(info, channel, local, agent, early_agent=early_agent)
         now = clock.monotonic()
         session = self._endpoint.invite(
             target=target.uri,
-            destination=target.address,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
             from_uri=caller,
             body=call.negotiation.offer(),
             now=now,
+            credentials=credentials,
+            headers=headers,
         )
-        self._admission.active += 1
         self._register(session, call)
         self.drain_signalling(now)
         return call
 
+    async def dial_trunk(
+        self,
+        trunk: str,
+        number: str,
+        agent: Agent,
+        *,
+        caller_id: str | None = None,
+        headers: Headers = (),
+    ) -> SipCall:
+        """Call a number by a trunk of the configuration.
+
+        caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when the trunk
+        is unknown or its server cannot be found.
+        """
+        way = await self._trunks.outbound(trunk, number, caller_id)
+        return self.dial(
+            way.target,
+            agent,
+            codecs=way.codecs,
+            credentials=way.credentials,
+            from_uri=way.from_uri,
+            headers=(*way.headers, *headers),
+        )
+
     # -- inbound ---------------------------------------------------------------------------------
 
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        if not self._callers.admit(source.host):
-            self.counters.add("refused_not_a_trunk")
-            return 403, []
-        refusal = self._admission.admit(clock.monotonic())
+        refusal = self._admission.admit(self.active_calls, clock.monotonic())
         if refusal is None:
             return None
         self.counters.add(f"refused_{refusal.reason}")
         return 503, [("Retry-After", str(refusal.retry_after_s))]
 
-    def _handle(self, event: events.Event, now: float) -> None:
-        if isinstance(event, events.IncomingInvite):
+    def _handle(self, event: events.AnyEvent, now: float) -> None:
+        if not isinstance(event, events.Event):
+            self._trunks.handle(event)
+        elif isinstance(event, events.IncomingInvite):
             self._incoming(event, now)
         elif (call := self._calls.get(event.session)) is not None:
             call.handle(event, now)
@@ -239,8 +280,7 @@ class Engine:
     def _replace(
         self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
     ) -> None:
-        """Move a call to the session that takes its place; it is counted already."""
-        self._admission.release()
+        """Move a call to the session that takes its place."""
         call = self._calls.get(replaced)
         if call is None or call.session is not replaced:
             session.reject(481, now)
@@ -258,22 +298,30 @@ class Engine:
         if event.replaces is not None:
             self._replace(session, event.replaces, event.body, now)
             return
-        assistant = self._router.route(request.uri.user)
+        trunk = self._gate.trunk_of(request)
+        caller, called = request.from_.uri_text, request.uri_text
+        user = unescape(request.uri.user or "")
+        if trunk is not None:
+            caller = caller_of(request, trunk)
+            user = called_of(request, trunk) or ""
+            called = user or called
+        assistant = self._router.route(user)
         channel = self.media.open() if assistant is not None else None
         if assistant is None or channel is None:
-            self._admission.release()
             session.reject(404 if assistant is None else 503, now)
             return
         info = CallInfo(
             id=self._ids.token(),
             provider="sip",
             direction="inbound",
-            caller=request.from_.uri_text,
-            called=request.uri_text,
+            caller=caller,
+            called=called,
             assistant=assistant.name or None,
             parameters=assistant.parameters,
+            headers=CallHeaders(request),
         )
-        local = self._local_media(channel, self._address_towards(session.dialog.flow))
+        address = self._address_towards(session.dialog.flow)
+        local = self._local_media(channel, address, trunk.codecs if trunk is not None else None)
         call = self._make_call(
             info,
             channel,
@@ -329,7 +377,6 @@ class Engine:
         """Forget an ended call; called by the call itself, once."""
         for session in call.sessions:
             self._calls.pop(session, None)
-        self._admission.release()
         ended = call.call.ended
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
@@ -340,6 +387,8 @@ class Engine:
                 f", {ended.cause}" if ended.cause else "",
                 extra={"call_id": call.call.id, "fields": call.call.stats()},
             )
+        if (error := call.call.recording_error) is not None:
+            log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
         if (agent := call.agent_at_work) is not None:
             self._agents_at_work.add(agent)
             agent.add_done_callback(self._agent_ended)
@@ -360,11 +409,11 @@ class Engine:
     def _invite_for(self, call: SipCall, target: Target, headers: Headers) -> None:
         now = clock.monotonic()
         negotiation = call.negotiation.successor(OfferAnswer(self._ids))
-        inbound = call.call.direction == "inbound"
         session = self._endpoint.invite(
             target=target.uri,
-            destination=target.address,
-            from_uri=call.call.called if inbound else call.call.caller,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
+            from_uri=call.local_uri,
             body=negotiation.offer(),
             headers=headers,
             now=now,
@@ -414,10 +463,19 @@ class Engine:
         return replace(media, codecs=codecs) if codecs else media
 
 
+def _check_codecs(trunks: Iterable[Trunk]) -> None:
+    for trunk in trunks:
+        for name in trunk.codecs or ():
+            if name not in SUPPORTED:
+                known = ", ".join(SUPPORTED)
+                raise ConfigError(f"[trunks.{trunk.name}] codecs: expected {known}, got {name!r}")
+
+
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
     agent = make_agent(assistant.agent, context)
     recordings = context.recordings if assistant.record else None
-    return with_prologue(agent, assistant.greeting, recordings)
+    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    return with_prologue(agent, greeting, recordings)
 
 
 def _reachable(host: str) -> str:

@@ -1,7 +1,9 @@
-"""The media shell: one poller for all RTP sockets, one ticker for all playout.
+"""The media shell: one poller for all RTP sockets, one ticker for both directions.
 
-Packets and ticks are handled in compiled code without the GIL; Python is entered only for legs
-that have something to hand up.
+Every tick takes the packets that wait in all sockets, lets the agents they wake run, then sends
+what is due. Waking for each packet instead would cost several times the work on a packet itself.
+Packets are handled in compiled code without the GIL; Python is entered only for legs that have
+something to hand up.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
 from rapida_media.net.ticker import Ticker
 
-# Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn.
+# Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn. A packet
+# waits for half a tick on average.
 TICK_S = 0.005
 
 
@@ -47,7 +50,6 @@ class MediaShell:
         self._gap_wait_ms = gap_wait_ms
         self._poller = MediaPoller()
         self._legs: dict[int, RtpLeg] = {}
-        loop.add_reader(self._poller.fileno(), self._readable)
 
     def open(self) -> MediaChannel | None:
         """Make a leg on a fresh port pair; None when no pair is free.
@@ -78,6 +80,8 @@ class MediaShell:
     def close(self, channel: MediaChannel) -> None:
         """Stop the media and give the port pair back."""
         if channel.slot is not None:
+            # What arrived since the last tick was said before the end.
+            self._receive(clock.monotonic())
             self._poller.remove(channel.slot)
             del self._legs[channel.slot]
             channel.slot = None
@@ -87,14 +91,18 @@ class MediaShell:
 
     def shut_down(self) -> None:
         self.ticker.stop()
-        self._loop.remove_reader(self._poller.fileno())
         self._poller.close()
 
-    def _readable(self) -> None:
-        now = clock.monotonic()
+    def _tick(self, now: float) -> None:
+        self._receive(now)
+        # Behind the agents that these packets wake, so that their answers leave with this tick.
+        self._loop.call_soon(self._send)
+
+    def _receive(self, now: float) -> None:
         self._pump(self._poller.receive(now), now)
 
-    def _tick(self, now: float) -> None:
+    def _send(self) -> None:
+        now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
 
     def _pump(self, slots: list[int], now: float) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rapida_media import clock
 from rapida_media.errors import RapidaError
 from rapida_media.net.mover import NOT_FOUND
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.target import Target, resolve_target
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ Invite = Callable[["SipCall", Target, "Headers"], None]
 class Placing:
     """invite: sends the INVITE; RapidaError when that is not possible."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, invite: Invite) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, resolver: Resolver, invite: Invite) -> None:
         self._loop = loop
+        self._resolver = resolver
         self._invite = invite
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -40,7 +42,7 @@ class Placing:
 
     async def _place(self, call: SipCall, uri: str, headers: Headers) -> None:
         try:
-            target = await resolve_target(uri)
+            target = await resolve_target(uri, "udp", self._resolver)
             if not call.finished.done():
                 self._invite(call, target, headers)
         except RapidaError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rapida_media.config import Config, Listen, load_config
+from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class ServeOptions:
 async def serve(options: ServeOptions) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the calls at once."""
     config, directory = _configuration(options)
+    make_room(config.limits.max_calls)
     engine = Engine(config, directory=directory, default_agent=options.agent or DEFAULT_AGENT)
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""One SIP connection over TCP: framing, limits and life time (RFC 3261 section 18.3, RFC 5626)."""
+"""One SIP connection over TCP or TLS: framing, limits, life time (RFC 3261 §18.3, RFC 5626)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.address import Address
 from rapida_media.sip.framing import StreamFramer
 from rapida_media.stats import Counters
 
@@ -21,6 +22,7 @@ PONG = b"\r\n"
 class SipConnection(asyncio.Protocol):
     """Frames one byte stream into SIP messages.
 
+    transport: "tcp" or "tls".
     opened: asked once connected; False refuses the connection.
     receiver: called with each whole message and this connection.
     closed: called once, when the connection is gone.
@@ -28,11 +30,13 @@ class SipConnection(asyncio.Protocol):
 
     def __init__(
         self,
+        transport: str,
         opened: Callable[[SipConnection], bool],
         receiver: Callable[[bytes, SipConnection], None],
         closed: Callable[[SipConnection], None],
         counters: Counters,
     ) -> None:
+        self._name = transport
         self._opened = opened
         self._receiver = receiver
         self._closed = closed
@@ -40,18 +44,21 @@ class SipConnection(asyncio.Protocol):
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self.peer: tuple[str, int] = ("", 0)
-        self.local: tuple[str, int] = ("", 0)
+        self.peer = self.local = Address("", 0, transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.peer = transport.get_extra_info("peername")[:2]
-        self.local = transport.get_extra_info("sockname")[:2]
+        # Absent when the peer has reset the connection meanwhile.
+        self.peer = self._address(transport.get_extra_info("peername"))
+        self.local = self._address(transport.get_extra_info("sockname"))
         if self._opened(self):
             self._restart_idle_timer()
         else:
             transport.abort()
+
+    def _address(self, name: tuple[str, int] | None) -> Address:
+        return Address(name[0], name[1], self._name) if name else Address("", 0, self._name)
 
     def data_received(self, data: bytes) -> None:
         pings = self._framer.pings
@@ -65,8 +72,9 @@ class SipConnection(asyncio.Protocol):
             self._counters.add("sip_stream_framing_lost")
             self.close()
             return
-        for _ in range(self._framer.pings - pings):
-            self.send(PONG)
+        if self._framer.pings > pings:
+            # One write for all: a flood of pings must not cost a system call each.
+            self.send(PONG * (self._framer.pings - pings))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._idle is not None:

@@ -1,6 +1,6 @@
 """Joins the sans-IO SIP endpoint to sockets: input, drain, send, arm one timer.
 
-UDP and TCP listeners; TCP connections are kept and reused for both directions of a dialog.
+UDP here, TCP and TLS in ``sip_connections``.
 """
 
 from __future__ import annotations
@@ -10,20 +10,13 @@ from collections.abc import Callable
 
 from rapida_media import clock
 from rapida_media.config import Listen
-from rapida_media.net.sip_stream import SipConnection
+from rapida_media.net.sip_connections import Connections
+from rapida_media.net.tls import Tls
 from rapida_media.net.udp import UdpSocket
 from rapida_media.sip.address import Address, Datagram
 from rapida_media.sip.endpoint import SipEndpoint
-from rapida_media.sip.events import Event
+from rapida_media.sip.events import AnyEvent
 from rapida_media.stats import Counters
-
-# Bounds on what strangers can make us hold.
-MAX_CONNECTIONS = 2_000
-CONNECT_TIMEOUT_S = 10.0
-# Messages that wait for one outgoing connection to be made.
-PENDING_MESSAGES = 32
-
-Peer = tuple[str, int]
 
 
 class SipTransport:
@@ -35,44 +28,52 @@ class SipTransport:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        handle_event: Callable[[Event, float], None],
+        handle_event: Callable[[AnyEvent, float], None],
         counters: Counters,
+        tls: Tls,
     ) -> None:
         self._loop = loop
         self._endpoint: SipEndpoint
         self._handle_event = handle_event
         self._counters = counters
         self._udp: dict[Address, UdpSocket] = {}
-        self._servers: dict[Address, asyncio.Server] = {}
-        self._connections: dict[Peer, SipConnection] = {}
-        self._pending: dict[Peer, list[bytes]] = {}
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._streams = Connections(
+            loop,
+            received=self._received,
+            failed=self._transport_failed,
+            lost=self._connection_lost,
+            counters=counters,
+            tls=tls,
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._draining = False
         # Set while no session is alive, not even one whose BYE waits for its answer.
         self.quiet = asyncio.Event()
 
-    def attach(self, endpoint: SipEndpoint) -> None:
-        """Name the endpoint. Its Contact needs the ports, so it comes after the listeners."""
+    async def start(self, endpoint: SipEndpoint) -> None:
+        """Begin to receive. The endpoint's Contact needs the ports, so it comes after them."""
         self._endpoint = endpoint
+        for udp in self._udp.values():
+            udp.start()
+        await self._streams.start()
 
     @property
     def local_addresses(self) -> list[Address]:
         """What is listened on, with the ports the system really gave."""
-        return [*self._udp, *self._servers]
+        return [*self._udp, *self._streams.local_addresses]
 
     @property
     def connection_count(self) -> int:
-        return len(self._connections)
+        return self._streams.count
 
     async def listen(self, listen: Listen) -> Address:
-        """Open one listener; OSError when the address cannot be had."""
+        """Bind one listener, deaf until ``start``.
+
+        OSError when the address cannot be had, ConfigError when its TLS files cannot be used.
+        """
         if listen.transport == "udp":
             return self._listen_udp(listen.host, listen.port)
-        server = await self._loop.create_server(self._accepted, listen.host, listen.port)
-        local = Address(listen.host, server.sockets[0].getsockname()[1], "tcp")
-        self._servers[local] = server
-        return local
+        return await self._streams.listen(listen)
 
     def _listen_udp(self, host: str, port: int) -> Address:
         # The receiver learns its own address only after the bind, which may choose the port.
@@ -93,12 +94,7 @@ class SipTransport:
             self._timer.cancel()
         for udp in self._udp.values():
             udp.close()
-        for task in self._connecting:
-            task.cancel()
-        for server in self._servers.values():
-            server.close()
-        for connection in list(self._connections.values()):
-            connection.close()
+        self._streams.close()
 
     # -- the endpoint's shell ------------------------------------------------------------------
 
@@ -153,24 +149,26 @@ class SipTransport:
         destination = datagram.destination
         if destination.transport == "udp":
             self._send_udp(datagram)
-            return
-        peer = (destination.host, destination.port)
-        connection = self._connections.get(peer)
-        if connection is not None:
-            connection.send(datagram.data)
         else:
-            self._connect_and_send(peer, datagram.data)
+            self._streams.send(datagram.data, destination)
 
     def _send_udp(self, datagram: Datagram) -> None:
         listener = self._udp.get(datagram.local) if datagram.local else None
-        if listener is None:
-            listener = next(iter(self._udp.values()), None)
         destination = datagram.destination
+        if listener is None:
+            listener = self._listener_towards(destination)
         sent = listener is not None and listener.send(
             datagram.data, (destination.host, destination.port)
         )
         if not sent:
             self._failed_soon(destination)
+
+    def _listener_towards(self, destination: Address) -> UdpSocket | None:
+        """Give the first listener of the destination's address family."""
+        ipv6 = ":" in destination.host
+        return next(
+            (each for local, each in self._udp.items() if (":" in local.host) == ipv6), None
+        )
 
     def _failed_soon(self, destination: Address) -> None:
         self._loop.call_soon(self._transport_failed, destination)
@@ -180,50 +178,7 @@ class SipTransport:
         self._endpoint.transport_failed(destination, now)
         self.drain(now)
 
-    # -- connections ---------------------------------------------------------------------------
-
-    def _accepted(self) -> SipConnection:
-        return SipConnection(
-            self._connection_opened,
-            self._message_received,
-            self._connection_closed,
-            self._counters,
-        )
-
-    def _connection_opened(self, connection: SipConnection) -> bool:
-        if len(self._connections) >= MAX_CONNECTIONS:
-            self._counters.add("sip_connections_refused")
-            return False
-        self._connections[connection.peer] = connection
-        return True
-
-    def _message_received(self, message: bytes, connection: SipConnection) -> None:
-        source = Address(*connection.peer, "tcp")
-        self._received(message, source, Address(*connection.local, "tcp"))
-
-    def _connection_closed(self, connection: SipConnection) -> None:
-        if self._connections.get(connection.peer) is connection:
-            del self._connections[connection.peer]
-
-    def _connect_and_send(self, peer: Peer, data: bytes) -> None:
-        pending = self._pending.setdefault(peer, [])
-        if len(pending) >= PENDING_MESSAGES:
-            self._counters.add("sip_stream_pending_full")
-            return
-        pending.append(data)
-        if len(pending) == 1:
-            task = self._loop.create_task(self._connect(peer))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self, peer: Peer) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await self._loop.create_connection(self._accepted, *peer)
-        except OSError:  # TimeoutError is one
-            self._pending.pop(peer, None)
-            self._counters.add("sip_connect_failed")
-            self._transport_failed(Address(*peer, "tcp"))
-            return
-        for data in self._pending.pop(peer, []):
-            connection.send(data)
+    def _connection_lost(self, peer: Address) -> None:
+        now = clock.monotonic()
+        self._endpoint.connection_lost(peer, now)
+        self.drain(now)

@@ -14,12 +14,15 @@ from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
 from rapida_media.config import Config, Listen, RtpConfig, SipConfig
 from rapida_media.errors import ConfigError
+from rapida_media.ids import SystemIds
 from rapida_media.media.align import measure_echo
 from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.sdp.codec import SUPPORTED
+from rapida_media.sip.digest import Credentials
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
 LISTEN_S = 10.0
@@ -38,6 +41,8 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
+    tls_ca: Path | None = None
+    credentials: Credentials | None = None
     timeout_s: float = 60.0
 
 
@@ -95,14 +100,20 @@ async def place_call(options: CallOptions) -> Report:
     speech = read_wav(options.play) if options.play else b""
     if options.record and not options.record.parent.is_dir():
         raise ConfigError(f"--record: there is no directory {options.record.parent}")
-    target = await resolve_target(options.uri, options.transport)
+    target = await resolve_target(options.uri, options.transport, Resolver(SystemIds()))
     engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
     await engine.start()
     try:
         with tempfile.TemporaryDirectory() as scratch:
             path = options.record or Path(scratch) / "call.wav"
             phone = Softphone(options, speech, path)
-            call = engine.dial(target, phone.run, codecs=_codecs(options), early_agent=True)
+            call = engine.dial(
+                target,
+                phone.run,
+                codecs=_codecs(options),
+                early_agent=True,
+                credentials=options.credentials,
+            )
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
@@ -114,7 +125,10 @@ async def place_call(options: CallOptions) -> Report:
 
 def _config(options: CallOptions, target: Target) -> Config:
     return Config(
-        sip=SipConfig(listen=(Listen(options.transport, target.local_host, 0),)),
+        sip=SipConfig(
+            listen=(Listen(target.addresses[0].transport, target.local_host, 0),),
+            tls_ca=options.tls_ca,
+        ),
         rtp=RtpConfig(ports=MEDIA_PORTS),
     )
 

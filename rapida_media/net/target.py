@@ -1,53 +1,51 @@
-"""Where a SIP URI is called: its host resolved to an address, and ours towards it.
-
-Addresses only (A and AAAA, RFC 3263 section 4.2 without SRV): a trunk is named by its host.
-"""
+"""Where a SIP URI is called: its host resolved to addresses, and ours towards them."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapida_media.errors import ConfigError, RemoteProtocolError
 from rapida_media.net.local_address import local_address_towards
-from rapida_media.sip.address import DEFAULT_PORTS, Address
+from rapida_media.net.resolver import Resolver
+from rapida_media.sip.address import DEFAULT_PORTS, Address, format_host
 from rapida_media.sip.uri import parse_uri
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """uri: as dialled.  address: where the INVITE goes.  local_host: how that peer sees us."""
+    """uri: as dialled.  host: the one in it, as URIs want it.  addresses: where the INVITE goes,
+    and where next when that fails.  local_host: how the first of them sees us."""
 
     uri: str
-    address: Address
+    host: str
+    addresses: tuple[Address, ...]
     local_host: str
 
 
-async def resolve_target(uri: str, transport: str | None = None) -> Target:
+async def resolve_target(uri: str, transport: str, resolver: Resolver) -> Target:
     """Resolve ``sip:user@host[:port][;transport=tcp]``; ConfigError names what is wrong."""
     try:
         parsed = parse_uri(uri)
     except RemoteProtocolError as error:
         raise ConfigError(f"{uri!r} is not a SIP URI such as sip:echo@127.0.0.1: {error}") from None
-    if parsed.scheme != "sip":
-        raise ConfigError(f"{uri!r}: only sip: URIs can be called")
-    chosen = (parsed.params.get("transport") or transport or "udp").lower()
-    if chosen not in {"udp", "tcp"}:
-        raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; use udp or tcp")
-    port = parsed.port or DEFAULT_PORTS[chosen]
-    host = await _resolve(parsed.host, port)
-    try:
-        local_host = local_address_towards(host)
-    except OSError as error:
-        raise ConfigError(f"{uri!r}: there is no route to {host}: {error.strerror}") from None
-    return Target(uri, Address(host, port, chosen), local_host)
+    chosen = (parsed.params.get("transport") or transport).lower()
+    if chosen not in DEFAULT_PORTS:
+        known = ", ".join(DEFAULT_PORTS)
+        raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; known are {known}")
+    sips = parsed.scheme == "sips"
+    addresses = await resolver.resolve(parsed.host, parsed.port, chosen, sips=sips)
+    return towards(uri, format_host(parsed.host), addresses)
 
 
-async def _resolve(host: str, port: int) -> str:
-    loop = asyncio.get_running_loop()
+def towards(uri: str, host: str, addresses: Sequence[Address]) -> Target:
+    """Give the target of a URI whose host was resolved; ConfigError without a way to it."""
+    if not addresses:
+        raise ConfigError(f"the host {host!r} cannot be resolved")
+    first = addresses[0].host
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        local_host = local_address_towards(first)
     except OSError as error:
-        raise ConfigError(f"the host {host!r} cannot be resolved: {error.strerror}") from None
-    return str(found[0][4][0])
+        raise ConfigError(f"{uri!r}: there is no route to {first}: {error.strerror}") from None
+    same_family = [each for each in addresses if (":" in each.host) == (":" in first)]
+    return Target(uri, host, tuple(same_family), local_host)

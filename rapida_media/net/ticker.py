@@ -44,13 +44,7 @@ class Ticker:
         # is due by ``now``.
         self._due += self._period_s * (1 + max(0, int((now - self._due) / self._period_s)))
         self._handle = self._loop.call_at(self._due, self._run)
-        # Not at once: after a stall, packets wait in the sockets beside this tick. Agents that
-        # this iteration of the loop wakes write their answers before the tick looks for them.
-        self._loop.call_soon(self._tick_now)
-
-    def _tick_now(self) -> None:
-        if self._handle is not None:
-            self._tick(self._loop.time())
+        self._tick(now)
 
     def _measure(self, late_ms: float) -> None:
         self.ticks += 1

@@ -14,6 +14,9 @@ from rapida_media.stats import Counters
 # RFC 3261 section 18.1.1: "All implementations MUST be able to handle messages up to the maximum
 # datagram packet size."
 BUFFER_BYTES = 65_536
+# What may wait in the kernel: a burst of a few hundred INVITEs while the loop is busy. The system
+# grants less where net.core.rmem_max is lower.
+QUEUE_BYTES = 1 << 20
 # What one wake-up reads at most, so that a flood on one socket cannot starve the media.
 DATAGRAMS_PER_WAKE = 64
 
@@ -42,12 +45,16 @@ class UdpSocket:
         self._socket = socket.socket(numeric_family(address[0]), socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE_BYTES)
             self._socket.bind(address)
         except OSError:
             self._socket.close()
             raise
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        loop.add_reader(self._socket.fileno(), self._readable)
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def send(self, data: bytes, destination: tuple[str, int]) -> bool:
         """Send one datagram; False (counted) when the system refuses it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -12,11 +12,16 @@ DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A transport address. host: numeric, IPv6 without brackets; transport: udp, tcp or tls."""
+    """A transport address. host: numeric, IPv6 without brackets; transport: udp, tcp or tls.
+
+    domain: the name it was found by, which a TLS certificate has to prove; no part of what makes
+    two addresses equal.
+    """
 
     host: str
     port: int
     transport: str = "udp"
+    domain: str | None = field(default=None, compare=False)
 
     @property
     def reliable(self) -> bool:
@@ -49,4 +54,9 @@ def is_numeric(host: str) -> bool:
 
 def format_host_port(host: str, port: int) -> str:
     """Write ``host:port`` as Via and URIs want it, IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{format_host(host)}:{port}"
+
+
+def format_host(host: str) -> str:
+    """Write a host as URIs want it, IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

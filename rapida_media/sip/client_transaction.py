@@ -15,6 +15,7 @@ from rapida_media.sip.transaction import TERMINATED, Table, Transaction
 if TYPE_CHECKING:
     from rapida_media.sip.address import Datagram, Path
     from rapida_media.sip.message import Message, Response
+    from rapida_media.sip.second_attempt import Attempt, SecondAttempt
     from rapida_media.sip.transaction import Surroundings
 
 # RFC 3261 figure 5 with the Accepted state of RFC 6026 figure 5. "abandon" is section 9.1: without
@@ -57,6 +58,11 @@ NON_INVITE_CLIENT: Table = {
     ("completed", "timer_k"): (("end",), TERMINATED),
 }
 
+# Where a final response is still awaited.
+UNANSWERED = frozenset({"calling", "trying", "proceeding"})
+# Where no response at all has come.
+UNHEARD = frozenset({"calling", "trying"})
+
 # (transaction, status, response, now); response is None when we gave up waiting (408) or the
 # transport failed (503): "it MUST be treated as a 408 … as a 503" (RFC 3261 section 8.1.3.1).
 Outcome = Callable[["ClientTransaction", int, "Response | None", float], None]
@@ -67,9 +73,11 @@ class ClientTransaction(Transaction):
 
     on_response hears every response the machine passes up, and the timeout or transport error.
     acks: the ACKs sent for 2xx, by To tag, kept while a retransmitted 2xx may ask for them.
+    second: asked before a failure is reported; with its answer the request goes out in a new
+    transaction, which this object then stands for.
     """
 
-    __slots__ = ("_on_response", "acks", "request")
+    __slots__ = ("_on_response", "acks", "request", "second")
 
     tables: ClassVar = {True: INVITE_CLIENT, False: NON_INVITE_CLIENT}
 
@@ -80,22 +88,62 @@ class ClientTransaction(Transaction):
         data: bytes,
         path: Path,
         on_response: Outcome,
+        *,
+        second: SecondAttempt | None = None,
     ) -> None:
         key = client_key(request.branch, request.method)
         super().__init__(around, key, request.method, state="initial", path=path)
         self.request: OutgoingRequest | None = request
         self.acks: dict[str | None, Datagram] = {}
+        self.second = second
         self._on_response = on_response
         self._data = data
         around.clients[key] = self
 
     def receive_response(self, response: Response, now: float) -> None:
         status = response.status
+        if status >= 300 and self.state in UNANSWERED and self._try_again(status, response, now):
+            return
         self.step("1xx" if status < 200 else "2xx" if status < 300 else "300-699", response, now)
 
     def limit(self, now: float) -> None:
         """Wait no longer than 64*T1 for the final response of an INVITE nobody waits for."""
+        self.second = None
         self.start_deadline("abandon", self.around.values.give_up, now)
+
+    def handle_timer(self, event: str, now: float) -> None:
+        """Time out, unless the request can go elsewhere: a server failed when it was silent,
+        "without ever having received any response" (RFC 3263 section 4.3)."""
+        timed_out = event in ("timer_b", "timer_f") and self.state in UNHEARD
+        if not (timed_out and self._try_again(408, None, now)):
+            super().handle_timer(event, now)
+
+    def transport_failed(self, now: float) -> None:
+        if not (self.state in UNHEARD and self._try_again(503, None, now)):
+            super().transport_failed(now)
+
+    def _try_again(self, status: int, response: Response | None, now: float) -> bool:
+        attempt = self.second.after(status, response) if self.second is not None else None
+        if attempt is not None:
+            self._start_over(attempt, response, now)
+        return attempt is not None
+
+    def _start_over(self, attempt: Attempt, response: Response | None, now: float) -> None:
+        """Leave the answered transaction to itself, with its ACK and its wait for stray
+        retransmissions, and go on as the one of the next attempt."""
+        assert self.request is not None, "only a failure that was reported takes it"
+        self.stop()
+        del self.around.clients[self.key]
+        if response is not None:
+            answered = ClientTransaction(self.around, self.request, b"", self.path, _unheard)
+            answered.state = self.state
+            answered.step("300-699", response, now)
+        self.request, self._data, self.path = attempt
+        self.key = client_key(self.request.branch, self.method)
+        self.around.clients[self.key] = self
+        self._interval = self.around.values.t1
+        self.state = "initial"
+        self.step("send", None, now)
 
     # Actions named in the tables.
 
@@ -186,6 +234,12 @@ class ClientTransaction(Transaction):
         "start_k": _start_k,
         "start_m": _start_m,
     }
+
+
+def _unheard(
+    transaction: ClientTransaction, status: int, response: Response | None, now: float
+) -> None:
+    """The answer was taken already."""
 
 
 def client_key(branch: str, method: str) -> str:

@@ -15,6 +15,7 @@ from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.uri import parse_uri
 
 if TYPE_CHECKING:
+    from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.message import Message, Request, Response
     from rapida_media.sip.uri import SipUri
 
@@ -24,10 +25,12 @@ class Dialog:
 
     local, remote: our and the peer's name-addr with tag, as From and To carry them.
     flow: the address the peer's messages come from and our listener they arrive at.
+    auth: our credentials towards whoever challenges requests of this dialog, if we have any.
     """
 
     __slots__ = (
         "_next_hop",
+        "auth",
         "call_id",
         "flow",
         "local",
@@ -53,6 +56,7 @@ class Dialog:
         local_cseq: int,
         remote_cseq: int | None,
         flow: Path,
+        auth: ClientAuth | None = None,
     ) -> None:
         self.call_id = call_id
         self.local = local
@@ -64,6 +68,7 @@ class Dialog:
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         self.flow = flow
+        self.auth = auth
         self._next_hop: Path | None = None
 
     @classmethod
@@ -107,6 +112,7 @@ class Dialog:
             local_cseq=request.cseq,
             remote_cseq=None,
             flow=flow,
+            auth=request.auth,
         )
         dialog.next_hop()
         return dialog
@@ -135,7 +141,16 @@ class Dialog:
             cseq = self.local_cseq
         uri, routes = self._route()
         return OutgoingRequest(
-            method, uri, sent_by, branch, routes, self.local, self.remote, self.call_id, cseq
+            method,
+            uri,
+            sent_by,
+            branch,
+            routes,
+            self.local,
+            self.remote,
+            self.call_id,
+            cseq,
+            self.auth,
         )
 
     def _route(self) -> tuple[str, tuple[str, ...]]:
@@ -174,6 +189,12 @@ class Dialog:
             return False
         self.remote_cseq = number
         return True
+
+    def follow(self, flow: Path) -> None:
+        """Take the way the peer's latest request came: its connection may be a new one."""
+        if flow != self.flow:
+            self.flow = flow
+            self._next_hop = None
 
     def refresh_target(self, message: Message) -> None:
         """Take the Contact of a re-INVITE or its 2xx as the new remote target (12.2.1.2)."""

@@ -8,7 +8,7 @@ request in the order of RFC 3261 section 8.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.builder import build_response
+from rapida_media.sip.client_auth import ClientAuth
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import CONFIRMED
 from rapida_media.sip.message import Request, Response, parse_message
+from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.refer import Replaces, replaces_of
+from rapida_media.sip.registration import Registration
 from rapida_media.sip.request_checks import (
     ALLOW_OUTSIDE,
     OUTSIDE_DIALOG,
@@ -38,6 +41,7 @@ from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
     ACCEPT,
     ALLOW,
+    IGNORED,
     SUPPORTED,
     Admission,
     EndpointConfig,
@@ -47,10 +51,14 @@ from rapida_media.sip.user_agent import (
 
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
-    from rapida_media.sip.events import Event
+    from rapida_media.sip.digest import Credentials
+    from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
+
+# RFC 5626 section 3.5.1: a double CRLF asks, a single one answers. Over UDP many send them, too.
+KEEP_ALIVES = frozenset({b"\r\n\r\n", b"\r\n"})
 
 __all__ = ["Address", "Admission", "Datagram", "EndpointConfig", "SipEndpoint"]
 
@@ -62,6 +70,7 @@ class SipEndpoint:
         self._agent = UserAgent(config, ids, counters)
         self._layer = self._agent.layer
         self._secret = ids.token().encode()
+        self._registrations: list[Registration] = []
 
     # The five verbs.
 
@@ -72,6 +81,9 @@ class SipEndpoint:
 
         local: our listener it arrived at; answers leave from there.
         """
+        if data in KEEP_ALIVES:
+            self._agent.counters.add("keep_alives")
+            return
         try:
             message = parse_message(data)
         except RemoteProtocolError:
@@ -89,7 +101,7 @@ class SipEndpoint:
     def handle_timeout(self, now: float) -> None:
         self._agent.timers.fire(now)
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> AnyEvent | None:
         events = self._agent.events
         return events.popleft() if events else None
 
@@ -112,10 +124,14 @@ class SipEndpoint:
         now: float,
         from_display: str | None = None,
         headers: Headers = (),
+        credentials: Credentials | None = None,
+        others: Sequence[Address] = (),
     ) -> OutgoingSession:
         """Call ``target`` by way of ``destination``.
 
-        body: the SDP offer. headers: more of them, as written.
+        body: the SDP offer. headers: more of them, as written. credentials: what answers a
+        challenge to the INVITE or to any later request of the call. others: where the INVITE goes
+        next when its destination fails (503, no answer, no connection).
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -137,7 +153,58 @@ class SipEndpoint:
             body=body,
             headers=headers,
             now=now,
+            auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
+            others=others,
         )
+
+    def register(
+        self,
+        *,
+        registrar: str,
+        address_of_record: str,
+        contact_user: str,
+        destinations: Sequence[Address],
+        expires: int,
+        now: float,
+        credentials: Credentials | None = None,
+    ) -> Registration:
+        """Register ``contact_user`` here for an address of record; see ``Registration``."""
+        registration = Registration(
+            self._agent,
+            registrar=registrar,
+            address_of_record=address_of_record,
+            contact_user=contact_user,
+            destinations=destinations,
+            auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
+            expires=expires,
+            now=now,
+        )
+        self._registrations.append(registration)
+        return registration
+
+    def ping(
+        self,
+        *,
+        target: str,
+        from_uri: str,
+        destinations: Sequence[Address],
+        interval_seconds: float,
+        now: float,
+    ) -> OptionsPing:
+        """Ask ``target`` for signs of life until told to stop; see ``OptionsPing``."""
+        return OptionsPing(
+            self._agent,
+            target=target,
+            from_uri=from_uri,
+            destinations=destinations,
+            interval_seconds=interval_seconds,
+            now=now,
+        )
+
+    def connection_lost(self, peer: Address, now: float) -> None:
+        """Tell that a connection is gone: what was registered over it is registered anew."""
+        for registration in self._registrations:
+            registration.connection_lost(peer, now)
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""
@@ -188,8 +255,17 @@ class SipEndpoint:
         elif request.to.tag is not None:
             transaction = self._layer.open_server(key, request, path)
             self._act(self._receive_in_dialog, transaction, request, now)
+        elif (refused := self._guarded(request, path.remote, now)) is not None:
+            if refused != IGNORED:
+                self._refuse_statelessly(request, path, refused[0], headers=refused[1])
         else:
             self._receive_new(key, request, path, now)
+
+    def _guarded(self, request: Request, source: Address, now: float) -> Refusal | None:
+        """Ask the guard before anything is kept: requests are processed "starting with
+        authentication, then inspecting the method, the header fields, and so on" (section 8.2)."""
+        guard = self._agent.config.guard
+        return None if guard is None else guard(request, source, now)
 
     def _act(
         self,
@@ -265,23 +341,27 @@ class SipEndpoint:
             refused = (405, (ALLOW_OUTSIDE,)) if alone else (481, ())
         if refused is None and request.method == "INVITE":
             refused = interval_refusal(request, self._agent.config.min_session_expires)
+        offer = b""
         if refused is None and request.method == "INVITE":
+            offer = offer_of(request)  # may find it malformed, so before there is a session
             refused = self._admit(request, transaction.source)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
         elif request.method == "OPTIONS":
             self._answer_options(transaction, request, now)
         else:
-            self._take_call(transaction, request, now)
+            self._take_call(transaction, request, offer, now)
 
-    def _take_call(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+    def _take_call(
+        self, transaction: ServerTransaction, request: Request, offer: bytes, now: float
+    ) -> None:
         wanted = replaces_of(request)
         replaced = None if wanted is None else self._session_to_replace(wanted)
         if isinstance(replaced, int):
             self._agent.respond(transaction, request, replaced, now)
             return
         session = IncomingSession(self._agent, transaction, request, now)
-        self._agent.events.append(IncomingInvite(session, request, offer_of(request), replaced))
+        self._agent.events.append(IncomingInvite(session, request, offer, replaced))
 
     def _session_to_replace(self, replaces: Replaces) -> InviteSession | int:
         """Find the call an INVITE wants to replace, or give the status that refuses it: "If no

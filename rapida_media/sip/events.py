@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from rapida_media.sip.incoming_session import IncomingSession
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
+    from rapida_media.sip.options_ping import OptionsPing
     from rapida_media.sip.refer import Replaces
+    from rapida_media.sip.registration import Registration
 
 __all__ = [
     "Address",
     "Answered",
+    "AnyEvent",
     "Canceled",
     "Confirmed",
     "Datagram",
@@ -28,10 +31,16 @@ __all__ = [
     "MessageReceived",
     "OfferDue",
     "OfferReceived",
+    "PeerReachable",
+    "PeerUnreachable",
+    "PingEvent",
     "ReferAccepted",
     "ReferDone",
     "ReferProgress",
     "ReferReceived",
+    "Registered",
+    "RegistrationEvent",
+    "RegistrationFailed",
     "ReinviteAnswered",
     "ReinviteCanceled",
     "ReinviteConfirmed",
@@ -39,6 +48,7 @@ __all__ = [
     "ReinviteReceived",
     "Ringing",
     "Terminated",
+    "Unregistered",
     "UpdateAnswered",
     "UpdateFailed",
 ]
@@ -113,6 +123,7 @@ class Canceled(Event):
     """The caller hung up, or a limit passed, before we answered."""
 
     reason: str  # "cancel", "bye", "ring_timeout" or "prack_timeout"
+    status: int  # what the INVITE was answered
     cause: str | None = None  # the caller's Reason (RFC 3326)
 
 
@@ -253,3 +264,57 @@ class InfoReceived(Event):
 
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationEvent:
+    """Something happened to a registration of ours."""
+
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(RegistrationEvent):
+    """The registrar knows us for so many seconds; also told for each refresh."""
+
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationFailed(RegistrationEvent):
+    """The registrar refused us or was not reached (408, 503); the next attempt is in so many
+    seconds. known: whether an earlier registration is still good."""
+
+    status: int
+    reason: str
+    retry_seconds: float
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered(RegistrationEvent):
+    """A stopped registration is over, whatever the registrar said to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class PingEvent:
+    """A peer that is asked for signs of life began or ceased to give them."""
+
+    ping: OptionsPing
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReachable(PingEvent):
+    """It answered, after so many seconds."""
+
+    round_trip: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUnreachable(PingEvent):
+    """None of its addresses answered (408, or 503 where the transport failed or it said so)."""
+
+    status: int
+
+
+AnyEvent = Event | RegistrationEvent | PingEvent

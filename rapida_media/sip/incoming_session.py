@@ -260,7 +260,7 @@ class IncomingSession(ReferringSession):
     def _give_in(self, status: int, reason: str, now: float, cause: str | None = None) -> None:
         self._refuse_pending(status, now)
         self._terminate(now)
-        self._agent.events.append(Canceled(self, reason, cause))
+        self._agent.events.append(Canceled(self, reason, status, cause))
 
     def _unanswered(self, verb: str) -> tuple[ServerTransaction, Request]:
         if self.state not in (CALLING, RINGING) or self._pending is None:

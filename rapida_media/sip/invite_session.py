@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.accepted_invite import AcceptedInvite
+from rapida_media.sip.address import Path
 from rapida_media.sip.events import (
     Confirmed,
     InfoAnswered,
@@ -121,7 +122,9 @@ class InviteSession:
         if not dialog.check_order(request):
             self._agent.counters.add("out_of_order_requests")
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
-        elif request.method == "BYE":
+            return
+        dialog.follow(Path(transaction.source, transaction.path.local))
+        if request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
             self._receive_bye(request, now)
         elif self.state == TERMINATED:  # our BYE is on its way
@@ -154,6 +157,9 @@ class InviteSession:
     # How a session ends.
 
     def _hang_up(self, reason: str, code: int | None, now: float, headers: Headers = ()) -> None:
+        if self._pending is not None:
+            # The peer's re-INVITE: a transaction that nobody answers would wait forever.
+            self._refuse_pending(487, now)
         self._terminate(now)
         # A BYE that crosses ours still finds the session and gets its 200.
         self._agent.sessions[self.id] = self

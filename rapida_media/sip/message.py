@@ -135,6 +135,14 @@ class Message:
         row = self.index.fields.get(field_key(name))
         return None if row is None else tidy(row[1])
 
+    def header_names(self) -> list[str]:
+        """Give the lower-case long name of every kind of field there is, in order."""
+        return list(self.index.fields)
+
+    def header_lines(self, name: str) -> list[str]:
+        """Give the value of every line of that field, unfolded; lists are left as they are."""
+        return self._values(field_key(name))
+
     def header_values(self, name: str) -> list[str]:
         """Give the values of all such fields, those of list fields cut at their commas.
 
@@ -262,6 +270,10 @@ class Message:
     @lazy
     def expires(self) -> int | None:
         return self._seconds("expires", "Expires")
+
+    @lazy
+    def min_expires(self) -> int | None:
+        return self._seconds("min-expires", "Min-Expires")
 
     @lazy
     def retry_after(self) -> int | None:

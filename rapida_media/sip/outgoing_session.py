@@ -8,6 +8,7 @@ answer is the call, each other one gets ACK and BYE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
@@ -26,7 +27,8 @@ from rapida_media.sip.request_checks import cause_of, offer_of, retry_after
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Path
+    from rapida_media.sip.address import Address, Path
+    from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Request, Response
 
@@ -35,7 +37,6 @@ class Plan(NamedTuple):
     """What an INVITE is made of, kept until it is answered."""
 
     request: OutgoingRequest
-    path: Path
     headers: Headers
     body: bytes
 
@@ -43,7 +44,7 @@ class Plan(NamedTuple):
 class OutgoingSession(ReferringSession):
     """The caller's side of a call."""
 
-    __slots__ = ("_cancel_headers", "_canceling", "_early", "_heard", "_invite", "_plan")
+    __slots__ = ("_cancel_headers", "_cancel_sent", "_canceling", "_early", "_invite", "_plan")
 
     direction = "outgoing"
 
@@ -57,6 +58,8 @@ class OutgoingSession(ReferringSession):
         body: bytes,
         headers: Headers,
         now: float,
+        auth: ClientAuth | None = None,
+        others: Sequence[Address] = (),
     ) -> None:
         """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
         local_tag = agent.ids.token()
@@ -70,27 +73,28 @@ class OutgoingSession(ReferringSession):
             f"<{target}>",
             agent.ids.token(),
             agent.first_cseq(),
+            auth,
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
         self._cancel_headers: Headers = ()
-        self._heard = False
+        self._cancel_sent = False
         self._offer = OFFERED
         self._early: dict[str | None, EarlyDialog] = {}  # by the callee's tag
-        self._plan: Plan | None = Plan(request, path, headers, body)
+        self._plan: Plan | None = Plan(request, headers, body)
         self._invite: ClientTransaction | None = None
         try:
-            self._send_invite(self._plan, now)
+            self._send_invite(self._plan, path, others, now)
         except LocalProtocolError:
             self._terminate(now)
             raise
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
 
-    def _send_invite(self, plan: Plan, now: float) -> None:
+    def _send_invite(self, plan: Plan, path: Path, others: Sequence[Address], now: float) -> None:
         agent = self._agent
         fields = (
-            agent.contact(plan.path.remote.transport),
+            agent.contact(path.remote.transport),
             ALLOW,
             ACCEPT,
             SUPPORTED,
@@ -100,20 +104,21 @@ class OutgoingSession(ReferringSession):
             *plan.headers,
         )
         data = plan.request.pack(fields, plan.body)
-        self._invite = agent.layer.send_request(
-            plan.request, data, plan.path, self._on_response, now
+        self._invite = agent.send_request(
+            plan.request, data, path, self._on_response, now, others=others
         )
 
-    def _send_again(self, cseq: int, now: float) -> None:
-        """Send the INVITE with what its refusal taught us: "the same Call-ID, To, and From of the
-        previous request, but the CSeq … one higher" (section 8.1.3.5)."""
+    def _send_again(self, path: Path, cseq: int, now: float) -> None:
+        """Send the INVITE with what its refusal taught us, where that came from: "the same
+        Call-ID, To, and From of the previous request, but the CSeq … one higher" (8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
-        request = self._plan.request
-        request = request._replace(branch=self._agent.branch(), cseq=cseq)
-        self._plan = self._plan._replace(request=request)
-        self._heard = False
+        request = self._plan.request._replace(
+            sent_by=self._agent.sent_by(path.remote.transport),
+            branch=self._agent.branch(),
+            cseq=cseq,
+        )
         self._early.clear()
-        self._send_invite(self._plan, now)
+        self._send_invite(self._plan._replace(request=request), path, (), now)
 
     def cancel(self, now: float, headers: Headers = ()) -> None:
         """Take the call back; ``Failed`` with status 487 tells when it is over.
@@ -125,9 +130,11 @@ class OutgoingSession(ReferringSession):
         if self.state not in (CALLING, RINGING):
             raise LocalProtocolError(f"cancel in state {self.state}")
         if not self._canceling:
+            assert self._invite is not None, "kept until the final response"
             self._canceling = True
             self._cancel_headers = headers
-            if self._heard:
+            self._invite.second = None
+            if self._invite.state == "proceeding":
                 self._send_cancel(now)
 
     def handle_timer(self, event: str, now: float) -> None:
@@ -146,6 +153,7 @@ class OutgoingSession(ReferringSession):
         invite = self._invite
         assert invite is not None
         assert invite.request is not None
+        self._cancel_sent = True
         request = outgoing.cancel(invite.request)
         self._agent.layer.send_request(
             request,
@@ -163,7 +171,7 @@ class OutgoingSession(ReferringSession):
     ) -> None:
         if not self._canceling and self._interval_raised(status, response):
             assert response is not None, "a 422 is a response"
-            self._send_again(response.cseq.number + 1, now)
+            self._send_again(transaction.path, response.cseq.number + 1, now)
         elif response is None or status >= 300:
             self._fail(status, response, now)
         elif status >= 200:
@@ -172,9 +180,8 @@ class OutgoingSession(ReferringSession):
             self._receive_provisional(status, response, now)
 
     def _receive_provisional(self, status: int, response: Response, now: float) -> None:
-        first, self._heard = not self._heard, True
         if self._canceling:
-            if first:
+            if not self._cancel_sent:
                 self._send_cancel(now)
         elif status > 100:
             self._receive_ringing(status, response, now)

@@ -85,6 +85,10 @@ class Transaction:
     def handle_timer(self, event: str, now: float) -> None:
         self.step(event, None, now)
 
+    def transport_failed(self, now: float) -> None:
+        """Take it that nothing can be sent to the peer (section 17.1.4)."""
+        self.step("transport_error", None, now)
+
     def send(self) -> None:
         self.around.outbox.append(Datagram(self._data, *self.path))
 

@@ -17,6 +17,7 @@ from rapida_media.sip.transaction import Surroundings
 if TYPE_CHECKING:
     from rapida_media.sip.headers import Via
     from rapida_media.sip.message import Request, Response
+    from rapida_media.sip.second_attempt import SecondAttempt
     from rapida_media.sip.timers import TimerValues
     from rapida_media.stats import Counters
 
@@ -33,10 +34,19 @@ class TransactionLayer:
         return len(self.around.clients) + len(self.around.servers)
 
     def send_request(
-        self, request: OutgoingRequest, data: bytes, path: Path, on_response: Outcome, now: float
+        self,
+        request: OutgoingRequest,
+        data: bytes,
+        path: Path,
+        on_response: Outcome,
+        now: float,
+        *,
+        second: SecondAttempt | None = None,
     ) -> ClientTransaction:
         """Start a client transaction for a request already written as ``data``."""
-        transaction = ClientTransaction(self.around, request, data, path, on_response)
+        transaction = ClientTransaction(
+            self.around, request, data, path, on_response, second=second
+        )
         transaction.step("send", None, now)
         return transaction
 
@@ -86,7 +96,7 @@ class TransactionLayer:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
         for transaction in [*self.around.clients.values(), *self.around.servers.values()]:
             if transaction.path.remote == destination:
-                transaction.step("transport_error", None, now)
+                transaction.transport_failed(now)
 
 
 def server_key(request: Request, method: str) -> str:

@@ -7,30 +7,42 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.sip.address import Address, Datagram, format_host_port
+from rapida_media.sip.address import Address, Datagram, Path, format_host_port
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
+from rapida_media.sip.second_attempt import SecondAttempt
 from rapida_media.sip.session_timer import LEAST_S
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.transaction_layer import TransactionLayer
+from rapida_media.sip.uri import SipUri, escape_user, parse_uri
 
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
-    from rapida_media.sip.events import Event
+    from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
+    from rapida_media.sip.outgoing import OutgoingRequest
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
 
 Headers = Sequence[tuple[str, str]]
+# Asked about every request from outside a dialog before anything is kept about it: None lets it in,
+# (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
+Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
+IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
+
+# "If a request is within 200 bytes of the path MTU, or if it is larger than 1300 bytes and the path
+# MTU is unknown, the request MUST be sent using an RFC 2914 congestion controlled transport
+# protocol, such as TCP" (RFC 3261 section 18.1.1).
+UDP_LIMIT = 1300
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
@@ -58,6 +70,7 @@ class EndpointConfig:
     max_sessions: int = 10_000
     max_transactions: int = 100_000
     retry_after_seconds: int = 10
+    guard: Guard | None = None
     admission: Admission | None = None
 
 
@@ -88,7 +101,7 @@ class UserAgent:
         self.layer = TransactionLayer(config.timers, counters)
         self.timers = self.layer.around.timers
         self.outbox = self.layer.around.outbox
-        self.events: deque[Event] = deque()
+        self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
@@ -97,9 +110,16 @@ class UserAgent:
             t: f"{t.upper()} {format_host_port(*c)}" for t, c in config.contacts.items()
         }
 
-    def contact(self, transport: str) -> tuple[str, str]:
+    def contact(self, transport: str, user: str | None = None) -> tuple[str, str]:
         """Give our Contact header for peers reached over ``transport``."""
+        if user is not None:
+            return "Contact", f"<{self.contact_uri(transport, user)}>"
         return self._contacts.get(transport) or next(iter(self._contacts.values()))
+
+    def contact_uri(self, transport: str, user: str) -> SipUri:
+        """Give the URI that reaches ``user`` here over ``transport``."""
+        _, value = self.contact(transport)
+        return replace(parse_uri(value[1:-1]), user=escape_user(user))
 
     def sent_by(self, transport: str) -> str:
         """Give what our Via says over ``transport``: "UDP 192.0.2.1:5060"."""
@@ -141,6 +161,35 @@ class UserAgent:
         transaction.respond(status, data, now)
         return data
 
+    def send_request(
+        self,
+        request: OutgoingRequest,
+        data: bytes,
+        path: Path,
+        on_response: Outcome,
+        now: float,
+        *,
+        dialog: Dialog | None = None,
+        others: Sequence[Address] = (),
+    ) -> ClientTransaction:
+        """Send a request already written as ``data``.
+
+        A challenge to it is answered; where it fails, it goes to ``others``, one after the other.
+        Over UDP_LIMIT bytes it goes by TCP if we have that, and by UDP only where that fails
+        (section 18.1.1).
+        """
+        remote = path.remote
+        if remote.transport == "udp" and len(data) > UDP_LIMIT and "tcp" in self.config.contacts:
+            others = (remote, *others)
+            path = Path(replace(remote, transport="tcp"), None)
+            # "the value in the top Via MUST be changed"
+            by_tcp = request._replace(sent_by=self.sent_by("tcp"))
+            request, data = by_tcp, by_tcp.repack(data, request)
+        second = None
+        if request.auth is not None or others:
+            second = SecondAttempt(self, request, data, path, dialog=dialog, others=others)
+        return self.layer.send_request(request, data, path, on_response, now, second=second)
+
     def send_within(
         self,
         dialog: Dialog,
@@ -154,8 +203,11 @@ class UserAgent:
         """Send a request within a dialog."""
         path = dialog.next_hop()
         request = dialog.request(method, self.sent_by(path.remote.transport), self.branch())
+        if request.auth is not None:
+            credentials = request.auth.headers(method, request.uri, body)
+            request = request._replace(credentials=credentials)
         data = request.pack((*headers, self.user_agent_header), body)
-        return self.layer.send_request(request, data, path, on_response, now)
+        return self.send_request(request, data, path, on_response, now, dialog=dialog)
 
     def acknowledge(
         self, transaction: ClientTransaction, dialog: Dialog, cseq: int, tag: str | None
@@ -163,12 +215,14 @@ class UserAgent:
         """Send the ACK for a 2xx, and keep it for as long as that may be retransmitted.
 
         "The sequence number of the CSeq header field MUST be the same as the INVITE being
-        acknowledged" (RFC 3261 section 13.2.2.4).
+        acknowledged" (RFC 3261 section 13.2.2.4), and it "will duplicate all of the Authorization
+        and Proxy-Authorization header field values that appeared in the INVITE" (section 22.1).
         """
+        assert transaction.request is not None, "kept while a 2xx may come"
         path = dialog.next_hop()
         request = dialog.request(
             "ACK", self.sent_by(path.remote.transport), self.branch(), cseq=cseq
-        )
+        )._replace(credentials=transaction.request.credentials)
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)

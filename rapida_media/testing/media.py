@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from rapida_media.kernels import MediaStream
+from rapida_media.kernels import Audio, MediaStream
 from rapida_media.sip.address import Address
 from rapida_media.testing.network import Packet
 
@@ -12,13 +12,13 @@ from rapida_media.testing.network import Packet
 class MediaNode:
     """One end of a PCMU stream at an address.
 
-    frames: (pts, flags, 640 bytes s16le 16 kHz) as they came out; arrivals: when each did.
+    frames: as they came out; arrivals: when each did.
     """
 
     def __init__(self, host: str, port: int, stream: MediaStream) -> None:
         self.address = Address(host, port)
         self.stream = stream
-        self.frames: list[tuple[int, int, bytes]] = []
+        self.frames: list[Audio] = []
         self.arrivals: list[float] = []
         self.digits: list[tuple[str, int, int]] = []
         self.marks: list[tuple[int, bool]] = []

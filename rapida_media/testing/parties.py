@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rapida_media.sip.events import Event, IncomingInvite
+from rapida_media.sip.events import AnyEvent, IncomingInvite
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.testing.sip import OFFER
@@ -30,7 +30,7 @@ class Call:
         self.incoming: list[IncomingSession] = []
         self.bob.on_event = self._bob
 
-    def _bob(self, event: Event) -> None:
+    def _bob(self, event: AnyEvent) -> None:
         if isinstance(event, IncomingInvite):
             self.incoming.append(event.session)
             event.session.ring(self.world.now)

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
-from rapida_media.sip.events import Event
+from rapida_media.sip.events import AnyEvent
 from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds, VirtualClock
 from rapida_media.testing.network import Network, Packet
 
-EventHandler = Callable[[Event], None]
+EventHandler = Callable[[AnyEvent], None]
 
 
 class Node(Protocol):
@@ -40,7 +40,7 @@ class SipNode:
         self.address = address
         self.endpoint = endpoint
         self.counters = counters
-        self.events: list[Event] = []
+        self.events: list[AnyEvent] = []
         self.on_event: EventHandler | None = None
         self.sent: list[Packet] = []
 
@@ -89,7 +89,7 @@ class World:
         """Add a SIP endpoint over UDP; settings go to its ``EndpointConfig``."""
         address = Address(host, port)
         counters = Counters()
-        config = EndpointConfig({"udp": (host, port)}, **settings)
+        config = EndpointConfig(**{"contacts": {"udp": (host, port)}, **settings})
         ids = SeededIds(self._seed * 1000 + len(self.nodes))
         node = SipNode(address, SipEndpoint(config, ids, counters), counters)
         self.add(node)

@@ -15,7 +15,6 @@ from bench.load.engine import DEFAULT_COMMAND, Engine, start_engine
 from bench.load.level import Plan, measure_level
 from bench.load.report import format_churn, format_levels
 
-pytest.importorskip("rapida_media.cli", reason="the engine's command line is not built")
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the far ends need cc")
 
 

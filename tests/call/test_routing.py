@@ -21,7 +21,7 @@ ROUTER = Router({"support": SUPPORT, "Sales": SALES}, DEFAULT)
         ("SALES", SALES),
         ("+15550199", DEFAULT),
         ("", DEFAULT),
-        (None, DEFAULT),
+        ("+1-555-0100;npdi", SUPPORT),
     ],
 )
 def test_a_call_goes_to(user, expected):

@@ -29,8 +29,8 @@ listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
 [rtp]
 ports = "30000-32766"
 """
-# Everything that takes 64*T1 in RFC 3261 is over within two seconds.
-FAST = TimerValues(t1=0.03, t2=0.24, t4=0.3, d=1.9)
+# Everything that takes 64*T1 in RFC 3261 is over within a second.
+FAST = TimerValues(t1=0.015, t2=0.12, t4=0.15, d=0.96)
 
 
 class Log(logging.Handler):
@@ -142,9 +142,7 @@ AgentNamer = Callable[[Agent], str]
 
 
 @pytest.fixture
-def agent_named(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AgentNamer:
+def agent_named(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AgentNamer:
     """Make a coroutine function of the test an agent that a configuration can name."""
     numbers = itertools.count()
 

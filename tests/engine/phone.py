@@ -1,4 +1,4 @@
-"""A far end in the test's own event loop: SIP over UDP or TCP, hand-written requests, one RTP socket.
+"""A far end in the test's own event loop: SIP over UDP or TCP, hand-written requests, RTP.
 
 It answers a BYE with 200 by itself; everything else happens when the test says so.
 """
@@ -94,6 +94,24 @@ class Phone:
     def send(self, data: bytes) -> None:
         self._send(data)
 
+    def cut(self, size: int) -> None:
+        """From now on send every message in pieces, each a segment of its own."""
+        whole, pieces = self._send, asyncio.Queue[bytes]()
+
+        async def feed() -> None:
+            while True:
+                whole(await pieces.get())
+                await asyncio.sleep(0)
+
+        self._feeder = asyncio.create_task(feed())
+        self._send = lambda data: [
+            pieces.put_nowait(data[at : at + size]) for at in range(0, len(data), size)
+        ]
+
+    def hang_up(self) -> None:
+        """Close the connection and leave the calls as they are."""
+        self._close()
+
     def take(self, data: bytes) -> None:
         try:
             message = parse_message(data)
@@ -160,7 +178,9 @@ class Phone:
         self.send(self.request("OPTIONS", self.uri("x"), call_id=call_id))
         return await self.response(call_id, "OPTIONS", 1, patience)
 
-    def invite(self, user: str = "echo", *, sdp: str | None = None, headers: Headers = ()) -> PhoneCall:
+    def invite(
+        self, user: str = "echo", *, sdp: str | None = None, headers: Headers = ()
+    ) -> PhoneCall:
         """Send an INVITE, by default with an offer of PCMU and telephone-event."""
         call = PhoneCall(self, user)
         self.calls[call.call_id] = call
@@ -195,7 +215,8 @@ class PhoneCall:
     ) -> str:
         host = self.phone.host
         return (
-            f"v=0\r\no=- 7 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {address or host}\r\nt=0 0\r\n"
+            f"v=0\r\no=- 7 {version} IN IP4 {host}\r\ns=-\r\n"
+            f"c=IN IP4 {address or host}\r\nt=0 0\r\n"
             f"m=audio {self.rtp.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
             f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
         )

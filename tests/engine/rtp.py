@@ -1,4 +1,4 @@
-"""The media half of a far end: plain PCMU packets, written and read by hand (RFC 3550, RFC 4733)."""
+"""The media half of a far end: PCMU packets, written and read by hand (RFC 3550, RFC 4733)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,6 @@ class RtpPhone:
             pcm = np.frombuffer(ulaw_decode(packet.payload), "<i2")
             line[end - len(pcm) : end] = pcm
         return line
-
 
     async def hears(self, said: Samples) -> None:
         """Wait until what was heard contains what was said."""

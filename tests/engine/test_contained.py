@@ -14,7 +14,7 @@ from rapida_media.call.call import Call
 from rapida_media.net import agent_task
 
 from .conftest import AgentNamer, Bench
-from .rtp import Samples, finer, share_heard, speech
+from .rtp import PACKET_SAMPLES, Samples, finer, share_heard, speech
 from .waiting import eventually
 
 
@@ -92,8 +92,10 @@ async def test_ten_minutes_written_at_once_cost_no_other_call_a_packet(
     await eventually(lambda: echo.rtp.heard)
     talker = await phone.call("talker")
     await eventually(lambda: len(talker.rtp.heard) > 10)
-    gaps = np.diff([packet.at for packet in echo.rtp.heard])
-    assert gaps.max() < 0.1
+    steps = np.diff([packet.timestamp for packet in echo.rtp.heard]) % 2**32
+    assert set(steps) == {PACKET_SAMPLES}
+    # The copy itself takes 20 ms; the rest is what a busy test machine may add.
+    assert np.diff([packet.at for packet in echo.rtp.heard]).max() < 0.3
     assert accepted == [16_000 * 600, 0]
     assert await talker.bye() == 200
     (ended,) = bench.logged("ended: bye")

@@ -14,7 +14,6 @@ from rapida_media.call.call import Call
 from rapida_media.errors import LocalProtocolError
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.softphone import CallOptions, place_call
-from rapida_media.net.target import resolve_target
 from rapida_media.sip.message import Request, Response
 
 from .conftest import AgentNamer, Bench
@@ -174,7 +173,7 @@ async def callee(bench: Bench) -> AsyncIterator[Callee]:
 
 
 async def dial(bench: Bench, callee: Callee, agent: Listener, *, early_agent: bool) -> SipCall:
-    target = await resolve_target(callee.uri)
+    target = await callee.target()
     return bench.engine.dial(target, agent, early_agent=early_agent)
 
 
@@ -265,7 +264,7 @@ async def test_an_agent_that_has_heard_enough_takes_the_call_back(
     async def agent(call: Call) -> None:
         return
 
-    target = await resolve_target(callee.uri)
+    target = await callee.target()
     call = bench.engine.dial(target, agent, early_agent=True)
     invite = await invited(callee)
     callee.respond(invite, 183, body=callee.sdp())

@@ -19,10 +19,7 @@ QUIET_S = 0.3
 
 async def hold(call: PhoneCall, way: str) -> str:
     """Hold the call; gives the direction of the answer."""
-    if way == "0.0.0.0":
-        sdp = call.sdp(address=way, version=2)
-    else:
-        sdp = call.sdp(way, version=2)
+    sdp = call.sdp(address=way, version=2) if way == "0.0.0.0" else call.sdp(way, version=2)
     answer = (await call.reinvite(sdp)).body.decode()
     return next(line[2:] for line in answer.split("\r\n") if line in DIRECTIONS)
 
@@ -80,10 +77,28 @@ async def test_a_held_call_falls_silent_until_it_is_taken_back(
     assert await call.bye() == 200
 
 
+async def test_a_far_end_behind_a_nat_is_still_found_after_a_hold(bench: Bench) -> None:
+    await bench.start()
+    call = PhoneCall(await bench.phone(), "echo")
+
+    def sdp(direction: str, version: int) -> str:
+        """Describe a port that only exists behind the NAT."""
+        return call.sdp(direction, version=version).replace(f"audio {call.rtp.port} ", "audio 9 ")
+
+    call.send_invite(sdp("sendrecv", 1))
+    assert await call.final() == 200
+    await call.rtp.say(speech(0.2))
+    await eventually(lambda: call.rtp.heard)
+    await call.reinvite(sdp("sendonly", 2))
+    assert not await packets_come(call)
+    await call.reinvite(sdp("sendrecv", 3))
+    assert await packets_come(call)
+    assert await call.bye() == 200
+
+
 async def test_a_held_call_is_not_taken_for_a_dead_one(bench: Bench) -> None:
     await bench.start(
-        '[sip]\nlisten = ["udp:127.0.0.1:0"]\n'
-        '[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n'
+        '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n'
     )
     phone = await bench.phone()
     held, listening, dead = await phone.call(), await phone.call(), await phone.call()

@@ -6,12 +6,12 @@ CI=true it fails them instead, so that a pipeline cannot lose them silently.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from missing import skip_or_fail
 
 from rapida_media.demo.engine import RunningEngine, running_engine
 
@@ -32,12 +32,9 @@ def require(program: str) -> str:
     """Give the program's path; skip the test without it, or fail it in CI."""
     path = shutil.which(program)
     if path is None:
-        reason = (
+        skip_or_fail(
             f"{program} is not installed (Debian/Ubuntu: apt-get install {package_of(program)})"
         )
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Run sipp with its built-in scenarios or ours and read what it counted."""
+"""Run sipp with its built-in scenarios or those beside this file; read what it counted."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ MUST_BE_ZERO = (
     "FatalErrors(C)",
 )
 LINK_HEADER_BYTES, UDP_HEADER_BYTES, RTP_HEADER_BYTES = 14, 8, 12
+SCENARIOS = Path(__file__).with_name("sipp")
 ECHOED = re.compile(r"(\d+) Total echo RTP pckts 1st stream")
 
 
@@ -38,22 +39,18 @@ class SippResult:
     errors: str
 
 
-SCENARIOS = Path(__file__).with_name("sipp")
-
-
 class Sipp:
-    """One sipp process in its own directory, ended by its own pid.
-
-    scenario: a built-in one (``uac``), or a file in SCENARIOS (``hold_resume.xml``).
-    """
+    """One sipp process in its own directory, ended by its own pid."""
 
     def __init__(self, program: str, directory: Path, scenario: str, *options: str) -> None:
         directory.mkdir(exist_ok=True)
         self.directory = directory
         self.sip_port = free_port()
         self.media_port = free_port()
+        own = SCENARIOS / f"{scenario}.xml"
+        chosen = ("-sf", str(own)) if own.exists() else ("-sn", scenario)
         command = [
-            *(program, *_scenario(scenario), "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
+            *(program, *chosen, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
             *("-mi", HOST, "-mp", str(self.media_port)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err"),
             *("-error_file", "errors.log", "-trace_screen", "-screen_file", "screen.log"),
@@ -125,7 +122,3 @@ def payloads_of(capture: Path) -> bytes:
         payloads.append(packet[skipped:])
         at += 16 + length
     return b"".join(payloads)
-
-
-def _scenario(name: str) -> tuple[str, str]:
-    return ("-sf", str(SCENARIOS / name)) if name.endswith(".xml") else ("-sn", name)

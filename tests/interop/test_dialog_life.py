@@ -94,7 +94,7 @@ def test_a_caller_is_served(
 ) -> None:
     engine = start_engine()
     options = ("-s", called, "-m", "1", "-timeout", "50", "-timeout_error")
-    succeeds(start_sipp(f"{scenario}.xml", f"{HOST}:{engine.port}", *options))
+    succeeds(start_sipp(scenario, f"{HOST}:{engine.port}", *options))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_a_caller_sends_its_call_elsewhere(
     ended: str,
 ) -> None:
     engine = start_engine(media_timeout=2)
-    callee = start_sipp(f"{target}.xml", "-m", "1", "-timeout", "30", name="callee")
+    callee = start_sipp(target, "-m", "1", "-timeout", "30", name="callee")
     succeeds(
         start_sipp(
-            f"{scenario}.xml", f"{HOST}:{engine.port}", "-s", "moving",
+            scenario, f"{HOST}:{engine.port}", "-s", "moving",
             "-key", "refer_to", f"sip:service@{HOST}:{callee.sip_port}",
             "-m", "1", "-timeout", "30", "-timeout_error",
         )
@@ -135,7 +135,7 @@ def report_of(uri: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", ["callee_prack", "callee_interval", "callee_answers"])
 def test_a_callee_is_called(start_sipp: StartSipp, scenario: str) -> None:
-    callee = start_sipp(f"{scenario}.xml", "-rtp_echo", "-m", "1", "-timeout", "30")
+    callee = start_sipp(scenario, "-rtp_echo", "-m", "1", "-timeout", "30")
     report = report_of(f"sip:service@{HOST}:{callee.sip_port}")
     succeeds(callee)
     assert (report["answered"], report["status"]) == (True, 200)
@@ -143,10 +143,10 @@ def test_a_callee_is_called(start_sipp: StartSipp, scenario: str) -> None:
 
 
 def test_a_callee_sends_the_call_elsewhere(start_sipp: StartSipp) -> None:
-    answers = start_sipp("callee_answers.xml", "-rtp_echo", "-m", "1", "-timeout", "30")
+    answers = start_sipp("callee_answers", "-rtp_echo", "-m", "1", "-timeout", "30")
     moved_to = f"sip:service@{HOST}:{answers.sip_port}"
     redirects = start_sipp(
-        "callee_redirects.xml", "-key", "moved_to", moved_to, "-m", "1", name="redirects"
+        "callee_redirects", "-key", "moved_to", moved_to, "-m", "1", name="redirects"
     )
     report = report_of(f"sip:service@{HOST}:{redirects.sip_port}")
     succeeds(redirects)
@@ -156,7 +156,7 @@ def test_a_callee_sends_the_call_elsewhere(start_sipp: StartSipp) -> None:
 
 
 def test_a_callee_that_is_busy_is_reported(start_sipp: StartSipp) -> None:
-    callee = start_sipp("callee_busy.xml", "-m", "1", "-timeout", "30")
+    callee = start_sipp("callee_busy", "-m", "1", "-timeout", "30")
     report = report_of(f"sip:service@{HOST}:{callee.sip_port}")
     succeeds(callee)
     assert (report["answered"], report["status"], report["reason"]) == (False, 486, "busy")

@@ -90,9 +90,8 @@ class Peer:
         """Take all frames as (pts in frames, flags, first sample)."""
         taken = []
         while (frame := self.stream.next_frame()) is not None:
-            pts, flags, pcm = frame
-            assert len(pcm) == 2 * FRAME
-            taken.append((pts / FRAME, flags, array("h", pcm)[0]))
+            assert len(frame.pcm) == 2 * FRAME
+            taken.append((frame.pts / FRAME, frame.flags, array("h", frame.pcm)[0]))
         return taken
 
     def digits(self) -> list[tuple[str, int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,17 @@ def share_heard(ms: float, rate_hz: int, **line) -> float:
         heard(packed(sound), rate_hz) == digit for digit, sound in signals(ms, rate_hz, **line)
     ]
     return sum(right) / len(right)
+
+
+@RATES
+@pytest.mark.parametrize("place_ms", PLACES_MS)
+def test_digits_that_follow_without_a_gap_do_not_overlap(place_ms, rate_hz):
+    sounds = [tone(digit, 60, rate_hz) for digit in "2580"]
+    pcm = packed(pause(50 + place_ms, rate_hz), *sounds, pause(60, rate_hz))
+    digits = DtmfDetector(rate_hz).push(pcm)
+    assert "".join(symbol for symbol, _, _ in digits) == "2580"
+    for (_, start, length_ms), (_, next_start, _) in pairwise(digits):
+        assert start + (length_ms - 0.5) * rate_hz / 1000 <= next_start
 
 
 @RATES

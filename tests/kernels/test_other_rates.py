@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from rapida_media.kernels import Resampler
 
-pytest.importorskip("samplerate", reason="the package samplerate is not installed")
-
 PAIRS = pytest.mark.parametrize("pair", [(44100, 16000), (16000, 44100), (11025, 8000)], ids=str)
 
 

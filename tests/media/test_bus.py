@@ -3,13 +3,13 @@
 import numpy as np
 
 from rapida_media.media.bus import Bus
-from rapida_media.media.frame import CONCEALED, FRAME_SAMPLES, Frame
+from rapida_media.media.frame import CONCEALED, FRAME_SAMPLES, Audio
 
 
-def frame(index: int, flags: int = 0) -> Frame:
+def frame(index: int, flags: int = 0) -> Audio:
     time = (np.arange(FRAME_SAMPLES) + index * FRAME_SAMPLES) / 16_000
     pcm = (8000 * np.sin(2 * np.pi * 1000 * time)).astype("<i2").tobytes()
-    return Frame(index * FRAME_SAMPLES, flags, pcm)
+    return Audio(index * FRAME_SAMPLES, flags, pcm)
 
 
 def test_every_subscriber_gets_every_frame_in_order():
@@ -33,7 +33,7 @@ def test_who_unsubscribes_hears_nothing_more():
 def test_a_subscriber_may_unsubscribe_while_it_is_called():
     bus, heard = Bus(), []
 
-    def once(each: Frame) -> None:
+    def once(each: Audio) -> None:
         heard.append(each.pts)
         stop()
 

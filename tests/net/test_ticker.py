@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -25,7 +24,6 @@ class ScriptedLoop:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.ready: deque[Callable[[], object]] = deque()
         self._timers: list[tuple[float, int, Handle, Callable[[], object]]] = []
         self._order = count()
 
@@ -37,22 +35,15 @@ class ScriptedLoop:
         heapq.heappush(self._timers, (when, next(self._order), handle, callback))
         return handle
 
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self.ready.append(callback)
-
-    def iterate(self) -> None:
-        """One iteration as asyncio makes it: due timers join the queue, which then runs once."""
-        while self._timers and self._timers[0][0] <= self.now:
-            *_, handle, callback = heapq.heappop(self._timers)
-            if not handle.cancelled:
-                self.ready.append(callback)
-        for _ in range(len(self.ready)):
-            self.ready.popleft()()
-
     def advance(self, seconds: float) -> None:
+        """Let time pass, then run the timers due by its end, as one iteration of asyncio does."""
         self.now += seconds
-        self.iterate()
-        self.iterate()
+        due = []
+        while self._timers and self._timers[0][0] <= self.now:
+            due.append(heapq.heappop(self._timers))
+        for *_, handle, callback in due:
+            if not handle.cancelled:
+                callback()
 
 
 @pytest.fixture
@@ -92,26 +83,11 @@ def test_lateness_is_counted_in_classes_and_the_worst_is_kept(loop):
     assert ticker.ticks == 3
 
 
-def test_who_was_woken_in_the_same_iteration_comes_before_the_tick(loop):
-    order = []
-    ticker = Ticker(loop, 0.005, lambda now: order.append("tick"))
-    ticker.start()
-    loop.now += 0.006
-    # The reader runs before timers and wakes an agent, as asyncio does: by call_soon.
-    loop.call_soon(lambda: loop.call_soon(lambda: order.append("agent")))
-    loop.iterate()
-    loop.iterate()
-    assert order == ["agent", "tick"]
-
-
-def test_a_stopped_ticker_ticks_no_more_not_even_the_tick_under_way(loop):
+def test_a_stopped_ticker_ticks_no_more_until_it_is_started_again(loop):
     ticks = []
     ticker = Ticker(loop, 0.005, ticks.append)
     ticker.start()
-    loop.now += 0.006
-    loop.iterate()
     ticker.stop()
-    loop.iterate()
     loop.advance(1.0)
     assert ticks == []
     ticker.start()

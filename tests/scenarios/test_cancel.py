@@ -23,7 +23,7 @@ def test_a_call_cancelled_while_ringing_ends_with_487(call: Call, world: World) 
     session.cancel(world.now)  # once is enough
     world.run_for(1.0)
     assert call.alice.events[-1] == Failed(session, 487, "Request Terminated", None)
-    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel")
+    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel", 487)
     assert sum(packet.data.startswith(b"CANCEL") for packet in call.alice.sent) == 1
     call.ends_clean()
 
@@ -159,4 +159,4 @@ def test_a_caller_may_end_a_ringing_call_with_bye(call: Call, world: World, peer
     world.run_for(0.1)
     assert peer.statuses("BYE") == [200]
     assert peer.statuses("INVITE") == [100, 180, 487]
-    assert call.bob.events[-1] == Canceled(call.incoming[0], "bye")
+    assert call.bob.events[-1] == Canceled(call.incoming[0], "bye", 487)

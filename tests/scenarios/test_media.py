@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rapida_media.kernels import CONCEALED, MediaStream, Tone
+from rapida_media.kernels import MediaStream, Tone
 from rapida_media.sip.address import Address
 from rapida_media.testing.media import MediaNode
 from rapida_media.testing.network import Conditions, Network
@@ -35,7 +35,7 @@ def speak(node: MediaNode, seconds: float) -> None:
 
 
 def positions(node: MediaNode) -> list[int]:
-    return [pts for pts, _, _ in node.frames]
+    return [frame.pts for frame in node.frames]
 
 
 def test_a_good_network_carries_every_frame_once_and_on_time(world: World) -> None:
@@ -57,7 +57,7 @@ def test_five_percent_loss_and_reordering_keep_the_time_line(world: World) -> No
     world.run_for(20.0)
     line = positions(right)
     assert line == [n * 320 for n in range(line[0] // 320, line[0] // 320 + len(line))]
-    concealed = sum(bool(flags & CONCEALED) for _, flags, _ in right.frames)
+    concealed = sum(frame.concealed for frame in right.frames)
     assert 0.03 < concealed / len(right.frames) < 0.12
     assert len(right.frames) > 19.5 * SECOND
 
@@ -68,7 +68,7 @@ def test_sequence_number_and_timestamp_wrap_unnoticed(world: World) -> None:
     speak(left, 2.0)
     world.run_for(2.0)
     assert positions(right) == [n * 320 for n in range(len(right.frames))]
-    assert not any(flags & CONCEALED for _, flags, _ in right.frames)
+    assert not any(frame.concealed for frame in right.frames)
     assert right.stream.statistics()["packets_lost"] == 0
 
 
@@ -95,7 +95,7 @@ def test_a_sender_that_restarts_is_heard_again_within_a_few_packets(
     line = positions(right)
     assert line == sorted(set(line))
     assert line[-1] < 2.5 * 16000  # no gap as long as the jump
-    assert not any(flags & CONCEALED for _, flags, _ in right.frames[before + 5 :])
+    assert not any(frame.concealed for frame in right.frames[before + 5 :])
 
 
 def test_one_way_media_is_heard_one_way(world: World) -> None:

@@ -32,7 +32,7 @@ def test_the_reason_of_a_cancel_is_told(call: Call, world: World) -> None:
     world.run_for(0.1)
     session.cancel(world.now, [("Reason", ELSEWHERE)])
     world.run_for(0.1)
-    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel", ELSEWHERE)
+    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel", 487, ELSEWHERE)
     call.ends_clean()
 
 
@@ -43,7 +43,7 @@ def test_the_reason_of_a_cancel_that_waited_for_a_provisional_is_sent_too(
     session = call.dial()
     session.cancel(world.now, [("Reason", ELSEWHERE)])
     world.run_for(0.1)
-    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel", ELSEWHERE)
+    assert call.bob.events[-1] == Canceled(call.incoming[0], "cancel", 487, ELSEWHERE)
     call.ends_clean()
 
 

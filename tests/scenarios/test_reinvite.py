@@ -144,6 +144,21 @@ def test_a_bye_ends_an_unanswered_reinvite_too(call: Call, world: World, peer: S
     assert names(call.bob) == ["ReinviteReceived", "Terminated"]
 
 
+def test_hanging_up_answers_an_unanswered_reinvite_too(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    tag = establish(call, peer)
+    peer.send(peer.request("INVITE", to_tag=tag, cseq=2, body=NEW_OFFER), call.bob.address)
+    world.run_for(0.1)
+    call.incoming[0].bye(world.now)
+    world.run_for(0.1)
+    assert peer.statuses("INVITE") == [100, 487]
+    assert len(peer.requests("BYE")) == 1
+    assert names(call.bob) == ["ReinviteReceived", "Terminated"]
+    world.run_idle()
+    assert call.bob.idle
+
+
 def test_a_reinvite_without_sdp_is_a_late_offer(call: Call, world: World, peer: SipPeer) -> None:
     tag = establish(call, peer)
     peer.send(peer.request("INVITE", to_tag=tag, cseq=2), call.bob.address)

@@ -86,7 +86,7 @@ def test_a_provisional_nobody_acknowledges_ends_the_call_with_504(
     assert peer.statuses("INVITE")[-1] == 180
     world.run_for(0.3)
     assert peer.statuses("INVITE")[-1] == 504
-    assert call.bob.events[-1] == Canceled(session, "prack_timeout")
+    assert call.bob.events[-1] == Canceled(session, "prack_timeout", 504)
     world.run_idle()
     assert call.bob.idle
 

@@ -1,0 +1,108 @@
+"""Who may call us: by address or by password, and what strangers get.
+
+The SIP endpoint asks ``check`` about every request from outside a dialog before it keeps anything
+about it. The engine asks ``trunk_of`` which trunk the call it was let in for came by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from rapida_media.call.source_limit import SourceLimit
+from rapida_media.config import Trunk
+from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.sip.user_agent import IGNORED, Headers
+
+if TYPE_CHECKING:
+    from rapida_media.ids import IdSource
+    from rapida_media.sip.address import Address
+    from rapida_media.sip.message import Request
+    from rapida_media.stats import Counters
+
+REALM = "rapida-media"
+FORBIDDEN = 403, ()
+Answer = tuple[int, Headers]
+
+
+class Gate:
+    """The guard of the SIP endpoint.
+
+    Without any trunk everyone may call: the engine then listens on loopback only. With trunks our
+    own machine still may.
+    A trunk's host names count once ``resolved`` has told their addresses.
+    """
+
+    def __init__(
+        self,
+        trunks: Mapping[str, Trunk],
+        algorithms: Sequence[str],
+        ids: IdSource,
+        counters: Counters,
+    ) -> None:
+        """algorithms: the hashes to ask for passwords with, the preferred first."""
+        self._trunks = trunks
+        self._counters = counters
+        self._addresses: dict[str, Trunk] = {}
+        self._by_user: dict[str, Trunk] = {}
+        passwords: dict[str, str] = {}
+        for trunk in trunks.values():
+            if trunk.username is not None and trunk.password is not None:
+                self._by_user[trunk.username] = trunk
+                passwords[trunk.username] = trunk.password
+        self._digest = DigestServer(REALM, passwords, ids, algorithms)
+        self._limit = SourceLimit()
+        self._passed: tuple[Request, Trunk | None] | None = None
+
+    def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
+        """Take the addresses (IP literals) behind a trunk's names, in place of earlier ones."""
+        owner = self._trunks[trunk]
+        others = {host: each for host, each in self._addresses.items() if each is not owner}
+        self._addresses = {**dict.fromkeys(addresses, owner), **others}
+
+    def trunk_of(self, request: Request) -> Trunk | None:
+        """Give the trunk of the INVITE let in last, None for one of our own machine."""
+        return self._passed[1] if self._passed and self._passed[0] is request else None
+
+    def check(self, request: Request, source: Address, now: float) -> Answer | None:
+        """Let a request in (None) or say how it is refused: 401, 403 or not at all."""
+        if not self._trunks:
+            return None
+        trunk = self._by_source(source.host)
+        known = trunk is not None or ip_address(source.host).is_loopback
+        if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
+            self._passed = request, trunk
+            return None
+        if not known and not self._limit.allow(source.host, now):
+            self._counters.add("scanner_requests_ignored")
+            return IGNORED
+        if request.method == "OPTIONS":
+            return None  # a carrier's ping may come from anywhere
+        if request.method != "INVITE" or not self._by_user:
+            self._counters.add("refused_not_a_trunk")
+            return FORBIDDEN
+        return self._challenge(request, source, now)
+
+    def _challenge(self, request: Request, source: Address, now: float) -> Answer | None:
+        verdict, user = self._digest.check(request, now)
+        if verdict is Verdict.ACCEPTED:
+            self._limit.forgive(source.host)
+            self._passed = request, self._by_user[user]
+            return None
+        if verdict is Verdict.WRONG:
+            # 403: "Authorization will not help, and the request SHOULD NOT be repeated" (21.4.4).
+            self._counters.add("refused_wrong_password")
+            return FORBIDDEN
+        self._counters.add("challenges_sent")
+        return 401, self._digest.challenge(now, stale=verdict is Verdict.STALE)
+
+    def _by_source(self, host: str) -> Trunk | None:
+        named = self._addresses.get(host)
+        if named is not None:
+            return named
+        address = ip_address(host)
+        for trunk in self._trunks.values():
+            if any(address in network for network in trunk.networks):
+                return trunk
+        return None

@@ -1,0 +1,245 @@
+"""What the engine keeps up with each trunk: addresses, registration and signs of life.
+
+One task a trunk: it resolves, registers and asks, resolves again now and then and when something
+failed, and tells the gate which addresses are the trunk's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rapida_media import clock
+from rapida_media.call.gate import Gate
+from rapida_media.config import Trunk
+from rapida_media.errors import ConfigError
+from rapida_media.net.resolver import Resolver
+from rapida_media.net.target import Target, towards
+from rapida_media.sip import events
+from rapida_media.sip.address import Address, format_host
+from rapida_media.sip.digest import Credentials
+from rapida_media.sip.endpoint import SipEndpoint
+from rapida_media.sip.options_ping import OptionsPing
+from rapida_media.sip.registration import Registration
+from rapida_media.sip.uri import escape_user
+from rapida_media.sip.user_agent import Headers
+from rapida_media.stats import Counters
+
+log = logging.getLogger(__name__)
+
+EXPIRES_S = 3600
+# How long names are trusted, and how long one that is not found is left alone.
+RESOLVE_S = 300.0
+RESOLVE_AGAIN_S = 30.0
+# How long the start of the engine waits for names: a call may come at once.
+START_S = 5.0
+
+
+class TrunkLink:
+    """One trunk's registration and ping, and the addresses they use."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        self.trunk = trunk
+        self.addresses: list[Address] = []
+        self.registration: Registration | None = None
+        self.ping: OptionsPing | None = None
+        self.unregistered = asyncio.Event()
+        self.changed = asyncio.Event()
+
+    @property
+    def credentials(self) -> Credentials | None:
+        trunk = self.trunk
+        if trunk.username is None or trunk.password is None:
+            return None
+        return Credentials(trunk.username, trunk.password)
+
+    @property
+    def uri_host(self) -> str:
+        """Give the host its URIs name."""
+        domain = self.trunk.domain
+        assert domain is not None, "a trunk with a server has a domain"
+        return format_host(domain)
+
+    def keep_up(self, endpoint: SipEndpoint, now: float) -> None:
+        """Register and ask for signs of life, or take note of new addresses."""
+        server = f"sip:{self.uri_host}"
+        if self.trunk.register and self.registration is None:
+            assert self.trunk.username is not None, "checked with the configuration"
+            self.registration = endpoint.register(
+                registrar=server,
+                address_of_record=f"sip:{escape_user(self.trunk.username)}@{self.uri_host}",
+                contact_user=self.trunk.username,
+                destinations=self.addresses,
+                expires=EXPIRES_S,
+                now=now,
+                credentials=self.credentials,
+            )
+        elif self.registration is not None:
+            self.registration.move(self.addresses)
+        if self.trunk.ping_seconds and self.ping is None:
+            user = escape_user(self.trunk.username or "rapida")
+            self.ping = endpoint.ping(
+                target=server,
+                from_uri=f"sip:{user}@{self.uri_host}",
+                destinations=self.addresses,
+                interval_seconds=self.trunk.ping_seconds,
+                now=now,
+            )
+        elif self.ping is not None:
+            self.ping.move(self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How one call leaves by a trunk. headers: the identity it asserts (RFC 3325)."""
+
+    target: Target
+    from_uri: str
+    headers: Headers
+    credentials: Credentials | None
+    codecs: tuple[str, ...] | None
+
+
+class Trunks:
+    """All trunks of an engine. drain: sends what an intent produced."""
+
+    def __init__(
+        self,
+        trunks: Mapping[str, Trunk],
+        gate: Gate,
+        resolver: Resolver,
+        counters: Counters,
+        drain: Callable[[float], None],
+    ) -> None:
+        self._links = [TrunkLink(trunk) for trunk in trunks.values()]
+        self._gate = gate
+        self._resolver = resolver
+        self._counters = counters
+        self._drain = drain
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def look_up(self) -> None:
+        """Resolve all names, so that callers are known by the time they call. No longer than a few
+        seconds: what takes more is looked up again later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await asyncio.gather(*(self._resolve(link) for link in self._links))
+
+    def start(self, endpoint: SipEndpoint) -> None:
+        """Begin to keep up with every trunk."""
+        self._tasks = [
+            asyncio.create_task(self._keep_up(link, endpoint), name=f"trunk {link.trunk.name}")
+            for link in self._links
+        ]
+
+    async def stop(self, seconds: float) -> None:
+        """Unregister everywhere, waiting no longer than so many seconds for the answers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        now = clock.monotonic()
+        registered = [link for link in self._links if link.registration is not None]
+        for link in self._links:
+            if link.registration is not None:
+                link.registration.stop(now)
+            if link.ping is not None:
+                link.ping.stop()
+        self._drain(now)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(link.unregistered.wait() for link in registered))
+
+    async def outbound(self, name: str, number: str, caller_id: str | None) -> Outbound:
+        """Find out how to call ``number`` (or a user) by a trunk.
+
+        caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server, or
+        that is not found now.
+        """
+        link = next((each for each in self._links if each.trunk.name == name), None)
+        server = link.trunk.server if link is not None else None
+        if link is None or server is None:
+            raise ConfigError(f"no trunk {name!r} with a server to call by")
+        trunk = link.trunk
+        if not link.addresses:
+            await self._resolve(link)
+        # Where it is asked for signs of life, the address that gave the last one comes first.
+        live = link.ping.destination if link.ping is not None and link.ping.reachable else None
+        addresses = sorted(link.addresses, key=lambda each: each != live)
+        host = link.uri_host
+        target = towards(f"sip:{escape_user(number)}@{host}", server[0], addresses)
+        shown = caller_id or trunk.caller_id
+        asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
+        user = escape_user(shown or trunk.username or "rapida")
+        return Outbound(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs)
+
+    def handle(self, event: events.RegistrationEvent | events.PingEvent) -> None:
+        """Log and count what happened, and look up the addresses again where something failed."""
+        link = self._link_of(event)
+        name = link.trunk.name
+        match event:
+            case events.Registered(expires=expires):
+                self._counters.add("registrations")
+                log.info("trunk %s: registered for %d s", name, expires)
+            case events.RegistrationFailed():
+                self._counters.add("registrations_failed")
+                log.warning(
+                    "trunk %s: registration failed (%d %s), again in %.0f s%s",
+                    *(name, event.status, event.reason, event.retry_seconds),
+                    "; still registered" if event.known else "",
+                )
+                link.changed.set()
+            case events.Unregistered():
+                link.unregistered.set()
+            case events.PeerReachable(round_trip=round_trip):
+                log.info("trunk %s: reachable, answered in %.0f ms", name, round_trip * 1000)
+            case events.PeerUnreachable(status=status):
+                self._counters.add("trunks_lost")
+                log.warning("trunk %s: unreachable (%d)", name, status)
+                link.changed.set()
+
+    def _link_of(self, event: events.RegistrationEvent | events.PingEvent) -> TrunkLink:
+        if isinstance(event, events.PingEvent):
+            return next(link for link in self._links if link.ping is event.ping)
+        return next(link for link in self._links if link.registration is event.registration)
+
+    async def _keep_up(self, link: TrunkLink, endpoint: SipEndpoint) -> None:
+        """Task root of one trunk."""
+        while True:
+            try:
+                found = await self._resolve(link)
+                now = clock.monotonic()
+                if link.addresses and (link.trunk.register or link.trunk.ping_seconds):
+                    link.keep_up(endpoint, now)
+                    self._drain(now)
+            except Exception:
+                log.exception("trunk %s", link.trunk.name)
+                found = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RESOLVE_S if found else RESOLVE_AGAIN_S):
+                    await link.changed.wait()
+            link.changed.clear()
+
+    async def _resolve(self, link: TrunkLink) -> bool:
+        """Look up who may call by this trunk and where our requests for it go."""
+        trunk = link.trunk
+        hosts: list[str] = []
+        found = True
+        for name in trunk.names:
+            addresses = await self._resolver.resolve(name, 0)
+            hosts += [each.host for each in addresses]
+            found = found and self._known(trunk, name, bool(addresses))
+        if trunk.server is not None:
+            host, port = trunk.server
+            link.addresses = await self._resolver.resolve(host, port, trunk.transport)
+            hosts += [each.host for each in link.addresses]
+            found = found and self._known(trunk, host, bool(link.addresses))
+        self._gate.resolved(trunk.name, hosts)
+        return found
+
+    def _known(self, trunk: Trunk, name: str, known: bool) -> bool:
+        if not known:
+            log.warning("trunk %s: the host %s cannot be resolved", trunk.name, name)
+        return known

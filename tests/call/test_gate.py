@@ -1,0 +1,145 @@
+"""Only trunks may call, by address or by password, once there are trunks."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from rapida_media.call.gate import Gate
+from rapida_media.call.source_limit import BURST
+from rapida_media.config import Trunk
+from rapida_media.sip.address import Address
+from rapida_media.sip.builder import build_request, build_response
+from rapida_media.sip.client_auth import ClientAuth
+from rapida_media.sip.digest import ALGORITHMS, Credentials, parse_challenge
+from rapida_media.sip.user_agent import IGNORED
+from rapida_media.stats import Counters
+from rapida_media.testing.clock import SeededIds
+
+URI = "sip:support@example.com"
+INVITE = build_request("INVITE", URI, [("Call-ID", "1")])
+REGISTER = build_request("REGISTER", URI, [("Call-ID", "1")])
+OPTIONS = build_request("OPTIONS", URI, [("Call-ID", "1")])
+CARRIER = Trunk(
+    "carrier",
+    networks=(ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")),
+    names=("sip.carrier.example",),
+)
+PHONES = Trunk("phones", username="alice", password="open sesame", challenge=True)
+FORBIDDEN = (403, ())
+
+
+class Entrance:
+    def __init__(self, *trunks):
+        self.counters = Counters()
+        self.gate = Gate(
+            {trunk.name: trunk for trunk in trunks}, ALGORITHMS, SeededIds(1), self.counters
+        )
+
+    def check(self, host, request=INVITE, now=10.0):
+        return self.gate.check(request, Address(host, 5060), now)
+
+    def call_with(self, host, password, user="alice", now=10.0):
+        """Call, be challenged, and call again with the answer."""
+        status, headers = self.check(host, now=now)
+        assert status == 401
+        client = ClientAuth(Credentials(user, password), SeededIds(2))
+        assert client.take(build_response(INVITE, status, headers=headers), set())
+        request = build_request("INVITE", URI, client.headers("INVITE", URI, b""))
+        return request, self.check(host, request, now)
+
+
+@pytest.mark.parametrize(
+    ("host", "welcome"),
+    [
+        ("198.51.100.7", True),
+        ("198.51.101.7", False),
+        ("2001:db8::5", True),
+        ("2001:db9::5", False),
+        ("127.0.0.1", True),
+        ("203.0.113.9", False),
+    ],
+)
+def test_a_call_comes_from_a_trunk_or_from_this_machine(host, welcome):
+    entrance = Entrance(CARRIER)
+    assert entrance.check(host) == (None if welcome else FORBIDDEN)
+    assert entrance.counters["refused_not_a_trunk"] == (not welcome)
+
+
+def test_the_trunk_of_a_call_is_told():
+    entrance = Entrance(CARRIER, PHONES)
+    assert entrance.check("198.51.100.7") is None
+    assert entrance.gate.trunk_of(INVITE) is CARRIER
+    assert entrance.gate.trunk_of(OPTIONS) is None
+    assert entrance.check("127.0.0.1") is None
+    assert entrance.gate.trunk_of(INVITE) is None
+
+
+def test_a_trunk_named_by_its_host_is_admitted_once_resolved():
+    entrance = Entrance(CARRIER)
+    entrance.gate.resolved("carrier", ["203.0.113.9"])
+    assert entrance.check("203.0.113.9") is None
+    entrance.gate.resolved("carrier", ["203.0.113.10"])
+    assert entrance.check("203.0.113.9") == FORBIDDEN
+    assert entrance.check("203.0.113.10") is None
+
+
+def test_without_trunks_the_engine_is_on_loopback_and_takes_every_call():
+    assert Entrance().check("203.0.113.9") is None
+
+
+def test_where_a_password_is_known_a_stranger_is_asked_for_it():
+    entrance = Entrance(CARRIER, PHONES)
+    request, answer = entrance.call_with("203.0.113.9", "open sesame")
+    assert answer is None
+    assert entrance.gate.trunk_of(request) is PHONES
+    assert entrance.counters["challenges_sent"] == 1
+
+
+def test_a_wrong_password_and_a_wrong_name_get_403():
+    entrance = Entrance(PHONES)
+    assert entrance.call_with("203.0.113.9", "guess")[1] == FORBIDDEN
+    assert entrance.call_with("203.0.113.9", "open sesame", user="bob")[1] == FORBIDDEN
+    assert entrance.counters["refused_wrong_password"] == 2
+
+
+def test_credentials_used_before_are_challenged_as_stale():
+    entrance = Entrance(PHONES)
+    request, _ = entrance.call_with("203.0.113.9", "open sesame")
+    status, headers = entrance.check("203.0.113.9", request)
+    assert status == 401
+    assert all(parse_challenge(value).stale for _, value in headers)
+
+
+@pytest.mark.parametrize("challenge", [True, False])
+def test_a_trunk_known_by_address_is_challenged_if_it_says_so(challenge):
+    both = Trunk(
+        "both", networks=CARRIER.networks, username="alice", password="x", challenge=challenge
+    )
+    entrance = Entrance(both)
+    answer = entrance.check("198.51.100.7")
+    assert (answer is not None and answer[0] == 401) is challenge
+    assert entrance.check("198.51.100.7", OPTIONS) is None
+
+
+def test_strangers_may_ask_for_a_sign_of_life_but_not_too_often_and_for_nothing_else():
+    entrance = Entrance(PHONES)
+    assert entrance.check("203.0.113.9", REGISTER) == FORBIDDEN
+    answers = [entrance.check("203.0.113.9", OPTIONS) for _ in range(100)]
+    assert answers.count(None) == BURST - 1
+    assert answers[-1] == IGNORED
+
+
+def test_a_scanner_is_soon_ignored_and_counted_while_others_are_served():
+    entrance = Entrance(CARRIER, PHONES)
+    answers = [entrance.check("203.0.113.9") for _ in range(1000)]
+    assert sum(answer != IGNORED for answer in answers) == BURST
+    assert entrance.counters["scanner_requests_ignored"] == 1000 - BURST
+    assert entrance.check("198.51.100.7") is None
+    assert entrance.call_with("203.0.113.10", "open sesame")[1] is None
+
+
+def test_who_knows_the_password_is_never_taken_for_a_scanner():
+    entrance = Entrance(PHONES)
+    for _ in range(1000):
+        assert entrance.call_with("203.0.113.9", "open sesame")[1] is None
+    assert entrance.counters["scanner_requests_ignored"] == 0

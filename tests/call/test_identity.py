@@ -1,0 +1,83 @@
+"""Caller and called number over a trunk, and E.164."""
+
+import pytest
+
+from rapida_media.call.identity import called_of, caller_of, normalise
+from rapida_media.config import Trunk
+from rapida_media.sip.message import parse_message
+
+
+def invite(*lines, uri="sip:alice@192.0.2.1", from_="<sip:anonymous@anonymous.invalid>;tag=1"):
+    head = [f"INVITE {uri} SIP/2.0", f"From: {from_}", "To: <sip:+15550199@carrier.example>"]
+    return parse_message(("\r\n".join([*head, *lines]) + "\r\n\r\n").encode())
+
+
+@pytest.mark.parametrize(
+    ("number", "country_code", "written"),
+    [
+        ("+1 (555) 010-0.0", None, "+155501000"),
+        ("0044 20 7946 0018", None, "+442079460018"),
+        ("02079460018", "44", "+442079460018"),
+        ("02079460018", None, "02079460018"),
+        ("2079460018", "44", "+442079460018"),
+        ("442079460018", "44", "+442079460018"),
+        ("15550100123", "1", "+15550100123"),
+        ("5550100123", "1", "+15550100123"),
+        ("+15550100;npdi;rn=+15550000", None, "+15550100"),
+        ("%2B15550100", None, "+15550100"),
+        ("110", "49", "110"),
+        ("support", "44", "support"),
+        ("+1234567890123456", "1", "+1234567890123456"),
+    ],
+)
+def test_numbers_are_written_as_e164(number, country_code, written):
+    assert normalise(number, country_code) == written
+
+
+ASSERTED = 'P-Asserted-Identity: "Carol" <sip:+15550123@carrier.example>'
+REMOTE = "Remote-Party-ID: <sip:15550124@carrier.example>;party=calling"
+FROM = '"Dave" <sip:0155-50125@carrier.example;user=phone>;tag=1'
+
+
+@pytest.mark.parametrize(
+    ("lines", "from_", "caller"),
+    [
+        ((REMOTE, ASSERTED), FROM, "+15550123"),
+        (("P-Asserted-Identity: tel:+15550126",), FROM, "+15550126"),
+        ((REMOTE,), FROM, "15550124"),
+        ((), FROM, "015550125"),
+        (("P-Asserted-Identity: <nonsense",), FROM, "015550125"),
+        (("P-Asserted-Identity: <urn:x:y>", REMOTE), FROM, "15550124"),
+        ((), "<sip:carrier.example>;tag=1", "sip:carrier.example"),
+    ],
+)
+def test_the_caller_is_who_the_trunk_asserts_first_of_all(lines, from_, caller):
+    assert caller_of(invite(*lines, from_=from_), Trunk("t")) == caller
+
+
+DIVERTED = (
+    "Diversion: <sip:+15550102@x.example>;reason=no-answer",
+    "Diversion: <sip:+15550101@x.example>;reason=user-busy",
+)
+HISTORY = (
+    "History-Info: <sip:+15550101@x.example>;index=1, <sip:+15550102@x.example>;index=1.1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "lines", "called"),
+    [
+        ("request-uri", (), "alice"),
+        ("to", (), "+15550199"),
+        ("diversion", DIVERTED, "+15550101"),
+        ("diversion", (), "alice"),
+        ("history-info", HISTORY, "+15550101"),
+        ("history-info", ("History-Info: <<",), "alice"),
+    ],
+)
+def test_the_called_number_stands_where_the_trunk_says(field, lines, called):
+    assert called_of(invite(*lines), Trunk("t", called=field)) == called
+
+
+def test_a_request_uri_without_a_user_calls_nobody_in_particular():
+    assert called_of(invite(uri="sip:192.0.2.1"), Trunk("t")) is None

@@ -1,0 +1,140 @@
+"""``serve`` as a process: signals, draining, refusing to be exposed, and ``call`` against it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from rapida_media.demo.engine import environment
+
+from .phone import Phone
+from .rtp import speech
+from .serving import serving
+from .test_agents import write_wav
+from .waiting import eventually
+
+LOOPBACK = '[sip]\nlisten = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\n'
+
+
+async def test_sigterm_lets_the_call_in_progress_end_and_refuses_new_ones(tmp_path: Path) -> None:
+    async with serving(tmp_path, LOOPBACK) as server:
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGTERM)
+        await eventually(lambda: server.logged("stopping: 1 calls"))
+
+        refused = phone.invite()
+        assert await refused.final() == 503
+        assert refused.response is not None
+        assert refused.response.header("Retry-After") == "30"
+        said = speech(0.8)
+        await call.rtp.say(said)
+        await call.rtp.hears(said)
+        assert server.process.returncode is None
+        assert await call.bye() == 200
+        assert await server.ended() == 0
+        await phone.close()
+
+
+async def test_calls_that_outlast_the_draining_get_a_bye(tmp_path: Path) -> None:
+    config = LOOPBACK + "[limits]\ndrain_seconds = 0.5\n"
+    async with serving(tmp_path, config) as server:
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGINT)
+        await call.hung_up()
+        assert await server.ended() == 0
+        assert server.logged("ended: engine_stopping")
+        await phone.close()
+
+
+async def test_a_second_signal_ends_the_calls_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path, LOOPBACK) as server:
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGTERM)
+        await eventually(lambda: server.logged("stopping: 1 calls"))
+        server.signal(signal.SIGTERM)
+        await call.hung_up()
+        assert await server.ended() == 0
+        await phone.close()
+
+
+async def test_listening_to_the_world_wants_a_trunk(tmp_path: Path) -> None:
+    async with serving(tmp_path, '[sip]\nlisten = ["udp:0.0.0.0:0"]\n') as server:
+        assert await server.ended() == 2
+    (line,) = server.logged("rapida-media serve:")
+    assert "[trunks.carrier]" in line
+    assert "127.0.0.1" in line
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    async with serving(tmp_path, LOOPBACK) as first:
+        port = first.address().port
+        taken = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
+        async with serving(tmp_path, taken) as second:
+            assert await second.ended() == 2
+        assert second.logged("[sip] listen: ")
+        first.signal()
+        assert await first.ended() == 0
+
+
+async def test_the_limit_of_open_files_is_raised_as_far_as_calls_need(tmp_path: Path) -> None:
+    config = LOOPBACK + "[limits]\nmax_calls = 1000\n"
+    async with serving(tmp_path, config, descriptors=(256, 8192)) as server:
+        soft, _ = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == 2 * 1000 + 2000 + 256
+        assert not server.logged("file descriptors")
+        server.signal()
+        assert await server.ended() == 0
+
+
+async def test_running_out_of_open_files_refuses_calls_and_harms_none(tmp_path: Path) -> None:
+    async with serving(tmp_path, LOOPBACK, descriptors=(40, 40)) as server:
+        (warning,) = server.logged("[limits] max_calls: ")
+        assert "grants 40" in warning
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        others = [phone.invite() for _ in range(20)]
+        statuses = [await other.final() for other in others]
+        assert set(statuses) == {200, 503}
+        said = speech(0.8)
+        await call.rtp.say(said)
+        await call.rtp.hears(said)
+        for other, status in zip(others, statuses, strict=True):
+            assert status == 503 or await other.bye() == 200
+        assert await call.bye() == 200
+        again = await phone.call()
+        assert await again.bye() == 200
+        await phone.close()
+        server.signal()
+        assert await server.ended() == 0
+
+
+async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
+    write_wav(tmp_path / "said.wav", np.append(speech(1.0), np.zeros(1600, np.int16)))
+    async with serving(tmp_path, LOOPBACK) as server:
+        address = server.address("tcp")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "rapida_media", "call",
+            f"sip:echo@{address.host}:{address.port}", "--transport", "tcp",
+            "--play", str(tmp_path / "said.wav"), "--json",
+            env=environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        report = json.loads(output)
+        assert report["answered"]
+        assert report["packets_received"] > 40
+        assert report["correlation"] > 0.9
+        assert server.logged("ended: bye")
+        server.signal()
+        assert await server.ended() == 0

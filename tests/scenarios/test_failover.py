@@ -1,0 +1,191 @@
+"""A server that fails is left for the next; a request too big for UDP goes by TCP."""
+
+from __future__ import annotations
+
+import pytest
+
+from rapida_media.sip.address import Address
+from rapida_media.sip.digest import Credentials
+from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.testing.clock import SeededIds
+from rapida_media.testing.parties import names
+from rapida_media.testing.sip import OFFER, SipPeer
+from rapida_media.testing.world import World
+
+
+class Scene:
+    """Alice calls a trunk that has three servers, driven by hand."""
+
+    def __init__(self, **settings):
+        self.world = World(5)
+        self.alice = self.world.add_sip("192.0.2.1", **settings)
+        self.servers = [SipPeer(self.world, f"192.0.2.{last}") for last in (2, 3, 4)]
+
+    def dial(self, credentials=None, headers=()):
+        first, *others = (each.address for each in self.servers)
+        self.session = self.alice.endpoint.invite(
+            target="sip:+15550100@carrier.example",
+            destination=first,
+            others=others,
+            from_uri="sip:alice@carrier.example",
+            body=OFFER,
+            headers=headers,
+            now=self.world.now,
+            credentials=credentials,
+        )
+        self.world.run_for(0.1)
+        return self.session
+
+    def answer(self, server, status, headers=(), body=b""):
+        request = server.requests("INVITE")[-1]
+        server.send(server.respond(request, status, headers=headers, body=body), self.alice.address)
+        self.world.run_for(0.1)
+
+
+def test_503_sends_the_call_to_the_next_server():
+    scene = Scene()
+    first, second, third = scene.servers
+    scene.dial()
+    scene.answer(first, 503)
+    (before,), (after,) = first.requests("INVITE"), second.requests("INVITE")
+    assert after.top_via.branch != before.top_via.branch
+    assert after.cseq == before.cseq
+    assert (after.call_id, after.from_.tag, after.body) == (
+        before.call_id, before.from_.tag, before.body,
+    )  # fmt: skip
+    assert first.requests("ACK")
+    scene.answer(second, 200, body=OFFER)
+    assert names(scene.alice) == ["Answered"]
+    assert not third.received
+    # The call goes on with the server that took it.
+    scene.session.bye(scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("BYE")
+
+
+def test_a_silent_server_is_left_after_timer_b():
+    scene = Scene()
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.world.run_for(31.5)
+    assert not second.received
+    scene.world.run_for(0.6)
+    assert len(second.requests("INVITE")) == 1
+    scene.answer(second, 200, body=OFFER)
+    assert names(scene.alice) == ["Answered"]
+    assert first.requests("INVITE")
+
+
+def test_a_server_that_cannot_be_sent_to_is_left_at_once():
+    scene = Scene()
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.alice.endpoint.transport_failed(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("INVITE")
+
+
+def test_when_the_last_server_fails_its_answer_is_the_outcome():
+    scene = Scene()
+    scene.dial()
+    for server in scene.servers:
+        scene.answer(server, 503, [("Retry-After", "7")])
+    (failed,) = scene.alice.events
+    assert (failed.status, failed.retry_after) == (503, 7)
+    scene.world.run_idle()
+    assert scene.alice.idle
+
+
+@pytest.mark.parametrize("status", [486, 404, 500, 603])
+def test_any_other_refusal_is_the_outcome_at_once(status):
+    scene = Scene()
+    scene.dial()
+    scene.answer(scene.servers[0], status)
+    assert scene.alice.events[0].status == status
+    assert not scene.servers[1].received
+
+
+def test_a_server_that_was_heard_and_then_lost_is_not_left():
+    scene = Scene(ring_seconds=50.0)
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.answer(first, 180)
+    scene.alice.endpoint.transport_failed(first.address, scene.world.now)
+    scene.world.run_for(40)
+    assert not second.received
+
+
+def test_a_call_taken_back_goes_to_no_other_server():
+    scene = Scene()
+    scene.dial()
+    scene.session.cancel(scene.world.now)
+    scene.answer(scene.servers[0], 503)
+    assert names(scene.alice) == ["Failed"]
+    assert not scene.servers[1].received
+
+
+def test_each_server_may_challenge():
+    scene = Scene()
+    digest = DigestServer("carrier", {"alice": "open sesame"}, SeededIds(5))
+    first, second, _ = scene.servers
+    scene.dial(Credentials("alice", "open sesame"))
+    scene.answer(first, 401, digest.challenge(scene.world.now))
+    scene.answer(first, 503)
+    last = second.requests("INVITE")[-1]
+    assert digest.check(last, scene.world.now)[0] is Verdict.ACCEPTED
+
+
+# RFC 3261 section 18.1.1.
+
+BIG = [("X-Big", "x" * 1300)]
+
+
+def add_tcp(scene):
+    """Let the first server be reached by TCP, too."""
+    server = scene.servers[0]
+    address = Address(server.address.host, 5060, "tcp")
+    scene.world.nodes[address] = server
+    return address
+
+
+def two_transports():
+    scene = Scene()
+    contacts = {"udp": ("192.0.2.1", 5060), "tcp": ("192.0.2.1", 5060)}
+    scene.world.nodes.pop(scene.alice.address)
+    scene.alice = scene.world.add_sip("192.0.2.1", contacts=contacts)
+    scene.servers = scene.servers[:1]
+    return scene
+
+
+def test_a_request_too_big_for_udp_goes_by_tcp_with_its_via_changed():
+    scene = two_transports()
+    tcp = add_tcp(scene)
+    scene.dial(headers=BIG)
+    assert {packet.destination for packet in scene.alice.sent} == {tcp}
+    (invite,) = scene.servers[0].requests("INVITE")
+    assert invite.top_via.transport == "TCP"
+
+
+def test_where_tcp_fails_it_goes_by_udp_all_the_same():
+    scene = two_transports()
+    tcp = Address("192.0.2.2", 5060, "tcp")
+    scene.dial(headers=BIG)
+    scene.alice.endpoint.transport_failed(tcp, scene.world.now)
+    scene.world.run_for(0.1)
+    (invite,) = scene.servers[0].requests("INVITE")
+    assert invite.top_via.transport == "UDP"
+    scene.answer(scene.servers[0], 200, body=OFFER)
+    assert names(scene.alice) == ["Answered"]
+
+
+def test_a_small_request_stays_on_udp():
+    scene = two_transports()
+    add_tcp(scene)
+    scene.dial()
+    assert scene.servers[0].requests("INVITE")[0].top_via.transport == "UDP"
+
+
+def test_without_tcp_a_big_request_goes_by_udp():
+    scene = Scene()
+    scene.dial(headers=BIG)
+    assert scene.servers[0].requests("INVITE")[0].top_via.transport == "UDP"
