@@ -30,9 +30,9 @@ tls_certificate = "cert.pem"
 tls_key = "/etc/ssl/key.pem"
 tls_ca = "ca.pem"
 external_address = "203.0.113.7"
-digest = ["SHA-256", "MD5"]
 session_expires = 600
 min_session_expires = 120
+digest = ["SHA-256", "MD5"]
 [rtp]
 ports = "10000-20000"
 jitter = "immediate"

@@ -73,8 +73,6 @@ class HangUp:
     retry_after_s: int | None = None
 
 
-Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp
-
 __all__ = [
     "Answered",
     "Audio",
@@ -86,3 +84,5 @@ __all__ = [
     "PlaybackMarked",
     "Transferred",
 ]
+
+Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp

@@ -45,12 +45,12 @@ class Listen:
 class SipConfig:
     """``[sip]``. external_address: the one written in Contact and SDP, None for the local one.
 
+    session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
+    shortest interval we take from others.
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
-    session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
-    shortest interval we take from others.
     """
 
     listen: tuple[Listen, ...] = (
@@ -58,12 +58,12 @@ class SipConfig:
         Listen("tcp", "127.0.0.1", 5060),
     )
     external_address: str | None = None
+    session_expires: int = 1800
+    min_session_expires: int = 90
     digest: tuple[str, ...] = ("MD5",)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
-    session_expires: int = 1800
-    min_session_expires: int = 90
 
 
 @dataclass(frozen=True, slots=True)

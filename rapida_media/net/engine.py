@@ -99,11 +99,7 @@ class Engine:
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
         resolver = Resolver(self._ids, ipv6=ipv6)
         self._trunks = Trunks(
-            config.trunks,
-            self._gate,
-            resolver,
-            self.counters,
-            self.drain_signalling,
+            config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -159,9 +155,9 @@ class Engine:
                 contacts=self._contacts(),
                 timers=self._timers,
                 ring_seconds=self._ring_seconds,
-                guard=self._gate.check,
                 session_expires=self._config.sip.session_expires,
                 min_session_expires=self._config.sip.min_session_expires,
+                guard=self._gate.check,
                 admission=self._admit,
             ),
             self._ids,
@@ -204,10 +200,10 @@ class Engine:
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
-        early_agent: bool = False,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media.
@@ -267,7 +263,7 @@ class Engine:
     # -- inbound ---------------------------------------------------------------------------------
 
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        refusal = self._admission.admit(len(self._calls), clock.monotonic())
+        refusal = self._admission.admit(self.active_calls, clock.monotonic())
         if refusal is None:
             return None
         self.counters.add(f"refused_{refusal.reason}")
@@ -413,12 +409,11 @@ class Engine:
     def _invite_for(self, call: SipCall, target: Target, headers: Headers) -> None:
         now = clock.monotonic()
         negotiation = call.negotiation.successor(OfferAnswer(self._ids))
-        inbound = call.call.direction == "inbound"
         session = self._endpoint.invite(
             target=target.uri,
             destination=target.addresses[0],
             others=target.addresses[1:],
-            from_uri=call.call.called if inbound else call.call.caller,
+            from_uri=call.local_uri,
             body=negotiation.offer(),
             headers=headers,
             now=now,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rapida_media import clock
 from rapida_media.errors import RapidaError
 from rapida_media.net.mover import NOT_FOUND
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.target import Target, resolve_target
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from rapida_media.net.referral import Referral
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
+from rapida_media.sip.headers import parse_name_addr
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED, InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
@@ -295,6 +296,12 @@ class SipCall:
                 negotiation.offer_again(now)
 
     # -- for the mover ---------------------------------------------------------------------------
+
+    @property
+    def local_uri(self) -> str:
+        """Who we are in this call, as its far end knows us."""
+        dialog = self.session.dialog
+        return self.call.caller if dialog is None else parse_name_addr(dialog.local, "").uri_text
 
     def place(self, target: str, replaces: Replaces | None = None) -> None:
         headers = [] if replaces is None else [("Replaces", str(replaces))]

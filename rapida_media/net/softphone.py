@@ -111,8 +111,8 @@ async def place_call(options: CallOptions) -> Report:
                 target,
                 phone.run,
                 codecs=_codecs(options),
-                credentials=options.credentials,
                 early_agent=True,
+                credentials=options.credentials,
             )
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording

@@ -37,7 +37,6 @@ class Plan(NamedTuple):
     """What an INVITE is made of, kept until it is answered."""
 
     request: OutgoingRequest
-    path: Path
     headers: Headers
     body: bytes
     others: Sequence[Address]
@@ -79,24 +78,24 @@ class OutgoingSession(ReferringSession):
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
-        self._cancel_sent = False
         self._cancel_headers: Headers = ()
+        self._cancel_sent = False
         self._offer = OFFERED
         self._early: dict[str | None, EarlyDialog] = {}  # by the callee's tag
-        self._plan: Plan | None = Plan(request, path, headers, body, others)
+        self._plan: Plan | None = Plan(request, headers, body)
         self._invite: ClientTransaction | None = None
         try:
-            self._send_invite(self._plan, now)
+            self._send_invite(self._plan, path, others, now)
         except LocalProtocolError:
             self._terminate(now)
             raise
         limit = now + agent.config.ring_seconds
         self._timer = agent.timers.start(limit, self, "ringing")
 
-    def _send_invite(self, plan: Plan, now: float) -> None:
+    def _send_invite(self, plan: Plan, path: Path, others: Sequence[Address], now: float) -> None:
         agent = self._agent
         fields = (
-            agent.contact(plan.path.remote.transport),
+            agent.contact(path.remote.transport),
             ALLOW,
             ACCEPT,
             SUPPORTED,
@@ -107,20 +106,20 @@ class OutgoingSession(ReferringSession):
         )
         data = plan.request.pack(fields, plan.body)
         self._invite = agent.send_request(
-            plan.request, data, plan.path, self._on_response, now, others=plan.others
+            plan.request, data, path, self._on_response, now, others=others
         )
 
-    def _send_again(self, cseq: int, now: float) -> None:
-        """Send the INVITE with what its refusal taught us: "the same Call-ID, To, and From of the
-        previous request, but the CSeq … one higher" (section 8.1.3.5)."""
+    def _send_again(self, path: Path, cseq: int, now: float) -> None:
+        """Send the INVITE with what its refusal taught us, where that came from: "the same
+        Call-ID, To, and From of the previous request, but the CSeq … one higher" (8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
-        assert self._invite is not None, "it was refused just now"
-        # A challenge answered on the way has moved the CSeq and the server: go on from there.
-        request = self._invite.request or self._plan.request
-        request = request._replace(branch=self._agent.branch(), cseq=cseq)
-        self._plan = self._plan._replace(request=request, path=self._invite.path)
+        request = self._plan.request._replace(
+            sent_by=self._agent.sent_by(path.remote.transport),
+            branch=self._agent.branch(),
+            cseq=cseq,
+        )
         self._early.clear()
-        self._send_invite(self._plan, now)
+        self._send_invite(self._plan._replace(request=request), path, (), now)
 
     def cancel(self, now: float, headers: Headers = ()) -> None:
         """Take the call back; ``Failed`` with status 487 tells when it is over.
@@ -173,7 +172,7 @@ class OutgoingSession(ReferringSession):
     ) -> None:
         if not self._canceling and self._interval_raised(status, response):
             assert response is not None, "a 422 is a response"
-            self._send_again(response.cseq.number + 1, now)
+            self._send_again(transaction.path, response.cseq.number + 1, now)
         elif response is None or status >= 300:
             self._fail(status, response, now)
         elif status >= 200:

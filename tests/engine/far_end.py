@@ -6,6 +6,9 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 
+from rapida_media.ids import SystemIds
+from rapida_media.net.resolver import Resolver
+from rapida_media.net.target import Target, resolve_target
 from rapida_media.sip.builder import build_request, build_response
 from rapida_media.sip.message import Request, Response, parse_message
 
@@ -74,6 +77,9 @@ class Callee:
     @property
     def uri(self) -> str:
         return f"sip:callee@127.0.0.1:{self.port}"
+
+    async def target(self) -> Target:
+        return await resolve_target(self.uri, "udp", Resolver(SystemIds()))
 
     @property
     def contact(self) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from rapida_media.ids import SystemIds
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.softphone import CallOptions, place_call
-from rapida_media.net.target import resolve_target
 from rapida_media.sip.message import Request, Response
 
 from .conftest import AgentNamer, Bench
@@ -176,7 +175,7 @@ async def callee(bench: Bench) -> AsyncIterator[Callee]:
 
 
 async def dial(bench: Bench, callee: Callee, agent: Listener, *, early_agent: bool) -> SipCall:
-    target = await resolve_target(callee.uri, "udp", Resolver(SystemIds()))
+    target = await callee.target()
     return bench.engine.dial(target, agent, early_agent=early_agent)
 
 
@@ -267,7 +266,7 @@ async def test_an_agent_that_has_heard_enough_takes_the_call_back(
     async def agent(call: Call) -> None:
         return
 
-    target = await resolve_target(callee.uri, "udp", Resolver(SystemIds()))
+    target = await callee.target()
     call = bench.engine.dial(target, agent, early_agent=True)
     invite = await invited(callee)
     callee.respond(invite, 183, body=callee.sdp())

@@ -14,9 +14,6 @@ from rapida_media.agents.events import Audio, Hold, Transferred
 from rapida_media.call.call import Call
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
-from rapida_media.ids import SystemIds
-from rapida_media.net.resolver import Resolver
-from rapida_media.net.target import resolve_target
 
 from .conftest import AgentNamer, Bench
 from .far_end import Callee, answer, request_number
@@ -154,9 +151,7 @@ async def test_an_attended_transfer_names_the_call_to_be_replaced(
     await bench.start(agent=agent_named(echo))
     call = await (await bench.phone()).call()
     first = await echo.call()
-    consulted = bench.engine.dial(
-        await resolve_target(callee.uri, "udp", Resolver(SystemIds())), echo
-    )
+    consulted = bench.engine.dial(await callee.target(), echo)
     invite = await callee.request("INVITE")
     callee.respond(invite, 200, body=callee.sdp())
     second = await echo.call(2)
@@ -366,7 +361,7 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
 ) -> None:
     echo = Echo()
     await bench.start()
-    call = bench.engine.dial(await resolve_target(callee.uri, "udp", Resolver(SystemIds())), echo)
+    call = bench.engine.dial(await callee.target(), echo)
     moved = ("Contact", f"<sip:second@127.0.0.1:{other.port}>;q=0.4, <{other.uri}>;q=0.9")
     callee.respond(await callee.request("INVITE"), 302, headers=[moved])
     first = await other.request("INVITE")
@@ -388,7 +383,7 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
 
 async def test_a_redirect_without_end_is_given_up(bench: Bench, callee: Callee) -> None:
     await bench.start()
-    call = bench.engine.dial(await resolve_target(callee.uri, "udp", Resolver(SystemIds())), Echo())
+    call = bench.engine.dial(await callee.target(), Echo())
     for number in range(1, 7):
         invite = await callee.request("INVITE", number)
         contact = ("Contact", f"<sip:{number}@127.0.0.1:{callee.port}>")
@@ -407,7 +402,7 @@ async def test_a_redirect_that_leads_nowhere_ends_the_call_with_its_status(
     bench: Bench, callee: Callee, status: int, contact: str
 ) -> None:
     await bench.start()
-    call = bench.engine.dial(await resolve_target(callee.uri, "udp", Resolver(SystemIds())), Echo())
+    call = bench.engine.dial(await callee.target(), Echo())
     value = f"<{callee.uri}>" if contact == "own" else contact
     callee.respond(await callee.request("INVITE"), status, headers=[("Contact", value)])
     if contact == "own":
@@ -422,7 +417,7 @@ async def test_a_declined_call_is_not_taken_to_the_next_contact(
     bench: Bench, callee: Callee, other: Callee
 ) -> None:
     await bench.start()
-    call = bench.engine.dial(await resolve_target(callee.uri, "udp", Resolver(SystemIds())), Echo())
+    call = bench.engine.dial(await callee.target(), Echo())
     moved = ("Contact", f"<{other.uri}>, <sip:second@127.0.0.1:{other.port}>")
     callee.respond(await callee.request("INVITE"), 300, headers=[moved])
     other.respond(await other.request("INVITE"), 603)
@@ -435,7 +430,7 @@ async def test_a_caller_that_hangs_up_while_a_redirect_is_looked_up_calls_nobody
     bench: Bench, callee: Callee, other: Callee
 ) -> None:
     await bench.start()
-    call = bench.engine.dial(await resolve_target(callee.uri, "udp", Resolver(SystemIds())), Echo())
+    call = bench.engine.dial(await callee.target(), Echo())
     invite = await callee.request("INVITE")
     callee.respond(invite, 302, headers=[("Contact", f"<{other.uri}>")])
     await eventually(lambda: call.session.state == "terminated", every=0)

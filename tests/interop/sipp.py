@@ -1,4 +1,4 @@
-"""Run sipp with its built-in scenarios or ours and read what it counted."""
+"""Run sipp with its built-in scenarios or those beside this file; read what it counted."""
 
 from __future__ import annotations
 
@@ -40,10 +40,7 @@ class SippResult:
 
 
 class Sipp:
-    """One sipp process in its own directory, ended by its own pid.
-
-    scenario: a built-in one (``uac``), or a file in SCENARIOS (``hold_resume``).
-    """
+    """One sipp process in its own directory, ended by its own pid."""
 
     def __init__(self, program: str, directory: Path, scenario: str, *options: str) -> None:
         directory.mkdir(exist_ok=True)
@@ -51,7 +48,7 @@ class Sipp:
         self.sip_port = free_port()
         self.media_port = free_port()
         command = [
-            *(program, *_scenario(scenario), "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
+            *(program, *chosen, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
             *("-mi", HOST, "-mp", str(self.media_port)),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err"),
             *("-error_file", "errors.log", "-trace_screen", "-screen_file", "screen.log"),
@@ -123,8 +120,3 @@ def payloads_of(capture: Path) -> bytes:
         payloads.append(packet[skipped:])
         at += 16 + length
     return b"".join(payloads)
-
-
-def _scenario(name: str) -> tuple[str, str]:
-    own = SCENARIOS / f"{name}.xml"
-    return ("-sf", str(own)) if own.exists() else ("-sn", name)

@@ -94,7 +94,7 @@ def test_a_caller_is_served(
 ) -> None:
     engine = start_engine()
     options = ("-s", called, "-m", "1", "-timeout", "50", "-timeout_error")
-    succeeds(start_sipp(f"{scenario}", f"{HOST}:{engine.port}", *options))
+    succeeds(start_sipp(scenario, f"{HOST}:{engine.port}", *options))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_a_caller_sends_its_call_elsewhere(
     ended: str,
 ) -> None:
     engine = start_engine(media_timeout=2)
-    callee = start_sipp(f"{target}", "-m", "1", "-timeout", "30", name="callee")
+    callee = start_sipp(target, "-m", "1", "-timeout", "30", name="callee")
     succeeds(
         start_sipp(
-            f"{scenario}", f"{HOST}:{engine.port}", "-s", "moving",
+            scenario, f"{HOST}:{engine.port}", "-s", "moving",
             "-key", "refer_to", f"sip:service@{HOST}:{callee.sip_port}",
             "-m", "1", "-timeout", "30", "-timeout_error",
         )
@@ -135,7 +135,7 @@ def report_of(uri: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", ["callee_prack", "callee_interval", "callee_answers"])
 def test_a_callee_is_called(start_sipp: StartSipp, scenario: str) -> None:
-    callee = start_sipp(f"{scenario}", "-rtp_echo", "-m", "1", "-timeout", "30")
+    callee = start_sipp(scenario, "-rtp_echo", "-m", "1", "-timeout", "30")
     report = report_of(f"sip:service@{HOST}:{callee.sip_port}")
     succeeds(callee)
     assert (report["answered"], report["status"]) == (True, 200)
