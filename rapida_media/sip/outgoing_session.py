@@ -39,7 +39,6 @@ class Plan(NamedTuple):
     request: OutgoingRequest
     headers: Headers
     body: bytes
-    others: Sequence[Address]
 
 
 class OutgoingSession(ReferringSession):

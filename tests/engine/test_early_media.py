@@ -12,8 +12,6 @@ import pytest
 from rapida_media.agents.events import Answered, Audio
 from rapida_media.call.call import Call
 from rapida_media.errors import LocalProtocolError
-from rapida_media.ids import SystemIds
-from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.softphone import CallOptions, place_call
 from rapida_media.sip.message import Request, Response

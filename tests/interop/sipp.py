@@ -47,6 +47,8 @@ class Sipp:
         self.directory = directory
         self.sip_port = free_port()
         self.media_port = free_port()
+        own = SCENARIOS / f"{scenario}.xml"
+        chosen = ("-sf", str(own)) if own.exists() else ("-sn", scenario)
         command = [
             *(program, *chosen, "-nostdin", "-i", HOST, "-p", str(self.sip_port)),
             *("-mi", HOST, "-mp", str(self.media_port)),
