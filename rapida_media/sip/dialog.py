@@ -6,6 +6,7 @@ those it receives are in order. Nothing here keeps a message.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
@@ -83,7 +84,7 @@ class Dialog:
             local_tag=local_tag,
             remote=request.header("From") or "",
             remote_tag=request.from_.tag,
-            remote_target=contact_target(request) or request.from_.uri_text,
+            remote_target=contact_target(request) or request_uri(request.from_.uri_text),
             route_set=tuple(request.header_values("Record-Route")),
             local_cseq=local_cseq,
             remote_cseq=request.cseq.number,
@@ -162,7 +163,7 @@ class Dialog:
         # A strict router: "the UAC MUST place the first URI from the route set into the
         # Request-URI … and MUST then place the remote target URI into the Route header field as
         # the last value."
-        return first.uri_text, (*self.route_set[1:], f"<{self.remote_target}>")
+        return request_uri(first.uri_text), (*self.route_set[1:], f"<{self.remote_target}>")
 
     def next_hop(self) -> Path:
         """Give where requests go: the first route, else the remote target.
@@ -217,10 +218,22 @@ def contact_target(message: Message) -> str | None:
         raise RemoteProtocolError("expected one Contact", 400)
     text = contacts[0].uri_text
     try:
-        parse_uri(text)
+        return request_uri(text)
     except RemoteProtocolError as error:
         raise RemoteProtocolError("expected a sip or sips URI in Contact", 400) from error
-    return text
+
+
+def request_uri(text: str) -> str:
+    """Give a URI as it may stand in a request line: table 1 of section 19.1.1 has neither header
+    components nor a method parameter there, nor in the Contact or Record-Route of a dialog.
+
+    Raises RemoteProtocolError (400, 416) as ``parse_uri`` does.
+    """
+    uri = parse_uri(text)
+    if not uri.headers and "method" not in uri.params:
+        return text
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return str(replace(uri, params=params, headers=""))
 
 
 def uri_address(uri: SipUri, flow: Address) -> Address:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from rapida_media.errors import RemoteProtocolError
@@ -162,3 +164,17 @@ def test_an_invite_without_one_usable_target_makes_no_dialog(headers: tuple[str,
 
 def test_without_contact_an_old_peer_is_reached_by_its_from_uri() -> None:
     assert callee().remote_target == "sip:alice@example.com"
+
+
+@pytest.mark.parametrize("make", [callee, caller])
+def test_the_target_loses_what_no_request_line_may_have(
+    make: Callable[..., Dialog],
+) -> None:
+    # RFC 3261 section 19.1.1, table 1: no headers and no method in a Request-URI.
+    dialog = make("Contact: <sip:a@198.51.100.7;ob;method=INVITE?Subject=x&Route=%3Csip:b%3E>")
+    assert dialog.request("BYE", "UDP h:1", "b").uri == "sip:a@198.51.100.7;ob"
+
+
+def test_a_strict_routers_uri_loses_what_no_request_line_may_have() -> None:
+    dialog = callee("Record-Route: <sip:198.51.100.1?Subject=x>", "Contact: <sip:a@198.51.100.7>")
+    assert dialog.request("BYE", "UDP h:1", "b").uri == "sip:198.51.100.1"
