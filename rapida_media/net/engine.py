@@ -436,6 +436,7 @@ class Engine:
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
         now = clock.monotonic()
         for call in set(self._calls.values()):
+            self.counters.add("rtcp_discarded", call.discard_rtcp())
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )

@@ -15,7 +15,9 @@ from rapida_media.net.udp import numeric_family
 
 # How many pairs that another program holds are skipped before a call is refused.
 TRIES = 16
-# The RTCP port is held so that a peer's reports reach no other call; nothing reads it yet.
+# The RTCP port is held so that a peer's reports reach no other call; what comes is counted and
+# dropped, this much at once.
+RTCP_AT_ONCE = 64
 RTCP_BUFFER_BYTES = 2048
 
 
@@ -26,6 +28,19 @@ class MediaPort:
     port: int
     rtp: socket.socket
     rtcp: socket.socket
+
+    def discard_rtcp(self) -> int:
+        """Drop what came to the RTCP port since the last time; gives how many datagrams."""
+        count = 0
+        while count < RTCP_AT_ONCE:
+            try:
+                self.rtcp.recv(1)
+            except BlockingIOError:
+                break
+            except OSError:  # an ICMP error stands in the queue like a datagram
+                pass
+            count += 1
+        return count
 
 
 class MediaPorts:
