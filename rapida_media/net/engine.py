@@ -16,7 +16,7 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext, make_agent
 from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.admission import Admission
-from rapida_media.call.call import CallInfo
+from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.identity import called_of, caller_of
@@ -381,11 +381,12 @@ class Engine:
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "ended: %s%s%s",
+                "ended: %s%s%s%s",
                 ended.reason,
                 f" ({ended.code})" if ended.code else "",
                 f", {ended.cause}" if ended.cause else "",
-                extra={"call_id": call.call.id, "fields": call.call.stats()},
+                f", failed: {ended.failure_class}" if ended.failure_class else "",
+                extra={"call_id": call.call.id, "fields": _facts(call.call)},
             )
         if (error := call.call.recording_error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
@@ -462,6 +463,18 @@ class Engine:
     ) -> LocalMedia:
         media = LocalMedia(self._config.sip.external_address or address, channel.port.port)
         return replace(media, codecs=codecs) if codecs else media
+
+
+def _facts(call: Call) -> dict[str, object]:
+    """Give what the log says of a call that is over."""
+    assert call.ended is not None
+    ended = call.ended
+    return {
+        **call.stats(),
+        "reason": ended.reason,
+        "failure_class": ended.failure_class,
+        "retryable": ended.retryable,
+    }
 
 
 def _check_codecs(trunks: Iterable[Trunk]) -> None:
