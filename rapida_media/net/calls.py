@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from rapida_media.agents.base import Agent
-from rapida_media.call.call import CallInfo
+from rapida_media.call.call import Call, CallInfo
 from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
@@ -114,11 +114,12 @@ class Calls:
         assert ended is not None
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "ended: %s%s%s",
+                "ended: %s%s%s%s",
                 ended.reason,
                 f" ({ended.code})" if ended.code else "",
                 f", {ended.cause}" if ended.cause else "",
-                extra={"call_id": call.call.id, "fields": call.call.stats()},
+                f", failed: {ended.failure_class}" if ended.failure_class else "",
+                extra={"call_id": call.call.id, "fields": _facts(call.call)},
             )
         if (error := call.call.recording_error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
@@ -134,3 +135,15 @@ class Calls:
     def _set_if_idle(self) -> None:
         if not self._by_session and not self._agents_at_work:
             self.idle.set()
+
+
+def _facts(call: Call) -> dict[str, object]:
+    """Give what the log says of a call that is over."""
+    assert call.ended is not None
+    ended = call.ended
+    return {
+        **call.stats(),
+        "reason": ended.reason,
+        "failure_class": ended.failure_class,
+        "retryable": ended.retryable,
+    }

@@ -14,7 +14,7 @@ from typing import Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.call.endings import CANCELED, FAILURES, reason_header
+from rapida_media.call.endings import Ending, ended, not_answered, reason_header, turned_away
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.transfer import TransferOutcome
@@ -144,12 +144,12 @@ class SipCall:
 
     def reject(self, status: int) -> None:
         self._act(lambda now: self._incoming.reject(status, now))
-        self._finish("rejected", status)
+        self._finish(turned_away(status))
 
     def redirect(self, uri: str) -> None:
         contact = [("Contact", f"<{uri}>")]
         self._act(lambda now: self._incoming.reject(302, now, headers=contact))
-        self._finish("redirected", 302)
+        self._finish(ended("redirected", 302))
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         if not self.session.peer_takes("INFO"):
@@ -177,7 +177,7 @@ class SipCall:
 
     def abandon(self, reason: str) -> None:
         """End the call on our side alone: there is no time left to tell the far end."""
-        self._finish(reason, None)
+        self._finish(ended(reason))
 
     @property
     def agent_at_work(self) -> asyncio.Task[None] | None:
@@ -196,17 +196,17 @@ class SipCall:
         session = self.session
         why = (reason_header(self._hang_up_reason or ""),)
         if session.state == TERMINATED:  # moving, and not there yet
-            self._finish("canceled", REQUEST_TERMINATED)
+            self._finish(ended("canceled", REQUEST_TERMINATED))
         elif session.state in (ACCEPTED, CONFIRMED):
             session.bye(now, why)
         elif isinstance(session, OutgoingSession):
             # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
             # session waits for that, and hangs up should a 200 win; the call is over at once.
             session.cancel(now, why)
-            self._finish("canceled", REQUEST_TERMINATED)
+            self._finish(ended("canceled", REQUEST_TERMINATED))
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
-            self._finish("rejected", TEMPORARILY_UNAVAILABLE)
+            self._finish(turned_away(TEMPORARILY_UNAVAILABLE))
 
     def _act(self, intent: Callable[[float], None]) -> None:
         now = clock.monotonic()
@@ -232,7 +232,9 @@ class SipCall:
                 self.milestones.setdefault("answered", now)
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
-                self._finish(CANCELED.get(reason, "canceled"), status, cause)
+                # "cancel" and "bye" are one thing before the answer: the caller gave up.
+                gave_up = reason in ("cancel", "bye")
+                self._finish(ended("canceled" if gave_up else reason, status), cause)
             case events.Failed():
                 if not self.mover.redirected(event):
                     self.over(event)
@@ -316,10 +318,11 @@ class SipCall:
     def over(self, event: events.Event) -> None:
         """The session that carries the call ended and no other replaces it."""
         match event:
-            case events.Failed(status=status, retry_after=wait, cause=cause):
-                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
+            case events.Failed(status=status, retry_after=wait, cause=cause, heard=heard):
+                ending = not_answered(status, heard=heard, retry_after_s=wait)
+                self._finish(ending, cause, wait)
             case events.Terminated(reason=reason, code=code, cause=cause):
-                self._finish(reason, code, cause)
+                self._finish(ended(reason, code), cause)
 
     # -- offers and answers ----------------------------------------------------------------------
 
@@ -365,11 +368,7 @@ class SipCall:
     # -- the end ---------------------------------------------------------------------------------
 
     def _finish(
-        self,
-        reason: str,
-        code: int | None,
-        cause: str | None = None,
-        retry_after_s: int | None = None,
+        self, ending: Ending, cause: str | None = None, retry_after_s: int | None = None
     ) -> None:
         """The one way out: stop the media, tell the agent, give everything back.
 
@@ -384,8 +383,9 @@ class SipCall:
         self._shell.media.close(self._channel)
         self.mover.abandon(clock.monotonic())
         self._referral.call_ended()
-        reason = self._hang_up_reason or reason
-        self.call.end(reason, code, cause=cause, retry_after_s=retry_after_s)
+        if self._hang_up_reason is not None:
+            ending = ended(self._hang_up_reason, ending.code)
+        self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)
