@@ -36,6 +36,7 @@ STREAM = [
     "payload.c",
     "playout.c",
     "sender.c",
+    "srtp.c",
     "stream.c",
     "telephone_event.c",
 ]
