@@ -39,6 +39,7 @@ STREAM = [
     "payload.c",
     "playout.c",
     "sender.c",
+    "srtp.c",
     "stream.c",
     "telephone_event.c",
 ]
