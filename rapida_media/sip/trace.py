@@ -28,7 +28,7 @@ _REQUESTS = {b"INVITE": "invite", b"ACK": "ack", b"BYE": "bye"}
 _RESPONSES = {b"100": "trying", b"180": "ringing", b"183": "ringing", b"200": "answered"}
 
 
-class Message(NamedTuple):
+class TracedMessage(NamedTuple):
     """One message. at: monotonic seconds. sent: by us. local: our address, where it is known."""
 
     at: float
@@ -54,13 +54,13 @@ class CallTrace:
     def __init__(self, key: str) -> None:
         self.key = key
         self.call_ids: list[bytes] = []
-        self.messages: deque[Message] = deque()
+        self.messages: deque[TracedMessage] = deque()
         self.dropped = 0
         self.bytes = 0
         self.note: Callable[[str, float], None] | None = None
-        self.tap: Callable[[Message], None] | None = None
+        self.tap: Callable[[TracedMessage], None] | None = None
 
-    def add(self, message: Message, limits: TraceLimits) -> int:
+    def add(self, message: TracedMessage, limits: TraceLimits) -> int:
         """Keep a message; gives by how many bytes the trace grew."""
         before = self.bytes
         self.messages.append(message)
@@ -99,8 +99,12 @@ class _Shelf:
         self.bytes += by
         self.traces.move_to_end(trace.key)
         gone = []
-        while self.bytes > self._limit and len(self.traces) > 1:
-            gone.append(self.take(next(iter(self.traces))))
+        while self.bytes > self._limit:
+            # One that is being written to a file still has its end to come.
+            key = next((each.key for each in self.traces.values() if each.tap is None), trace.key)
+            if key == trace.key:
+                break
+            gone.append(self.take(key))
         return gone
 
 
@@ -130,7 +134,7 @@ class Tracer:
             self._forget(self._strangers, trace.key)
             self._strangers.put(trace)
         shelf, trace = found
-        by = trace.add(Message(now, sent, data, remote, local), self._limits)
+        by = trace.add(TracedMessage(now, sent, data, remote, local), self._limits)
         for gone in shelf.grown(trace, by):
             self._unlink(gone)
 
@@ -204,11 +208,13 @@ def ladder(trace: CallTrace, *, whole: bool = False) -> str:
             lines.append(f"{'us':>15}{where:>{ARROW_WIDTH}}")
         lines.append(f"{(message.at - start) * 1000:10.1f} ms |{_arrow(message)}|")
         if whole:
-            lines += [f"{'':15}{line}".rstrip() for line in redact_message(message.data).split("\n")]
+            lines += [
+                f"{'':15}{line}".rstrip() for line in redact_message(message.data).split("\n")
+            ]
     return "\n".join(lines)
 
 
-def _arrow(message: Message) -> str:
+def _arrow(message: TracedMessage) -> str:
     line = message.data[: message.data.find(b"\r\n")].decode("utf-8", "replace")
     response = line.startswith("SIP/2.0 ")
     label = redact_line(line.removeprefix("SIP/2.0 ") if response else line.rpartition(" ")[0])
@@ -225,5 +231,5 @@ def _arrow(message: Message) -> str:
     return f"<-- {label} ".ljust(ARROW_WIDTH, "-")
 
 
-def _size(message: Message) -> int:
+def _size(message: TracedMessage) -> int:
     return len(message.data) + OVERHEAD_BYTES
