@@ -16,9 +16,10 @@ from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.gate import Gate
 from rapida_media.config import Config, Trunk
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
+from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
@@ -78,6 +79,7 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
+        self._captures = Captures(self._loop, self._tracer)
         self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self._tracer)
         self._incoming = Incoming(
             self._calls,
@@ -127,6 +129,18 @@ class Engine:
         """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
         is kept of it (any more). whole: with the messages themselves."""
         return self._calls.drawn(call_id, whole=whole)
+
+    def capture(self, call_id: str, path: Path) -> None:
+        """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
+
+        In clear and with all its numbers. RapidaError when there is no such call, or it is being
+        captured; OSError when the file cannot be made.
+        """
+        for call in self._calls.alive:
+            if call.call.id == call_id:
+                self._captures.start(call, path, self.media)
+                return
+        raise RapidaError("there is no such call")
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
@@ -183,6 +197,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
 

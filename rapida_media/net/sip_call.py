@@ -25,6 +25,7 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral, party_of
+from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
@@ -351,6 +352,10 @@ class SipCall:
             self._end_session(now)
             return False
         return True
+
+    def tap_media(self, media: MediaShell, tap: Tap) -> None:
+        """Have ``tap`` see the packets of this call until its end."""
+        media.tap(self._channel, tap)
 
     def discard_rtcp(self) -> int:
         """Empty the RTCP socket; gives how many datagrams were in it."""
