@@ -16,6 +16,8 @@ enum {
     REPAIR_MS = 2,
     LEAST_AHEAD_MS = 5,
     ALIGNED_MS = 10,
+    COMPARED_MS = 8,         /* levels of so much sound, or a whole period, tell whether it falls */
+    FALLING_MS = 20,         /* that long it goes on falling */
     LONGEST_BRIDGE_MS = 500, /* of a longer gap the beginning is extrapolated */
     FORWARD_CYCLE_MS = 5,    /* short cycles buzz when they are repeated often */
     BRIDGE_CYCLE_MS = 1,     /* one lag: the newest is the nearest */
@@ -25,6 +27,7 @@ enum {
 static const float VOICED = 0.5F;
 static const float SAME_VOICE = 1.2F; /* pitch before and after a gap differs less, or is not one */
 static const float INAUDIBLE = 1e-4F;
+static const float DEEPEST_FALL = 0.3F;
 static const float NOISE_PEAK = 4.0F; /* of Gaussian noise, in root mean squares */
 
 static uint32_t in_ms(const rm_conceal *c, uint32_t ms) { return c->rate_hz / 1000 * ms; }
@@ -64,11 +67,25 @@ static float widen(const int16_t *pcm, uint32_t n, bool reversed, float *out)
     return fminf(loudest, INT16_MAX);
 }
 
-static void begin(rm_conceal *c, uint32_t cycle_ms)
+/* The level of the newest periods beside that of those before them; 1 when they are not quieter. */
+static float fall_of(const rm_conceal *c, const float *end)
+{
+    uint32_t length = c->before.lag, least = in_ms(c, COMPARED_MS);
+    length *= (least + length - 1) / length;
+    if (2 * length > c->kept)
+        return 1;
+    float newest = rm_dot(end - length, end - length, length) + (float)length;
+    float earlier = rm_dot(end - 2 * length, end - 2 * length, length) + (float)length;
+    return fminf(fmaxf(sqrtf(newest / earlier), DEEPEST_FALL), 1);
+}
+
+static void begin(rm_conceal *c, bool one_sided)
 {
     float heard[RM_GAP_SIDE_HEARD];
     float loudest = widen(c->history, c->kept, false, heard);
+    uint32_t cycle_ms = one_sided ? FORWARD_CYCLE_MS : BRIDGE_CYCLE_MS;
     rm_gap_side_begin(&c->before, heard, c->kept, c->rate_hz, cycle_ms);
+    c->fall = one_sided ? fall_of(c, heard + c->kept) : 1;
     rm_noise_floor_apply(&c->floor, &c->noise);
     c->loudest = fmaxf(loudest, NOISE_PEAK * rm_noise_floor_rms(&c->floor));
     c->active = true;
@@ -84,15 +101,22 @@ static float gain_at(const rm_conceal *c, size_t distance)
     return distance >= hold + fade ? 0 : 1 - (float)(distance - hold) / (float)fade;
 }
 
+/* The same of the sound before the gap, which may have been falling. */
+static float forward_gain(const rm_conceal *c)
+{
+    float fallen = fminf(1, (float)c->gap / (float)in_ms(c, FALLING_MS));
+    return gain_at(c, c->gap) * (1 + fallen * (c->fall - 1));
+}
+
 /* The next sample of a gap whose end is not here. */
 static float go_on(rm_conceal *c)
 {
-    float gain = gain_at(c, c->gap), sound = 0;
+    float sound = 0, gain = forward_gain(c), left = gain_at(c, c->gap);
     if (gain > 0) {
         sound = rm_gap_side_at(&c->before, (float)c->gap) + rm_gap_side_ring(&c->before, c->gap);
         c->gap++;
     }
-    return gain < 1 ? gain * sound + (1 - gain) * rm_comfort_noise_next(&c->noise) : sound;
+    return gain * sound + (left < 1 ? (1 - left) * rm_comfort_noise_next(&c->noise) : 0);
 }
 
 void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
@@ -100,7 +124,7 @@ void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
     if (n == 0)
         return;
     if (!c->active)
-        begin(c, FORWARD_CYCLE_MS);
+        begin(c, true);
     for (size_t i = 0; i < n; i++)
         out[i] = rounded(go_on(c), c->loudest);
     c->closed = false;
@@ -173,7 +197,7 @@ static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, in
         float left = (x->length + x->shift - position) / x->pace;
         float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
         float backward = rm_gap_side_at(after, left - 1);
-        float of_forward = weight * gain_at(c, c->gap);
+        float of_forward = weight * forward_gain(c);
         float of_backward = (1 - weight) * gain_at(c, distance);
         float value = of_forward * (forward + rm_gap_side_ring(&c->before, c->gap))
             + of_backward * (backward + rm_gap_side_ring(after, distance));
@@ -200,7 +224,7 @@ void rm_conceal_bridge(
         n = longest;
     }
     if (!c->active)
-        begin(c, BRIDGE_CYCLE_MS);
+        begin(c, false);
     rm_gap_side after;
     float reversed[RM_GAP_SIDE_HEARD], later[RM_GAP_SIDE_HEARD];
     uint32_t used = n_ahead < c->kept ? (uint32_t)n_ahead : c->kept;
