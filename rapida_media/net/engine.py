@@ -15,6 +15,8 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.gate import Gate
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError
 from rapida_media.ids import IdSource, SystemIds
@@ -76,7 +78,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
-        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address)
+        self.journal = Journal(self._loop.create_future, clock.wall)
+        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self.journal)
         self._incoming = Incoming(
             self._calls,
             self._gate,
@@ -189,6 +192,7 @@ class Engine:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; see ``Dialling.dial``."""
         return self._dialling.dial(
@@ -199,6 +203,7 @@ class Engine:
             credentials=credentials,
             from_uri=from_uri,
             headers=headers,
+            ordered=ordered,
         )
 
     async def dial_trunk(
@@ -209,10 +214,11 @@ class Engine:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers
+            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
         )
 
     # -- events ----------------------------------------------------------------------------------
