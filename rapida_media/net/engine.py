@@ -14,6 +14,7 @@ from pathlib import Path
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
@@ -58,6 +59,7 @@ class Engine:
 
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    contexts: where media finds its call; in memory unless given.
     timers, ring_seconds: those of the SIP endpoint.
     """
 
@@ -68,6 +70,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
+        contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
@@ -78,6 +81,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
+        self.contexts = contexts or MemoryContexts()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self.journal)
         self._incoming = Incoming(
