@@ -35,6 +35,7 @@ STREAM = [
     "monitor.c",
     "payload.c",
     "playout.c",
+    "relay.c",
     "sender.c",
     "stream.c",
     "telephone_event.c",

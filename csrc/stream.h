@@ -47,6 +47,8 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
+    bool listened;       /* whoever relays wants the frames, too */
 } rm_stream;
 
 /* False when memory is short. gap_wait in seconds. */
@@ -60,6 +62,11 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now);
+
+/* Send what is received on by another stream too, which outlives this or is taken off by NULL: what
+ * its far end takes as it is, no frames are made of it unless somebody listens. Audio that it does
+ * not take ends the relay. False when memory is short. */
+bool rm_stream_relay(rm_stream *s, rm_stream *to);
 
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);
