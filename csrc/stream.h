@@ -9,6 +9,7 @@
 #include "latch.h"
 #include "sender.h"
 #include "source.h"
+#include "srtp.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
@@ -49,6 +50,9 @@ typedef struct rm_stream {
     rm_ingress ingress;
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
+    rm_srtp_sender srtp_sender;
+    rm_srtp_receiver srtp_receiver;
+    rm_srtp_counters srtp;
 } rm_stream;
 
 /* False when memory is short. gap_wait in seconds. */
@@ -67,6 +71,10 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
  * its far end takes as it is, no frames are made of it unless somebody listens. Audio that it does
  * not take ends the relay. False when memory is short. */
 bool rm_stream_relay(rm_stream *s, rm_stream *to);
+
+/* Write the next packet that is due, protected where that was agreed; returns its size, or 0 when
+ * nothing more is due. */
+size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES]);
 
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);

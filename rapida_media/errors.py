@@ -5,6 +5,7 @@
     ├── RemoteProtocolError     the peer sent what the protocol forbids; status to answer, or a drop
     ├── NegotiationError        offer and answer have no medium or codec in common
     ├── DialError               a call of ours was not answered; status as in SIP
+    ├── ProviderError           a telephony provider did not do what it was asked
     └── ConfigError             the configuration is wrong; names the key and the remedy
 
 Receive paths do not let these escape: a peer's fault is answered or counted where it is found.
@@ -49,6 +50,18 @@ class DialError(RapidaError):
         self.status = status
         self.reason = reason
         self.retry_after_s = retry_after_s
+
+
+class ProviderError(RapidaError):
+    """A telephony provider refused, failed or did not answer.
+
+    code: the provider's own code, or its HTTP status.  retryable: trying again may help.
+    """
+
+    def __init__(self, detail: str, *, code: int | None = None, retryable: bool = False) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retryable = retryable
 
 
 class ConfigError(RapidaError):

@@ -135,7 +135,6 @@ cdef extern from "sender.h" nogil:
 
     void rm_sender_start(rm_sender *, double)
     double rm_sender_next_time(const rm_sender *)
-    size_t rm_sender_next(rm_sender *, double, uint8_t *)
     bint rm_sender_idle(const rm_sender *)
 
 
@@ -143,6 +142,28 @@ cdef extern from "latch.h" nogil:
     ctypedef struct rm_latch:
         rm_address remote
         bint frozen
+
+
+cdef extern from "srtp.h" nogil:
+    enum: RM_MKI_BYTES
+    ctypedef int (*rm_srtp_function)(void *, void *, int *) noexcept nogil
+    ctypedef int (*rm_srtp_remove)(void *, unsigned int) noexcept nogil
+
+    ctypedef struct rm_srtp_sender:
+        rm_srtp_function protect
+        void *session
+
+    ctypedef struct rm_srtp_receiver:
+        rm_srtp_function unprotect
+        rm_srtp_remove remove
+        void *session
+        uint8_t tag_bytes
+        uint8_t mki_bytes
+        uint8_t *mki
+
+    ctypedef struct rm_srtp_counters:
+        uint64_t failures
+        uint64_t replays
 
 
 cdef extern from "stream.h" nogil:
@@ -181,12 +202,16 @@ cdef extern from "stream.h" nogil:
         rm_stream_counters counters
         rm_sender *relay_to
         bint listened
+        rm_srtp_sender srtp_sender
+        rm_srtp_receiver srtp_receiver
+        rm_srtp_counters srtp
 
     bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
     bint rm_stream_relay(rm_stream *, rm_stream *)
+    size_t rm_stream_next_packet(rm_stream *, double, uint8_t *)
     void rm_stream_handle_timeout(rm_stream *, double)
     bint rm_stream_has_news(const rm_stream *)
     int64_t rm_stream_lost(const rm_stream *)
@@ -197,3 +222,6 @@ cdef extern from "stream.h" nogil:
 cdef class MediaStream:
     cdef rm_stream core
     cdef MediaStream relayed_to  # keeps alive what core.relay_to points to
+    # They own what the core's SRTP pointers lead to.
+    cdef object srtp_sender
+    cdef object srtp_receiver
