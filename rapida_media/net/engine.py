@@ -18,6 +18,7 @@ from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -108,7 +109,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._dialling = Dialling(self._calls, self._trunks, self._ids, self)
+        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -302,6 +303,10 @@ class Engine:
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
+
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+        """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
+        return await self._dialling.dial_for(call, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

@@ -67,8 +67,17 @@ class Signals:
         self.asked.append(("hold", held))
         self.done = done
 
-    def hang_up(self, reason: str) -> None:
-        self.asked.append(("hang_up", reason))
+    def dial(self, order, ringing):
+        self.asked.append(("dial", order))
+        self.ringing = ringing
+        self.dialled = asyncio.get_running_loop().create_future()
+        return self.dialled
+
+    def hand_over(self, agent) -> None:
+        self.asked.append(("hand_over", agent))
+
+    def hang_up(self, reason: str, cause: str | None = None) -> None:
+        self.asked.append(("hang_up", reason if cause is None else (reason, cause)))
 
 
 class Line:
