@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from rapida_media.agents.events import Digit, Event, HangUp, Message, PlaybackMarked
 from rapida_media.call.marks import Marks
+from rapida_media.call.milestones import Milestones
 from rapida_media.call.recording import Recording
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.errors import LocalProtocolError
@@ -34,6 +35,7 @@ class CallInfo:
     caller: str
     called: str
     assistant: str | None = None
+    trunk: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +60,8 @@ class Conversation:
         self._recording: Recording | None = None
         self._hang_up: HangUp | None = None
         self._hang_up_delivered = False
+        self.timeline = Milestones()
+        self._read_trace: Callable[[], str] = str
         self._outcomes: list[Future] = []  # of verbs under way
         leg.connect(self.digit_received, self._marks.reached)
         self._deaf: Callable[[], None] | None = leg.received.subscribe(self._post)
@@ -104,6 +108,20 @@ class Conversation:
     def stats(self) -> Stats:
         """Counts and quality of both directions, and the events this agent was too slow for."""
         return {**self.leg.stats(), "events_dropped": self._events.dropped}
+
+    @property
+    def milestones(self) -> dict[str, float]:
+        """When what happened, in seconds since the call began; see ``call/milestones.py``."""
+        return self.timeline.offsets()
+
+    def trace(self) -> str:
+        """Draw what was said on the wire so far, with secrets and phone numbers hidden; empty
+        where nothing is kept."""
+        return self._read_trace()
+
+    def traced_by(self, read: Callable[[], str]) -> None:
+        """Name what draws the trace. For the shell."""
+        self._read_trace = read
 
     # -- events ------------------------------------------------------------------------------
 

@@ -9,9 +9,14 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
+from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
@@ -19,12 +24,16 @@ from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.trace import Tracer, ladder
 
 log = logging.getLogger(__name__)
 
 
 class Calls:
-    """shell: what the calls are given. external_address: what SDP names in place of our address."""
+    """shell: what the calls are given. external_address: what SDP names in place of our address.
+
+    journal: hears of every call when it begins and when it ends; the call itself tells the rest.
+    """
 
     def __init__(
         self,
@@ -32,11 +41,16 @@ class Calls:
         loop: asyncio.AbstractEventLoop,
         ids: IdSource,
         external_address: str | None,
+        *,
+        tracer: Tracer,
+        journal: Journal,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._ids = ids
         self._external_address = external_address
+        self._tracer = tracer
+        self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
         # Agents whose call is over: they may still store what they learnt.
         self._agents_at_work: set[asyncio.Task[None]] = set()
@@ -77,7 +91,9 @@ class Calls:
         """Take note of a new call, which begins with this session."""
         call.begin(session)
         self._by_session[session] = call
+        self._trace(session, call)
         self.idle.clear()
+        self._begin_record(call.call.info)
         log.info(
             "%s call %s → %s",
             call.call.direction,
@@ -86,9 +102,42 @@ class Calls:
             extra={"call_id": call.call.id},
         )
 
+    def _begin_record(self, info: CallInfo) -> None:
+        if info.id in self._journal.live:  # it was ordered, and is placed now
+            self._journal.changed(
+                info.id, CallState.INITIATED, caller=info.caller, called=info.called
+            )
+            return
+        now = clock.wall()
+        self._journal.created(
+            CallRecord(
+                id=info.id,
+                provider=info.provider,
+                direction=info.direction,
+                caller=info.caller,
+                called=info.called,
+                created_at=now,
+                assistant=info.assistant,
+                trunk=info.trunk,
+                parameters=info.parameters,
+                state=CallState.INITIATED,
+                initiated_at=now,
+            )
+        )
+
     def move(self, session: InviteSession, call: SipCall) -> None:
         """Take note of one more session of a call."""
         self._by_session[session] = call
+        self._trace(session, call)
+
+    def _trace(self, session: InviteSession, call: SipCall) -> None:
+        self._tracer.adopt(session.call_id, call.call.id, call.milestones.note)
+        call.call.traced_by(partial(self.drawn, call.call.id))
+
+    def drawn(self, call_id: str, *, whole: bool = False) -> str:
+        """Draw the SIP messages of a call, of one that is over for as long as they are kept."""
+        trace = self._tracer.of(call_id)
+        return "" if trace is None else ladder(trace, whole=whole)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""
@@ -112,6 +161,16 @@ class Calls:
             self._by_session.pop(session, None)
         ended = call.call.ended
         assert ended is not None
+        self._journal.ended(
+            call.call.id,
+            reason=ended.reason,
+            code=ended.code,
+            failure_class=ended.failure_class,
+            retryable=ended.retryable,
+            cause=ended.cause,
+            retry_after_s=ended.retry_after_s,
+            quality=call.call.stats(),
+        )
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "ended: %s%s%s%s",
@@ -140,10 +199,10 @@ class Calls:
 def _facts(call: Call) -> dict[str, object]:
     """Give what the log says of a call that is over."""
     assert call.ended is not None
-    ended = call.ended
     return {
         **call.stats(),
-        "reason": ended.reason,
-        "failure_class": ended.failure_class,
-        "retryable": ended.retryable,
+        "reason": call.ended.reason,
+        "failure_class": call.ended.failure_class,
+        "retryable": call.ended.retryable,
+        "milestones": {name: round(at, 4) for name, at in call.milestones.items()},
     }
