@@ -142,6 +142,7 @@ class Dialling:
                 credentials=way.credentials,
                 from_uri=way.from_uri,
                 headers=(*way.headers, *headers),
+                trunk=order.trunk,
             )
         target = await resolve_target(order.uri, "udp", self._resolver)
         user = escape_user(order.caller_id or "rapida")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import PCMU, TICK_S, Line
+from call_line import PCMU, TICK_S, Line
 
 from rapida_media import Audio, Call, DialError, Digit, Hold, Ringing, Transferred
 from rapida_media.call.endings import Ending
