@@ -14,7 +14,10 @@ from pathlib import Path
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError
 from rapida_media.ids import IdSource, SystemIds
@@ -57,6 +60,7 @@ class Engine:
 
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    contexts: where media finds its call; in memory unless given.
     timers, ring_seconds: those of the SIP endpoint.
     """
 
@@ -67,6 +71,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
+        contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
@@ -78,7 +83,16 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
-        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self._tracer)
+        self.contexts = contexts or MemoryContexts()
+        self.journal = Journal(self._loop.create_future, clock.wall)
+        self._calls = Calls(
+            self,
+            self._loop,
+            self._ids,
+            config.sip.external_address,
+            tracer=self._tracer,
+            journal=self.journal,
+        )
         self._incoming = Incoming(
             self._calls,
             self._gate,
@@ -196,6 +210,7 @@ class Engine:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; see ``Dialling.dial``."""
         return self._dialling.dial(
@@ -206,6 +221,7 @@ class Engine:
             credentials=credentials,
             from_uri=from_uri,
             headers=headers,
+            ordered=ordered,
         )
 
     async def dial_trunk(
@@ -216,10 +232,11 @@ class Engine:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers
+            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
         )
 
     # -- events ----------------------------------------------------------------------------------
