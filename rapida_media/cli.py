@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from rapida_media.config import Listen, parse_listen
+from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
-from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
@@ -101,6 +101,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--trace", action="store_true", help="print the SIP messages, without secrets, at the end"
     )
     command.add_argument(
+        "--pcap", type=Path, metavar="FILE", help="write SIP and RTP there, with all its secrets"
+    )
+    command.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
     )
     command.set_defaults(run=_call)
@@ -144,6 +147,7 @@ def _call(options: argparse.Namespace) -> int:
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
                 trace=options.trace,
+                pcap=options.pcap,
             )
         )
     )

@@ -19,9 +19,10 @@ from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, Trunk
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
+from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
@@ -83,6 +84,7 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
+        self._captures = Captures(self._loop, self._tracer)
         self.contexts = contexts or MemoryContexts()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self._calls = Calls(
@@ -142,6 +144,18 @@ class Engine:
         is kept of it (any more). whole: with the messages themselves."""
         return self._calls.drawn(call_id, whole=whole)
 
+    def capture(self, call_id: str, path: Path) -> None:
+        """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
+
+        In clear and with all its numbers. RapidaError when there is no such call, or it is being
+        captured; OSError when the file cannot be made.
+        """
+        for call in self._calls.alive:
+            if call.call.id == call_id:
+                self._captures.start(call, path, self.media)
+                return
+        raise RapidaError("there is no such call")
+
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
         for listen in self._config.sip.listen:
@@ -197,6 +211,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
 
