@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from rapida_media.config import Listen, parse_listen
-from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
+from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
