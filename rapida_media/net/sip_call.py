@@ -88,12 +88,13 @@ class SipCall:
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.milestones = self.call.timeline
+        self.milestones.note("initiated", clock.monotonic())
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
         self.mover = Mover(self, follows=follow_transfers)
         self._referral = Referral()
         self.sessions: set[InviteSession] = set()
         self.finished: asyncio.Future[None] = loop.create_future()
-        self.milestones: dict[str, float] = {"initiated": clock.monotonic()}
 
     # -- the start of the call -----------------------------------------------------------------
 
@@ -252,16 +253,8 @@ class SipCall:
 
     def _reached(self, milestone: str, now: float, raw: str) -> None:
         """Note how far the call has come; raw: the status that said so."""
-        if self.milestones.setdefault(milestone, now) == now:
-            self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
-
-    def _notice_media(self) -> None:
-        """Note when the far end was first heard."""
-        at = self._channel.leg.first_media_at
-        if at is not None and "first_media" not in self.milestones:
-            self.milestones["first_media"] = at
-            first_media_at = clock.wall() - (clock.monotonic() - at)
-            self._shell.journal.changed(self.call.id, first_media_at=first_media_at)
+        self.milestones.note(milestone, now)
+        self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow what the far end says about the media, or beside it."""
@@ -374,12 +367,22 @@ class SipCall:
         """Empty the RTCP socket; gives how many datagrams were in it."""
         return self._channel.port.discard_rtcp()
 
+    def _note_media(self) -> None:
+        leg = self._channel.leg
+        self.milestones.note("first_rtp_in", leg.stream.first_received_at)
+        self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
+        heard_at = leg.first_media_at
+        if heard_at is not None and self.milestones.at("first_media") is None:
+            self.milestones.note("first_media", heard_at)
+            first_media_at = clock.wall() - (clock.monotonic() - heard_at)
+            self._shell.journal.changed(self.call.id, first_media_at=first_media_at)
+
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long."""
-        answered = self.milestones.get("answered")
+        self._note_media()
+        answered = self.milestones.at("answered")
         if answered is None:
             return
-        self._notice_media()
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")
         elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
@@ -396,8 +399,8 @@ class SipCall:
         """
         if self.finished.done():
             return
-        self.milestones["ended"] = clock.monotonic()
-        self._notice_media()
+        self.milestones.note("ended", clock.monotonic())
+        self._note_media()
         self._shell.media.close(self._channel)
         self.mover.abandon(clock.monotonic())
         self._referral.call_ended()

@@ -21,8 +21,9 @@ from .phone import Phone
 
 # How many times the engine is killed; RAPIDA_KILLS=200 for the long run.
 KILLS = int(os.environ.get("RAPIDA_KILLS", "25"))
-# What may be lost: what happened so shortly before the end.
-WINDOW_S = 0.05
+# What may be lost: what happened so shortly before the end. On a machine that is not overloaded a
+# commit takes some milliseconds; tests share theirs.
+WINDOW_S = 0.25
 CALLERS = 6
 LISTEN = '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\n'
 
@@ -106,7 +107,7 @@ async def one_life(running: Engines, run: int, chance: random.Random) -> tuple[L
     phone = await Phone.open(await running.start())
     load = Load(run)
     callers = [asyncio.create_task(load.caller(phone, number)) for number in range(CALLERS)]
-    await asyncio.sleep(0.02 + chance.random() * 0.3)
+    await asyncio.sleep(0.02 + chance.random() * 0.6)
     running.kill()
     killed_at = time.time()
     for caller in callers:
