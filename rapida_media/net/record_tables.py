@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rapida_media.call.endings import ended
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.errors import LocalProtocolError, RapidaError
@@ -146,10 +147,11 @@ def close_left_open(database: sqlite3.Connection, run: str, now: float) -> int:
 
     They ended with the engine; when exactly, nobody saw.
     """
+    ending = ended("engine_restarted")
     return database.execute(
-        "UPDATE calls SET state = ?, reason = 'engine_restarted', failure_class = 'engine', "
-        "retryable = 1, ended_at = max(?, created_at) WHERE ended_at IS NULL AND run <> ?",
-        (CallState.FAILED, now, run),
+        "UPDATE calls SET state = ?, reason = ?, failure_class = ?, retryable = ?, "
+        "ended_at = max(?, created_at) WHERE ended_at IS NULL AND run <> ?",
+        (CallState.FAILED, ending.reason, ending.failure_class, ending.retryable, now, run),
     ).rowcount
 
 
