@@ -103,20 +103,23 @@ class Dialling:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration.
 
-        caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when the trunk
-        is unknown or its server cannot be found.
+        codecs, caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when
+        the trunk is unknown or its server cannot be found.
         """
         way = await self._trunks.outbound(trunk, number, caller_id)
         return self.dial(
             way.target,
             agent,
-            codecs=way.codecs,
+            codecs=codecs or way.codecs,
+            early_agent=early_agent,
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),

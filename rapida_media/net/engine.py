@@ -248,13 +248,22 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
 
     # -- events ----------------------------------------------------------------------------------
