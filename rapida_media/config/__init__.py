@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError

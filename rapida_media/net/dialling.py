@@ -39,6 +39,7 @@ class Dialling:
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -47,8 +48,8 @@ class Dialling:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media.
 
-        credentials: who we are, also in From unless from_uri names another, and what answers a
-        challenge. headers: more of the INVITE.
+        srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
+        names another, and what answers a challenge. headers: more of the INVITE.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
@@ -59,6 +60,7 @@ class Dialling:
             agent,
             address=target.local_host,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
         )
         if call is None:
@@ -97,6 +99,7 @@ class Dialling:
             way.target,
             agent,
             codecs=way.codecs,
+            srtp=way.srtp,
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
