@@ -40,6 +40,7 @@ typedef struct rm_sender {
     rm_event_sender event;
     rm_playout playout;
     uint64_t packets, octets;
+    double first_sent; /* of these packets; no time before there are any */
     uint64_t late_ticks, skipped_ticks;
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */

@@ -146,7 +146,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         rm_event_receiver_restart(&s->events);
         rm_ingress_restart(&s->ingress, &packet);
     }
-    s->counters.packets_received++;
+    if (s->counters.packets_received++ == 0)
+        s->counters.first_received = now;
     s->counters.octets_received += rtp->payload_bytes;
     if (verdict == RM_DUPLICATE) {
         s->counters.duplicate++;

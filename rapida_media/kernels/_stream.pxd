@@ -118,6 +118,7 @@ cdef extern from "sender.h" nogil:
         rm_playout playout
         uint64_t packets
         uint64_t octets
+        double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
         uint64_t digits_dropped
@@ -173,6 +174,7 @@ cdef extern from "stream.h" nogil:
     ctypedef struct rm_stream_counters:
         uint64_t packets_received
         uint64_t octets_received
+        double first_received
         uint64_t bad_header
         uint64_t bad_payload
         uint64_t unknown_payload_type
