@@ -45,6 +45,7 @@ class CallInfo:
     caller: str
     called: str
     assistant: str | None = None
+    trunk: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 

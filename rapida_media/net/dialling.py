@@ -8,6 +8,7 @@ from __future__ import annotations
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
+from rapida_media.call.records import CallRecord
 from rapida_media.errors import RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.calls import Calls
@@ -44,19 +45,32 @@ class Dialling:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        trunk: str | None = None,
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media.
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
-        names another, and what answers a challenge. headers: more of the INVITE.
+        names another, and what answers a challenge. headers: more of the INVITE. ordered: the
+        call's record, where it was journalled before; its id, assistant and parameters are the
+        call's.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         if from_uri is None and credentials is not None:
             caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         call = self._calls.make(
-            CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri),
+            CallInfo(
+                id=ordered.id if ordered is not None else self._ids.token(),
+                provider="sip",
+                direction="outbound",
+                caller=caller,
+                called=target.uri,
+                assistant=ordered.assistant if ordered is not None else None,
+                trunk=trunk,
+                parameters=ordered.parameters if ordered is not None else {},
+            ),
             agent,
             address=target.local_host,
             codecs=codecs,
@@ -88,6 +102,7 @@ class Dialling:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration.
 
@@ -103,6 +118,8 @@ class Dialling:
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
+            trunk=trunk,
+            ordered=ordered,
         )
 
     def move(self, call: SipCall, target: Target, headers: Headers) -> None:

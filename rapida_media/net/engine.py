@@ -14,11 +14,15 @@ from pathlib import Path
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, Trunk
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
+from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
@@ -57,6 +61,7 @@ class Engine:
 
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    contexts: where media finds its call; in memory unless given.
     timers, ring_seconds: those of the SIP endpoint.
     """
 
@@ -67,6 +72,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
+        contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
@@ -78,7 +84,17 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
-        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self._tracer)
+        self._captures = Captures(self._loop, self._tracer)
+        self.contexts = contexts or MemoryContexts()
+        self.journal = Journal(self._loop.create_future, clock.wall)
+        self._calls = Calls(
+            self,
+            self._loop,
+            self._ids,
+            config.sip.external_address,
+            tracer=self._tracer,
+            journal=self.journal,
+        )
         self._incoming = Incoming(
             self._calls,
             self._gate,
@@ -127,6 +143,18 @@ class Engine:
         """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
         is kept of it (any more). whole: with the messages themselves."""
         return self._calls.drawn(call_id, whole=whole)
+
+    def capture(self, call_id: str, path: Path) -> None:
+        """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
+
+        In clear and with all its numbers. RapidaError when there is no such call, or it is being
+        captured; OSError when the file cannot be made.
+        """
+        for call in self._calls.alive:
+            if call.call.id == call_id:
+                self._captures.start(call, path, self.media)
+                return
+        raise RapidaError("there is no such call")
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
@@ -183,6 +211,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
 
@@ -197,6 +226,7 @@ class Engine:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; see ``Dialling.dial``."""
         return self._dialling.dial(
@@ -208,6 +238,7 @@ class Engine:
             credentials=credentials,
             from_uri=from_uri,
             headers=headers,
+            ordered=ordered,
         )
 
     async def dial_trunk(
@@ -218,10 +249,11 @@ class Engine:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers
+            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
         )
 
     # -- events ----------------------------------------------------------------------------------

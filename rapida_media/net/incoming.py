@@ -111,6 +111,7 @@ class Incoming:
                 caller=caller,
                 called=called,
                 assistant=assistant.name or None,
+                trunk=trunk.name if trunk is not None else None,
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
             ),

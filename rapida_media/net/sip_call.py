@@ -15,8 +15,10 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered, reason_header, turned_away
+from rapida_media.call.journal import Journal
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.signalling import Signalling
+from rapida_media.call.state import CallState
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
@@ -25,6 +27,7 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral, party_of
+from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
@@ -39,12 +42,14 @@ log = logging.getLogger(__name__)
 
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
+STATES = {"ringing": CallState.RINGING, "answered": CallState.IN_PROGRESS}
 
 
 class CallShell(Protocol):
     """What a SIP call needs from the engine around it."""
 
     media: MediaShell
+    journal: Journal
 
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
@@ -128,9 +133,11 @@ class SipCall:
         session = self._incoming
         body = self.negotiation.description if session.early_offer_required else b""
         self._act(lambda now: session.ring(now, body))
+        self._reached("ringing", clock.monotonic(), "180")
 
     def progress(self) -> None:
         self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
+        self._reached("ringing", clock.monotonic(), "183")
         if not self.negotiation.awaiting_answer:
             self._shell.media.start(self._channel, clock.monotonic())
 
@@ -138,7 +145,7 @@ class SipCall:
         self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
         if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
-            self.milestones.note("answered", now)
+            self._reached("answered", now, "200")
         if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
@@ -222,15 +229,15 @@ class SipCall:
             self.mover.handle(event, now)
             return
         match event:
-            case events.Ringing(body=body):
-                self.milestones.note("ringing", now)
+            case events.Ringing(status=status, body=body):
+                self._reached("ringing", now, str(status))
                 if body:
                     self._hear_early_media(body, now)
             case events.Answered(body=body):
-                self.milestones.note("answered", now)
+                self._reached("answered", now, "200")
                 self._answered(body, now)
             case events.Confirmed(body=body):
-                self.milestones.note("answered", now)
+                self._reached("answered", now, "200")
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
                 # "cancel" and "bye" are one thing before the answer: the caller gave up.
@@ -244,6 +251,11 @@ class SipCall:
                     self.over(event)
             case _:
                 self._handle_change(event, now)
+
+    def _reached(self, milestone: str, now: float, raw: str) -> None:
+        """Note how far the call has come; raw: the status that said so."""
+        if self.milestones.note(milestone, now):
+            self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow what the far end says about the media, or beside it."""
@@ -352,13 +364,21 @@ class SipCall:
             return False
         return True
 
+    def tap_media(self, media: MediaShell, tap: Tap) -> None:
+        """Have ``tap`` see the packets of this call until its end."""
+        media.tap(self._channel, tap)
+
     def discard_rtcp(self) -> int:
         """Empty the RTCP socket; gives how many datagrams were in it."""
         return self._channel.port.discard_rtcp()
 
     def _note_media(self) -> None:
+        """Note when media was first heard and sent."""
         leg = self._channel.leg
-        self.milestones.note("first_media", leg.first_media_at)
+        if self.milestones.note("first_media", leg.first_media_at):
+            assert leg.first_media_at is not None, "there is a first time"
+            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
+            self._shell.journal.changed(self.call.id, first_media_at=wall)
         self.milestones.note("first_rtp_in", leg.stream.first_received_at)
         self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
 
