@@ -49,8 +49,8 @@ class Calls:
         self._loop = loop
         self._ids = ids
         self._external_address = external_address
-        self._journal = journal
         self._tracer = tracer
+        self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
         # Agents whose call is over: they may still store what they learnt.
         self._agents_at_work: set[asyncio.Task[None]] = set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
@@ -21,9 +21,10 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
+from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
@@ -85,6 +86,7 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
+        self._captures = Captures(self._loop, self._tracer)
         self.contexts = contexts or MemoryContexts()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self._calls = Calls(
@@ -126,6 +128,15 @@ class Engine:
     def active_calls(self) -> int:
         return len(self._calls.alive)
 
+    @property
+    def draining(self) -> bool:
+        """Whether no more calls are taken, since the engine is about to stop."""
+        return self._admission.draining
+
+    def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
+        """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
+        return self._trunks.health()
+
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
         but for the connections that peers keep open."""
@@ -143,6 +154,18 @@ class Engine:
         """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
         is kept of it (any more). whole: with the messages themselves."""
         return self._calls.drawn(call_id, whole=whole)
+
+    def capture(self, call_id: str, path: Path) -> None:
+        """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
+
+        In clear and with all its numbers. RapidaError when there is no such call, or it is being
+        captured; OSError when the file cannot be made.
+        """
+        for call in self._calls.alive:
+            if call.call.id == call_id:
+                self._captures.start(call, path, self.media)
+                return
+        raise RapidaError("there is no such call")
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
@@ -199,6 +222,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
 

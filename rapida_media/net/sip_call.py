@@ -27,6 +27,7 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral, party_of
+from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
@@ -363,19 +364,23 @@ class SipCall:
             return False
         return True
 
+    def tap_media(self, media: MediaShell, tap: Tap) -> None:
+        """Have ``tap`` see the packets of this call until its end."""
+        media.tap(self._channel, tap)
+
     def discard_rtcp(self) -> int:
         """Empty the RTCP socket; gives how many datagrams were in it."""
         return self._channel.port.discard_rtcp()
 
     def _note_media(self) -> None:
+        """Note when media was first heard and sent."""
         leg = self._channel.leg
+        if self.milestones.note("first_media", leg.first_media_at):
+            assert leg.first_media_at is not None, "there is a first time"
+            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
+            self._shell.journal.changed(self.call.id, first_media_at=wall)
         self.milestones.note("first_rtp_in", leg.stream.first_received_at)
         self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
-        heard_at = leg.first_media_at
-        if heard_at is not None and self.milestones.at("first_media") is None:
-            self.milestones.note("first_media", heard_at)
-            first_media_at = clock.wall() - (clock.monotonic() - heard_at)
-            self._shell.journal.changed(self.call.id, first_media_at=first_media_at)
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long."""
