@@ -19,6 +19,7 @@ from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
@@ -110,7 +111,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._dialling = Dialling(self._calls, self._trunks, self._ids, self)
+        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -256,13 +257,22 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
 
     # -- events ----------------------------------------------------------------------------------
@@ -330,6 +340,10 @@ class Engine:
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
+
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+        """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
+        return await self._dialling.dial_for(call, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""
