@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from rapida_media.config import Listen, parse_listen
+from rapida_media.config import SRTP_MODES, Listen, parse_listen
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.serve import ServeOptions, serve
@@ -107,6 +107,15 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp")
     command.add_argument(
+        "--srtp",
+        choices=SRTP_MODES,
+        nargs="?",
+        const="required",
+        default="off",
+        help="encrypt the media where the far end can, or else not call (default: off; "
+        "without a word: required)",
+    )
+    command.add_argument(
         "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
     )
     command.add_argument(
@@ -159,6 +168,7 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                srtp=options.srtp,
                 tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,

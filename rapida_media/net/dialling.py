@@ -46,6 +46,7 @@ class Dialling:
         agent: Agent | None,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -56,9 +57,10 @@ class Dialling:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media. None: somebody else acts on the call.
 
-        credentials: who we are, also in From unless from_uri names another, and what answers a
-        challenge. headers: more of the INVITE. ordered: the call's record, where it was journalled
-        before; its id, assistant and parameters are the call's.
+        srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
+        names another, and what answers a challenge. headers: more of the INVITE. ordered: the
+        call's record, where it was journalled before; its id, assistant and parameters are the
+        call's.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
@@ -78,6 +80,7 @@ class Dialling:
             agent,
             address=target.local_host,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
         )
         if call is None:
@@ -120,6 +123,7 @@ class Dialling:
             agent,
             codecs=codecs or way.codecs,
             early_agent=early_agent,
+            srtp=way.srtp,
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
@@ -142,6 +146,7 @@ class Dialling:
                 way.target,
                 None,
                 codecs=codecs,
+                srtp=way.srtp,
                 credentials=way.credentials,
                 from_uri=way.from_uri,
                 headers=(*way.headers, *headers),

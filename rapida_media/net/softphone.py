@@ -45,6 +45,7 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
+    srtp: str = "off"
     tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
@@ -71,6 +72,8 @@ class Report:
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
+    srtp: str | None = None
+    srtp_failures: int = 0
     packets_sent: int = 0
     packets_received: int = 0
     packets_lost: int = 0
@@ -97,6 +100,7 @@ class Report:
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
+            "media": f"{self.srtp}, {self.srtp_failures} not authentic" if self.srtp else "plain",
             "packets": f"{self.packets_sent} sent, {self.packets_received} received,"
             f" {self.packets_lost} lost, jitter {_ms(self.jitter_ms)}",
             "echo": "-"
@@ -151,7 +155,12 @@ async def _dial(engine: Engine, options: CallOptions, target: Target, phone: Sof
             options.trunk, options.uri, phone.run, codecs=codecs, early_agent=True
         )
     return engine.dial(
-        target, phone.run, codecs=codecs, early_agent=True, credentials=options.credentials
+        target,
+        phone.run,
+        codecs=codecs,
+        srtp=options.srtp,
+        early_agent=True,
+        credentials=options.credentials,
     )
 
 
@@ -304,6 +313,8 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
         report.setup_ms = round((times.since("answered", "initiated") or 0.0) * 1000, 2)
         report.duration_s = round(times.since("ended", "answered") or 0.0, 3)
         report.codec = str(stats["codec"])
+        report.srtp = None if stats["srtp"] is None else str(stats["srtp"])
+        report.srtp_failures = int(stats["srtp_failures"] or 0)
         report.packets_sent = int(stats["packets_sent"] or 0)
         report.packets_received = int(stats["packets_received"] or 0)
         report.packets_lost = int(stats["packets_lost"] or 0)

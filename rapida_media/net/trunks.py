@@ -114,6 +114,7 @@ class Outbound:
     headers: Headers
     credentials: Credentials | None
     codecs: tuple[str, ...] | None
+    srtp: str
 
 
 class Trunks:
@@ -186,7 +187,9 @@ class Trunks:
         shown = caller_id or trunk.caller_id
         asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
         user = escape_user(shown or trunk.username or "rapida")
-        return Outbound(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs)
+        return Outbound(
+            *(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs, trunk.srtp)
+        )
 
     def health(self) -> dict[str, dict[str, bool]]:
         """Tell of each trunk, by name, what it is to keep up and does: ``resolved``,
