@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
@@ -128,6 +128,15 @@ class Engine:
     @property
     def active_calls(self) -> int:
         return len(self._calls.alive)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more calls are taken, since the engine is about to stop."""
+        return self._admission.draining
+
+    def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
+        """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
+        return self._trunks.health()
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
