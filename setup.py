@@ -42,7 +42,9 @@ STREAM = [
     "monitor.c",
     "payload.c",
     "playout.c",
+    "relay.c",
     "sender.c",
+    "srtp.c",
     "stream.c",
     "telephone_event.c",
 ]

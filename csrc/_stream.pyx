@@ -7,7 +7,8 @@ The work is in stream.c and below; here arguments are checked and values convert
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.math cimport INFINITY, isfinite
-from libc.string cimport memset
+from libc.stdint cimport uintptr_t
+from libc.string cimport memcpy, memset
 
 from rapida_media.errors import LocalProtocolError
 
@@ -156,6 +157,31 @@ cdef class MediaStream:
         config.suppress_silence = silence == "suppress"
         rm_stream_configure(&self.core, &config)
 
+    def secure(self, *, sender, receiver):
+        cdef rm_srtp_sender outward
+        cdef rm_srtp_receiver inward
+        cdef bytes mki
+        memset(&outward, 0, sizeof(outward))
+        memset(&inward, 0, sizeof(inward))
+        if sender is not None:
+            outward.protect = <rm_srtp_function><uintptr_t>sender.function
+            outward.session = <void *><uintptr_t>sender.session
+        if receiver is not None:
+            mki = receiver.mki
+            if len(mki) > RM_MKI_BYTES:
+                raise LocalProtocolError(f"mki: expected at most {RM_MKI_BYTES} bytes")
+            inward.unprotect = <rm_srtp_function><uintptr_t>receiver.function
+            inward.remove = <rm_srtp_remove><uintptr_t>receiver.remove_function
+            inward.session = <void *><uintptr_t>receiver.session
+            inward.tag_bytes = receiver.tag_bytes
+            inward.mki_bytes = len(mki)
+            memcpy(inward.mki, PyBytes_AS_STRING(mki), len(mki))
+        if sender is not self.srtp_sender:
+            self.core.srtp_sender = outward
+        if receiver is not self.srtp_receiver:
+            self.core.srtp_receiver = inward
+        self.srtp_sender, self.srtp_receiver = sender, receiver
+
     # --- ingress
 
     def receive_datagram(self, bytes data not None, tuple source not None, double now):
@@ -196,6 +222,24 @@ cdef class MediaStream:
             return None
         name = DIGITS[digit.event] if digit.event < 16 else "flash"
         return name, digit.duration_ms, digit.pts
+
+    # --- pass-through
+
+    def relay_to(self, MediaStream other):
+        if other is self:
+            raise LocalProtocolError("relay_to: a stream cannot pass to itself")
+        if other is not None and other.core.sender.relay != NULL and other.core.sender.relay.live:
+            raise LocalProtocolError("relay_to: another stream passes to that one already")
+        if not rm_stream_relay(&self.core, NULL if other is None else &other.core):
+            raise MemoryError
+        self.relayed_to = other
+
+    @property
+    def relaying(self):
+        return self.core.relay_to != NULL
+
+    def listen(self, bint listened):
+        self.core.listened = listened
 
     # --- egress
 
@@ -280,7 +324,7 @@ cdef class MediaStream:
         datagrams = []
         remote = None
         while True:
-            size = rm_sender_next(&self.core.sender, now, packet)
+            size = rm_stream_next_packet(&self.core, now, packet)
             if size == 0:
                 return datagrams
             if remote is None:
@@ -309,6 +353,16 @@ cdef class MediaStream:
             raise LocalProtocolError("playout_state: expected an adaptive or fixed stream")
         a = self.core.listener.playout
         return a.play - a.queued, a.owed, bool(a.idle)
+
+    @property
+    def first_received_at(self):
+        cdef const rm_stream_counters *counters = &self.core.counters
+        return counters.first_received if counters.packets_received > 0 else None
+
+    @property
+    def first_sent_at(self):
+        cdef const rm_sender *sender = &self.core.sender
+        return sender.first_sent if sender.packets > 0 else None
 
     def statistics(self):
         cdef dict figures = self._figures()
@@ -364,6 +418,8 @@ cdef class MediaStream:
             "packets_sent": core.sender.packets,
             "octets_sent": core.sender.octets,
             "silence_packets_sent": core.sender.silence_packets,
+            "packets_passed_through": core.sender.relay.passed if core.sender.relay != NULL else 0,
+            "pass_through_drops": core.sender.relay.dropped if core.sender.relay != NULL else 0,
             "played_ms": core.sender.played // SAMPLES_PER_MS,
             "dropped_samples": core.sender.playout.dropped,
             "cleared_samples": core.sender.playout.cleared,
@@ -371,6 +427,8 @@ cdef class MediaStream:
             "late_ticks": core.sender.late_ticks,
             "skipped_ticks": core.sender.skipped_ticks,
             "send_errors": counters.send_errors,
+            "srtp_failures": core.srtp.failures,
+            "srtp_replays": core.srtp.replays,
         }
 
 

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include <math.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,14 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
         s->ingress.rate_hz = rm_encoding_rate_hz(config->send_encoding);
 }
 
+bool rm_stream_relay(rm_stream *s, rm_stream *to)
+{
+    if (to != NULL && !rm_sender_open_relay(&to->sender))
+        return false;
+    if (s->relay_to != NULL)
+        s->relay_to->relay->live = false;
+    s->relay_to = to != NULL ? &to->sender : NULL;
+    return true;
 /* --- the policy -------------------------------------------------------------------------- */
 
 static void keep_first(rm_stream *s, const rm_packet *packet)
@@ -250,6 +259,19 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
     rm_source_jitter(&s->source, rtp->timestamp, rm_rtp_clock(now, rate_hz));
 }
 
+/* Whether another stream sends the packet on. */
+static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding)
+{
+    if (meaning == RM_MEANS_EVENT && s->receiving)
+        return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING);
+    if (encoding == RM_NO_ENCODING)
+        return false;
+    bool passed = rm_sender_pass(s->relay_to, rtp, encoding);
+    if (!passed)
+        rm_stream_relay(s, NULL);
+    return passed;
+}
+
 static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_verdict verdict,
                              double now)
 {
@@ -261,9 +283,13 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     }
     if (verdict == RM_RESTARTED) {
         rm_event_receiver_restart(&s->events);
+        if (s->relay_to != NULL)
+            s->relay_to->relay->anchored = false;
+        rm_ingress_restart(&s->ingress, &packet);
         restart(s, &packet);
     }
-    s->counters.packets_received++;
+    if (s->counters.packets_received++ == 0)
+        s->counters.first_received = now;
     s->counters.octets_received += rtp->payload_bytes;
     if (verdict == RM_DUPLICATE) {
         s->counters.duplicate++;
@@ -275,11 +301,14 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = s->events.active;
+    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
+        packet.encoding = RM_NO_ENCODING;
+    rm_ingress_receive(&s->ingress, &packet);
     hand_over(s, &packet);
 }
 
-void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
-                       double now)
+static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                        double now)
 {
     rm_rtp rtp;
     if (!rm_rtp_parse(&rtp, data, bytes)) {
@@ -298,6 +327,31 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
     }
     receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
     set_timeout(s);
+}
+
+void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                       double now)
+{
+    alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
+    if (s->srtp_receiver.unprotect != NULL) {
+        bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
+        if (bytes == 0)
+            return;
+        data = packet;
+    }
+    receive_rtp(s, data, bytes, from, now);
+}
+
+size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES])
+{
+    size_t bytes;
+    while ((bytes = rm_sender_next(&s->sender, now, packet)) > 0) {
+        if (s->srtp_sender.protect == NULL)
+            return bytes;
+        if ((bytes = rm_srtp_protect(&s->srtp_sender, &s->srtp, packet, bytes)) > 0)
+            return bytes;
+    }
+    return 0;
 }
 
 void rm_stream_handle_timeout(rm_stream *s, double now)

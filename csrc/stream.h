@@ -11,6 +11,7 @@
 #include "latch.h"
 #include "sender.h"
 #include "source.h"
+#include "srtp.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
@@ -28,6 +29,7 @@ typedef struct rm_stream_config {
 
 typedef struct rm_stream_counters {
     uint64_t packets_received, octets_received;
+    double first_received; /* of these packets; no time before there are any */
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t ssrc_changes, restarts;
@@ -58,6 +60,11 @@ typedef struct rm_stream {
     rm_event_receiver events;
     rm_ingress ingress;
     rm_listener *listener; /* NULL: the policy is "immediate" */
+    rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
+    bool listened;       /* whoever relays wants the frames, too */
+    rm_srtp_sender srtp_sender;
+    rm_srtp_receiver srtp_receiver;
+    rm_srtp_counters srtp;
 } rm_stream;
 
 /* False when memory is short. gap_wait in seconds. */
@@ -78,6 +85,15 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now);
+
+/* Send what is received on by another stream too, which outlives this or is taken off by NULL: what
+ * its far end takes as it is, no frames are made of it unless somebody listens. Audio that it does
+ * not take ends the relay. False when memory is short. */
+bool rm_stream_relay(rm_stream *s, rm_stream *to);
+
+/* Write the next packet that is due, protected where that was agreed; returns its size, or 0 when
+ * nothing more is due. */
+size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES]);
 
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);

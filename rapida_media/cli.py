@@ -98,6 +98,12 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument(
+        "--trace", action="store_true", help="print the SIP messages, without secrets, at the end"
+    )
+    command.add_argument(
+        "--pcap", type=Path, metavar="FILE", help="write SIP and RTP there, with all its secrets"
+    )
+    command.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
     )
     command.set_defaults(run=_call)
@@ -140,6 +146,8 @@ def _call(options: argparse.Namespace) -> int:
                 tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
+                trace=options.trace,
+                pcap=options.pcap,
             )
         )
     )
@@ -165,7 +173,7 @@ def _print_report(report: Report, *, as_json: bool) -> None:
 
 
 def _providers(options: argparse.Namespace) -> int:
-    print(format_table(providers()))
+    print(format_table(providers().values()))
     return 0
 
 

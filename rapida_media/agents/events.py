@@ -26,6 +26,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Ringing:
+    """A call that the agent dials makes progress.
+
+    party: whom it calls, as dialled. status: 180, 183 …; early_media: it is heard already.
+    """
+
+    party: str
+    status: int
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The call was answered; only for an agent that was there before."""
 
@@ -65,12 +77,16 @@ class HangUp:
     reason: ``bye``, ``canceled``, ``media_timeout`` … ; code: the SIP status where there is one.
     cause: what the far end gave as its Reason (RFC 3326), as written.
     retry_after_s: when a busy far end asks to be called again.
+    failure_class: whose fault it is (``call/endings.py``), None where nothing failed; retryable:
+    calling again may help.
     """
 
     reason: str
     code: int | None = None
     cause: str | None = None
     retry_after_s: int | None = None
+    failure_class: str | None = None
+    retryable: bool = False
 
 
 __all__ = [
@@ -82,7 +98,8 @@ __all__ = [
     "Hold",
     "Message",
     "PlaybackMarked",
+    "Ringing",
     "Transferred",
 ]
 
-Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp
+Event = Audio | Digit | Message | Ringing | Answered | Transferred | PlaybackMarked | Hold | HangUp

@@ -144,6 +144,13 @@ cdef extern from "monitor.h" nogil:
     void rm_monitor_free(rm_monitor *)
 
 
+cdef extern from "relay.h" nogil:
+    ctypedef struct rm_relay:
+        bint live
+        uint64_t passed
+        uint64_t dropped
+
+
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
@@ -152,16 +159,17 @@ cdef extern from "sender.h" nogil:
         rm_playout playout
         uint64_t packets
         uint64_t octets
+        double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
         uint64_t digits_dropped
         uint64_t played
         uint64_t silence_packets
         rm_monitor *monitor
+        rm_relay *relay
 
     void rm_sender_start(rm_sender *, double)
     double rm_sender_next_time(const rm_sender *)
-    size_t rm_sender_next(rm_sender *, double, uint8_t *)
     bint rm_sender_idle(const rm_sender *)
 
 
@@ -169,6 +177,28 @@ cdef extern from "latch.h" nogil:
     ctypedef struct rm_latch:
         rm_address remote
         bint frozen
+
+
+cdef extern from "srtp.h" nogil:
+    enum: RM_MKI_BYTES
+    ctypedef int (*rm_srtp_function)(void *, void *, int *) noexcept nogil
+    ctypedef int (*rm_srtp_remove)(void *, unsigned int) noexcept nogil
+
+    ctypedef struct rm_srtp_sender:
+        rm_srtp_function protect
+        void *session
+
+    ctypedef struct rm_srtp_receiver:
+        rm_srtp_function unprotect
+        rm_srtp_remove remove
+        void *session
+        uint8_t tag_bytes
+        uint8_t mki_bytes
+        uint8_t *mki
+
+    ctypedef struct rm_srtp_counters:
+        uint64_t failures
+        uint64_t replays
 
 
 cdef extern from "stream.h" nogil:
@@ -186,6 +216,7 @@ cdef extern from "stream.h" nogil:
     ctypedef struct rm_stream_counters:
         uint64_t packets_received
         uint64_t octets_received
+        double first_received
         uint64_t bad_header
         uint64_t bad_payload
         uint64_t unknown_payload_type
@@ -209,6 +240,11 @@ cdef extern from "stream.h" nogil:
         rm_event_receiver events
         rm_stream_counters counters
         rm_listener *listener
+        rm_sender *relay_to
+        bint listened
+        rm_srtp_sender srtp_sender
+        rm_srtp_receiver srtp_receiver
+        rm_srtp_counters srtp
 
     bint rm_stream_listen(rm_stream *, int32_t)
     void rm_stream_pull(rm_stream *, double, int16_t *, size_t)
@@ -216,6 +252,8 @@ cdef extern from "stream.h" nogil:
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
+    bint rm_stream_relay(rm_stream *, rm_stream *)
+    size_t rm_stream_next_packet(rm_stream *, double, uint8_t *)
     void rm_stream_handle_timeout(rm_stream *, double)
     bint rm_stream_has_news(const rm_stream *)
     int64_t rm_stream_lost(const rm_stream *)
@@ -227,3 +265,7 @@ cdef class MediaStream:
     cdef rm_stream core
     cdef dict _figures(self)
     cdef dict _listener_figures(self)
+    cdef MediaStream relayed_to  # keeps alive what core.relay_to points to
+    # They own what the core's SRTP pointers lead to.
+    cdef object srtp_sender
+    cdef object srtp_receiver

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 # Frame flags.
 CONCEALED: int  # part of the frame was made up
@@ -30,6 +31,31 @@ class Audio:
     @property
     def silence(self) -> bool:
         """There is nothing in it to hear."""
+
+class SrtpSender(Protocol):
+    """libsrtp's ``srtp_protect`` and a session for it, as addresses."""
+
+    @property
+    def function(self) -> int: ...
+    @property
+    def session(self) -> int: ...
+
+class SrtpReceiver(Protocol):
+    """libsrtp's ``srtp_unprotect`` and ``srtp_remove_stream``, and a session for them.
+
+    mki: what precedes the last tag_bytes of every packet, empty for nothing.
+    """
+
+    @property
+    def function(self) -> int: ...
+    @property
+    def remove_function(self) -> int: ...
+    @property
+    def session(self) -> int: ...
+    @property
+    def mki(self) -> bytes: ...
+    @property
+    def tag_bytes(self) -> int: ...
 
 class MediaStream:
     """One RTP audio stream, both directions, without sockets or clocks.
@@ -84,6 +110,12 @@ class MediaStream:
         silence: with nothing queued, "send" encoded silence or "suppress" packets.
         """
 
+    def secure(self, *, sender: SrtpSender | None, receiver: SrtpReceiver | None) -> None:
+        """Protect what is sent and take nothing but what is authentic (RFC 3711); None: plain RTP.
+
+        A direction whose object stays the same goes on where it was. Both are kept alive.
+        """
+
     def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
         """Account for one datagram; source is a numeric address. Bad packets are counted."""
 
@@ -107,6 +139,21 @@ class MediaStream:
 
     def next_digit(self) -> tuple[str, int, int] | None:
         """Take the next digit heard: ("0"-"9", "*", "#", "A"-"D" or "flash", duration_ms, pts)."""
+
+    def relay_to(self, other: MediaStream | None) -> None:
+        """Have another stream send on what this one receives, as it is; None: no longer.
+
+        Audio in the encoding that stream sends, at its own payload type, and telephone-events where
+        its far end takes them, with its own SSRC, sequence numbers and timestamps. What is written
+        to it has the word. LocalProtocolError when a third stream does that already.
+        """
+
+    @property
+    def relaying(self) -> bool:
+        """False too once audio came that the other stream's far end does not take."""
+
+    def listen(self, listened: bool) -> None:
+        """While relaying: whether frames are made all the same."""
 
     def start(self, now: float) -> None:
         """Anchor the 20 ms schedule; the first packet is due now."""
@@ -157,6 +204,14 @@ class MediaStream:
     @property
     def remote(self) -> tuple[str, int] | None:
         """Where packets go: the SDP address until another one has latched."""
+
+    @property
+    def first_received_at(self) -> float | None:
+        """When the first packet that was believed came."""
+
+    @property
+    def first_sent_at(self) -> float | None:
+        """When the first packet was handed out to be sent."""
 
     @property
     def packets_received(self) -> int:

@@ -14,6 +14,8 @@ from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
+from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
+from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
 # RFC 4733 section 3.2, table 3: the events that are keys.
@@ -24,13 +26,18 @@ class RtpLeg:
     """A ``Leg`` over RTP (RFC 3550)."""
 
     def __init__(self, stream: MediaStream) -> None:
-        self.received = Bus()
+        self.received = Bus(wanted=stream.listen)
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
         self.negotiated: NegotiatedAudio | None = None
+        # For RTCP, too; None while media is plain.
+        self.srtp_sender: SrtpSender | None = None
+        self.srtp_receiver: SrtpReceiver | None = None
+        self._keys: SrtpKeys | None = None
         self.first_media_at: float | None = None
         self._started_at: float | None = None
         self._now = 0.0
+        self._relay_lost: Callable[[], None] | None = None
         self._on_digit: Callable[[str, int], None] = _ignore_digit
         self._on_mark: Callable[[int, bool], None] = _ignore_mark
 
@@ -41,6 +48,7 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        self._secure(audio.srtp)
         unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
             receive={codec.payload_type: codec.name for codec in audio.receive},
@@ -55,6 +63,24 @@ class RtpLeg:
             receiving=audio.receiving,
         )
 
+    def _secure(self, keys: SrtpKeys | None) -> None:
+        """Use these keys from now on. A direction whose key is the old one goes on where it was:
+        its roll-over counter is part of what both sides know (RFC 3711 section 3.3.1)."""
+        if keys == self._keys:
+            return
+        before, self._keys = self._keys, keys
+        if keys is None:
+            self.srtp_sender = self.srtp_receiver = None
+        else:
+            if before is None or (before.suite, before.send_key) != (keys.suite, keys.send_key):
+                self.srtp_sender = SrtpSender(keys.suite, keys.send_key)
+            if before is None or before.receive.source != keys.receive.source:
+                theirs = keys.receive
+                self.srtp_receiver = SrtpReceiver(
+                    theirs.suite, theirs.key, theirs.mki, theirs.window or WINDOW
+                )
+        self.stream.secure(sender=self.srtp_sender, receiver=self.srtp_receiver)
+
     def start(self, now: float) -> None:
         """Anchor the 20 ms schedule of the egress."""
         if self._started_at is None:
@@ -65,6 +91,9 @@ class RtpLeg:
         """Hand up all the stream has: frames, digits, marks and, when asked for, sent frames."""
         self._now = now
         stream = self.stream
+        if self._relay_lost is not None and not stream.relaying:
+            lost, self._relay_lost = self._relay_lost, None
+            lost()
         while (frame := stream.next_frame()) is not None:
             if self.first_media_at is None:
                 self.first_media_at = now
@@ -77,6 +106,23 @@ class RtpLeg:
             self._on_mark(*mark)
         while (frame := stream.next_sent_frame()) is not None:
             self.sent.publish(frame)
+
+    def relay_to(self, other: RtpLeg, lost: Callable[[], None]) -> bool:
+        """Let the far end's payloads pass to another leg as they are, if that sends the same codec.
+
+        lost: called when the far end changes its codec; from then on there are frames again.
+        """
+        if self.negotiated is None or other.negotiated is None:
+            return False
+        if self.negotiated.send.name != other.negotiated.send.name:
+            return False
+        self.stream.relay_to(other.stream)
+        self._relay_lost = lost
+        return True
+
+    def stop_relay(self) -> None:
+        self._relay_lost = None
+        self.stream.relay_to(None)
 
     @property
     def elapsed_samples(self) -> int:
@@ -112,6 +158,7 @@ class RtpLeg:
     def stats(self) -> Stats:
         stats: Stats = dict(self.stream.statistics())
         stats["codec"] = self.negotiated.send.name if self.negotiated else None
+        stats["srtp"] = self._keys.suite if self._keys else None
         return stats
 
 

@@ -9,12 +9,14 @@ something to hand up.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from rapida_media import clock
 from rapida_media.ids import IdSource
 from rapida_media.kernels import MediaPoller, MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
+from rapida_media.net.tapped_media import Tap, TappedMedia
 from rapida_media.net.ticker import Ticker
 
 # Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn. A packet
@@ -25,12 +27,13 @@ TICK_S = 0.005
 class MediaChannel:
     """A leg with its sockets, between ``MediaShell.open`` and ``MediaShell.close``."""
 
-    __slots__ = ("leg", "port", "slot")
+    __slots__ = ("leg", "port", "slot", "tapped")
 
     def __init__(self, leg: RtpLeg, port: MediaPort) -> None:
         self.leg = leg
         self.port = port
         self.slot: int | None = None
+        self.tapped: TappedMedia | None = None
 
 
 class MediaShell:
@@ -52,6 +55,7 @@ class MediaShell:
         self._jitter = jitter
         self._poller = MediaPoller()
         self._legs: dict[int, RtpLeg] = {}
+        self._paced: dict[Callable[[float], None], None] = {}
 
     def open(self) -> MediaChannel | None:
         """Make a leg on a fresh port pair; None when no pair is free.
@@ -76,20 +80,49 @@ class MediaShell:
         if channel.slot is not None:
             return
         channel.leg.start(now)
+        if channel.tapped is not None:
+            self.pace(channel.tapped.tick)
+            return
         channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
         self._legs[channel.slot] = channel.leg
         self.ticker.start()
+
+    def tap(self, channel: MediaChannel, tap: Tap) -> None:
+        """Have ``tap`` see every packet from now on, at many times the cost of a packet."""
+        channel.tapped = TappedMedia(channel.leg, channel.port, tap)
+        if channel.slot is not None:
+            self._stop_polling(channel)
+            self.pace(channel.tapped.tick)
 
     def close(self, channel: MediaChannel) -> None:
         """Stop the media and give the port pair back."""
         if channel.slot is not None:
             # What arrived since the last tick was said before the end.
             self._receive(clock.monotonic())
-            self._poller.remove(channel.slot)
-            del self._legs[channel.slot]
-            channel.slot = None
+            self._stop_polling(channel)
+        if channel.tapped is not None and channel.tapped.tick in self._paced:
+            channel.tapped.receive(clock.monotonic())
+            self.unpace(channel.tapped.tick)
         self.ports.close(channel.port)
-        if not self._legs:
+        self._stop_if_idle()
+
+    def _stop_polling(self, channel: MediaChannel) -> None:
+        assert channel.slot is not None, "only a started channel is polled"
+        self._poller.remove(channel.slot)
+        del self._legs[channel.slot]
+        channel.slot = None
+
+    def pace(self, tick: Callable[[float], None]) -> None:
+        """Call ``tick(now)`` with every tick, for a leg whose media needs no port of ours."""
+        self._paced[tick] = None
+        self.ticker.start()
+
+    def unpace(self, tick: Callable[[float], None]) -> None:
+        self._paced.pop(tick, None)
+        self._stop_if_idle()
+
+    def _stop_if_idle(self) -> None:
+        if not self._legs and not self._paced:
             self.ticker.stop()
 
     def shut_down(self) -> None:
@@ -107,6 +140,8 @@ class MediaShell:
     def _send(self) -> None:
         now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
+        for tick in tuple(self._paced):
+            tick(now)
 
     def _pump(self, slots: list[int], now: float) -> None:
         for slot in slots:

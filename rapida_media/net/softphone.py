@@ -44,6 +44,8 @@ class CallOptions:
     tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
+    trace: bool = False
+    pcap: Path | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Report:
     reason: str = ""
     cause: str | None = None
     retry_after_s: int | None = None
+    failure_class: str | None = None
+    retryable: bool = False
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
@@ -67,6 +71,7 @@ class Report:
     correlation: float | None = None
     digits: list[str] = field(default_factory=list)
     events: list[dict[str, float | str]] = field(default_factory=list)
+    trace: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -77,7 +82,8 @@ class Report:
             "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
             f" ({self.status or '-'}), ended: {self.reason}"
             + (f", {self.cause}" if self.cause else "")
-            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else ""),
+            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else "")
+            + (f", failed: {self.failure_class}" if self.failure_class else ""),
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
@@ -88,7 +94,8 @@ class Report:
             else f"{_ms(self.round_trip_ms)} round trip, correlation {self.correlation:.4f}",
             "digits": "".join(self.digits) or "-",
         }
-        return "\n".join(f"{name:9} {fact}" for name, fact in facts.items())
+        lines = [f"{name:9} {fact}" for name, fact in facts.items()]
+        return "\n".join([*lines, self.trace] if self.trace else lines)
 
 
 def _ms(value: float | None) -> str:
@@ -98,8 +105,9 @@ def _ms(value: float | None) -> str:
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
     speech = read_wav(options.play) if options.play else b""
-    if options.record and not options.record.parent.is_dir():
-        raise ConfigError(f"--record: there is no directory {options.record.parent}")
+    for name, path in (("--record", options.record), ("--pcap", options.pcap)):
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{name}: there is no directory {path.parent}")
     target = await resolve_target(options.uri, options.transport, Resolver(SystemIds()))
     engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
     await engine.start()
@@ -114,12 +122,16 @@ async def place_call(options: CallOptions) -> Report:
                 early_agent=True,
                 credentials=options.credentials,
             )
+            if options.pcap is not None:
+                engine.capture(call.call.id, options.pcap)
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
             _measure(report, phone, path)
     finally:
         await engine.stop()
+    if options.trace:  # now that the BYE is answered
+        report.trace = engine.trace(call.call.id, whole=True)
     return report
 
 
@@ -217,17 +229,16 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     assert ended is not None
     stats = call.stats()
     times = sip_call.milestones
-    start = times["initiated"]
     report = Report(options.uri, answered=call.answered, digits=phone.digits)
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
     report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
+    report.failure_class, report.retryable = ended.failure_class, ended.retryable
     report.events = [
-        {"at_ms": round((at - start) * 1000, 1), "event": name}
-        for name, at in sorted(times.items(), key=lambda item: item[1])
+        {"at_ms": round(at * 1000, 1), "event": name} for name, at in times.offsets().items()
     ]
     if call.answered:
-        report.setup_ms = round((times["answered"] - start) * 1000, 2)
-        report.duration_s = round(times["ended"] - times["answered"], 3)
+        report.setup_ms = round((times.since("answered", "initiated") or 0.0) * 1000, 2)
+        report.duration_s = round(times.since("ended", "answered") or 0.0, 3)
         report.codec = str(stats["codec"])
         report.packets_sent = int(stats["packets_sent"] or 0)
         report.packets_received = int(stats["packets_received"] or 0)
