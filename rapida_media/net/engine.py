@@ -181,7 +181,8 @@ class Engine:
         rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
         first, last = self._config.rtp.ports
         ports = MediaPorts(rtp_host, first, last, self._ids)
-        self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
+        rtp = self._config.rtp
+        self.media = MediaShell(self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter)
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=self._contacts(),

@@ -45,12 +45,14 @@ class MediaShell:
         ports: MediaPorts,
         ids: IdSource,
         gap_wait_ms: float,
+        jitter: str = "immediate",
     ) -> None:
         self.ports = ports
         self.ticker = Ticker(loop, TICK_S, self._tick)
         self._loop = loop
         self._ids = ids
         self._gap_wait_ms = gap_wait_ms
+        self._jitter = jitter
         self._poller = MediaPoller()
         self._legs: dict[int, RtpLeg] = {}
         self._paced: dict[Callable[[float], None], None] = {}
@@ -69,6 +71,7 @@ class MediaShell:
             sequence_number=self._ids.number(15),
             timestamp=self._ids.number(32),
             gap_wait_ms=self._gap_wait_ms,
+            jitter=self._jitter,
         )
         return MediaChannel(RtpLeg(stream), port)
 
