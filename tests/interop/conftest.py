@@ -48,6 +48,11 @@ def baresip() -> str:
     return require("baresip")
 
 
+@pytest.fixture
+def kamailio() -> str:
+    return require("kamailio")
+
+
 CONFIGURATION = """
 [store]
 recordings = "recordings/"
