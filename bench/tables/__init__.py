@@ -29,7 +29,18 @@ class Table:
     facts: Callable[[], Facts] = no_facts
 
 
-NAMES = ("g711", "rtp", "resamplers", "messages", "g722", "codecs", "concealment", "sip", "calls")
+NAMES = (
+    "g711",
+    "rtp",
+    "resamplers",
+    "messages",
+    "g722",
+    "codecs",
+    "concealment",
+    "sip",
+    "calls",
+    "bridge",
+)
 
 
 def table(name: str) -> Table:
