@@ -106,7 +106,7 @@ async def test_messages_split_at_every_byte_are_answered_and_a_plain_tcp_client_
         answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     assert answer.startswith(b"SIP/2.0 200 OK\r\n")
-    assert b"transport=tls" in answer
+    assert f"Contact: <sips:{HOST}:{tls_port}>".encode() in answer
     reader, writer = await asyncio.open_connection("localhost", tls_port)
     writer.write(request)
     async with asyncio.timeout(10):
