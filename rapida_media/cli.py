@@ -68,9 +68,16 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = commands.add_parser(
         "call",
         help="a softphone in the terminal",
-        description="Call a SIP URI. Exit status 0 only if it was answered and media arrived.",
+        description="Call a SIP URI. Exit status 0 only if it was answered, media arrived, and a "
+        "hold or a transfer that was asked for worked.",
     )
-    command.add_argument("uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060")
+    command.add_argument(
+        "uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060; by a trunk, a number"
+    )
+    command.add_argument("--trunk", metavar="NAME", help="call by this trunk")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="which has that trunk (default: rapida.toml)"
+    )
     command.add_argument("--play", type=Path, metavar="FILE.wav", help="speak this")
     command.add_argument(
         "--record", type=Path, metavar="FILE.wav", help="stereo: left sent, right received"
@@ -82,6 +89,15 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="hang up this long after the answer (default: when the file was played, or 10)",
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
+    command.add_argument(
+        "--hold-at",
+        type=_seconds,
+        metavar="S",
+        help="hold for 2 seconds, this long after the answer",
+    )
+    command.add_argument(
+        "--transfer-to", metavar="URI", help="have the far end call this one at the end"
+    )
     command.add_argument(
         "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
     )
@@ -95,9 +111,8 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         choices=SRTP_MODES,
         nargs="?",
         const="required",
-        default="off",
-        help="encrypt the media where the far end can, or else not call (default: off; "
-        "without a word: required)",
+        help="encrypt the media where the far end can, or else not call (default: as the trunk "
+        "says, else off; without a word: required)",
     )
     command.add_argument(
         "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
@@ -158,11 +173,17 @@ def _call(options: argparse.Namespace) -> int:
                 timeout_s=options.timeout,
                 trace=options.trace,
                 pcap=options.pcap,
+                hold_at_s=options.hold_at,
+                transfer_to=options.transfer_to,
+                config=options.config,
+                trunk=options.trunk,
             )
         )
     )
     _print_report(report, as_json=options.json)
-    return 0 if report.answered and report.packets_received else 1
+    transferred = report.transfer_status is None or report.transfer_status // 100 == 2
+    done = report.held is not False and transferred
+    return 0 if report.answered and report.packets_received and done else 1
 
 
 def _credentials(user: str | None, password: str | None) -> Credentials | None:

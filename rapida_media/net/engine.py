@@ -15,9 +15,12 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
+from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -110,7 +113,7 @@ class Engine:
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
         self._media_names = MediaNames(self._loop, resolver, self._handle_late)
-        self._dialling = Dialling(self._calls, self._trunks, self._ids, self)
+        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -249,13 +252,22 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
 
     # -- events ----------------------------------------------------------------------------------
@@ -295,6 +307,23 @@ class Engine:
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )
 
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """End calls that never connected, also those that nobody carries any more."""
+        ending = ended(NEVER_CONNECTED)
+        for call_id in never_connected(self.journal.live.values(), clock.wall()):
+            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
+            if carried is not None:
+                carried.hang_up(ending.reason)
+            else:
+                self.journal.ended(
+                    call_id,
+                    reason=ending.reason,
+                    failure_class=ending.failure_class,
+                    retryable=ending.retryable,
+                )
+
     def _contacts(self) -> dict[str, tuple[str, int]]:
         """By transport and, where it is listened on in both IP families, by family: what Via and
         Contact name."""
@@ -323,6 +352,10 @@ class Engine:
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
+
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+        """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
+        return await self._dialling.dial_for(call, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

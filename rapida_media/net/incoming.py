@@ -118,12 +118,18 @@ class Incoming:
             address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
             srtp=trunk.srtp if trunk is not None else "off",
-            early_agent=assistant.answer == "agent",
+            early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )
         if call is None:
             session.reject(503, now)
         return call
+
+
+def _starts_early(assistant: Assistant) -> bool:
+    """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
+    bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
+    return assistant.answer == "agent" or bridges
 
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
