@@ -29,7 +29,7 @@ class Table:
     facts: Callable[[], Facts] = no_facts
 
 
-NAMES = ("g711", "rtp", "resamplers", "messages", "g722", "codecs", "sip", "calls")
+NAMES = ("g711", "rtp", "resamplers", "messages", "g722", "srtp", "codecs", "sip", "calls")
 
 
 def table(name: str) -> Table:
