@@ -35,6 +35,7 @@ NAMES = (
     "resamplers",
     "messages",
     "g722",
+    "srtp",
     "codecs",
     "concealment",
     "sip",
