@@ -1,10 +1,12 @@
-/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, ingress
- * and telephone-events on the way in; the sender on the way out. One received packet is one call,
+/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
+ * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
+ * the way out. One received packet is one call,
  * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
  * Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
+#include "adaptive.h"
 #include "ingress.h"
 #include "latch.h"
 #include "sender.h"
@@ -13,7 +15,7 @@
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xff };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xfe, RM_MEANS_EVENT = 0xff };
 
 typedef struct rm_stream_config {
     uint8_t receive[128]; /* by payload type */
@@ -36,6 +38,14 @@ typedef struct rm_stream_counters {
     uint64_t expected_before;
 } rm_stream_counters;
 
+/* What the policies "adaptive" and "fixed" need beyond ingress, whose frame line they fill. */
+typedef struct rm_listener {
+    rm_adaptive *playout;
+    double due; /* of the next frame; INFINITY before the first packet */
+    bool pulled; /* the owner takes samples at times of its own */
+    rm_up2 up;
+} rm_listener;
+
 typedef struct rm_stream {
     double timeout; /* the earlier of the two receive deadlines; first, with sender.due near */
     rm_sender sender;
@@ -49,6 +59,9 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_listener *listener; /* NULL: the policy is "immediate" */
+    rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
+    bool listened;       /* whoever relays wants the frames, too */
     rm_srtp_sender srtp_sender;
     rm_srtp_receiver srtp_receiver;
     rm_srtp_counters srtp;
@@ -59,12 +72,24 @@ bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint3
                     double gap_wait, uint32_t playout_limit_samples);
 void rm_stream_free(rm_stream *s);
 
+/* Before the first packet: play what is received as an even stream, with the delay that suits the
+ * network (fixed_ms -1) or one of so many ms. False when memory is short. */
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
+
+/* For an owner with a clock of its own: n samples at the line's own rate instead of frames. */
+void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n);
+
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now);
+
+/* Send what is received on by another stream too, which outlives this or is taken off by NULL: what
+ * its far end takes as it is, no frames are made of it unless somebody listens. Audio that it does
+ * not take ends the relay. False when memory is short. */
+bool rm_stream_relay(rm_stream *s, rm_stream *to);
 
 /* Write the next packet that is due, protected where that was agreed; returns its size, or 0 when
  * nothing more is due. */

@@ -19,13 +19,17 @@ from rapida_media.config.http import Credential as Credential
 from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
+from rapida_media.config.store import StoreConfig as StoreConfig
+from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
 TRANSPORTS = ("udp", "tcp", "tls")
+FIXED_DELAY_MAX_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ class SipConfig:
 class RtpConfig:
     """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet.
 
-    gap_wait_ms: how long a missing packet is waited for before its place is concealed.
+    jitter: "immediate" for those who recognise speech; "adaptive" or "fixed:N" (ms) for those who
+    listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
+    concealed, with "immediate".
     """
 
     ports: tuple[int, int] = (10000, 20000)
@@ -91,13 +97,6 @@ class LimitsConfig:
     calls_per_second: float = 50.0
     max_call_seconds: float = 14400.0
     drain_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class StoreConfig:
-    """``[store]``. recordings: folder the recordings go to."""
-
-    recordings: Path = Path("recordings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Config:
     sip: SipConfig = SipConfig()
     rtp: RtpConfig = RtpConfig()
     limits: LimitsConfig = LimitsConfig()
-    store: StoreConfig = StoreConfig()
+    store: StoreConfig = field(default_factory=StoreConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
     assistants: Mapping[str, Assistant] = field(default_factory=dict)
@@ -188,7 +187,7 @@ def parse_config(
         sip=_sip(root.table("sip")),
         rtp=_rtp(root.table("rtp")),
         limits=_limits(root.table("limits")),
-        store=_store(root.table("store")),
+        store=read_store(root.table("store")),
         http=read_http(root.table("http")),
         credentials={
             name: read_credential(name, table) for name, table in root.tables("credentials")
@@ -258,7 +257,7 @@ def _rtp(table: Table) -> RtpConfig:
     default = RtpConfig()
     config = RtpConfig(
         ports=table.text("ports", _ports) or default.ports,
-        jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
@@ -274,12 +273,6 @@ def _limits(table: Table) -> LimitsConfig:
         max_call_seconds=table.number("max_call_seconds", default.max_call_seconds, above=0),
         drain_seconds=table.number("drain_seconds", default.drain_seconds),
     )
-    table.finish()
-    return config
-
-
-def _store(table: Table) -> StoreConfig:
-    config = StoreConfig(table.path("recordings") or table.folder / StoreConfig().recordings)
     table.finish()
     return config
 
@@ -314,6 +307,14 @@ def _ports(text: str) -> tuple[int, int]:
     raise ValueError(
         'expected "FIRST-LAST" within 1024-65535, with room for an even port and the next'
     )
+
+
+def _jitter(text: str) -> str:
+    name, _, delay = text.partition(":")
+    fixed = name == "fixed" and delay.isascii() and delay.isdigit() and len(delay) <= 3
+    if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
+        return text
+    raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
 
 
 def _external_address(text: str) -> str:

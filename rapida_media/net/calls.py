@@ -7,16 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
+from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
+from rapida_media.net.local_address import (
+    address_towards,
+    is_unspecified,
+    local_address_towards,
+)
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
+from rapida_media.rtp.srtp import AVAILABLE_SUITES
+from rapida_media.sdp.crypto import OFFERED_SUITES
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
+from rapida_media.sdp.peer_audio import audio_address
+from rapida_media.sip.address import Path as Flow
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
@@ -26,7 +39,10 @@ log = logging.getLogger(__name__)
 
 
 class Calls:
-    """shell: what the calls are given. external_address: what SDP names in place of our address."""
+    """shell: what the calls are given. external_address: what SDP names in place of our address.
+
+    journal: hears of every call when it begins and when it ends; the call itself tells the rest.
+    """
 
     def __init__(
         self,
@@ -34,13 +50,16 @@ class Calls:
         loop: asyncio.AbstractEventLoop,
         ids: IdSource,
         external_address: str | None,
+        *,
         tracer: Tracer,
+        journal: Journal,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._ids = ids
         self._external_address = external_address
         self._tracer = tracer
+        self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
         # Agents whose call is over: they may still store what they learnt.
         self._agents_at_work: set[asyncio.Task[None]] = set()
@@ -50,21 +69,32 @@ class Calls:
     def make(
         self,
         info: CallInfo,
-        agent: Agent,
+        agent: Agent | None,
         *,
         address: str,
         codecs: tuple[str, ...] | None,
+        srtp: str,
         early_agent: bool,
         follow_transfers: bool = False,
     ) -> SipCall | None:
         """Make a call with media of its own; None when no port is free.
 
-        address: ours, as the far end sees it. It is alive from ``add`` on.
+        address: ours, as the far end sees it. srtp: "off", "optional" or "required". The call is
+        alive from ``add`` on.
         """
-        channel = self._shell.media.open()
+        external = self._external_address
+        if external is not None and (":" in external) == (":" in address):
+            address = external
+        channel = self._shell.media.open(ipv6=":" in address)
         if channel is None:
             return None
-        local = LocalMedia(self._external_address or address, channel.port.port)
+        local = LocalMedia(
+            address,
+            channel.port.port,
+            srtp=srtp,
+            offered_suites=_available(OFFERED_SUITES),
+            accepted_suites=AVAILABLE_SUITES,
+        )
         return SipCall(
             self._shell,
             self._loop,
@@ -77,18 +107,57 @@ class Calls:
             follow_transfers=follow_transfers,
         )
 
+    def address_for(self, flow: Flow, offer: bytes) -> str:
+        """Give our address for the answer to an offer: of the offer's IP family where media may go
+        that way, whatever family the signalling came by."""
+        address = address_towards(flow)
+        theirs = audio_address(offer)
+        if theirs is None or (":" in theirs) == (":" in address):
+            return address
+        ours = self._shell.media.ports.address(ipv6=":" in theirs)
+        if ours is None or not is_unspecified(ours):
+            return ours or address
+        try:
+            return local_address_towards(theirs)
+        except OSError:  # no route: the offer will be refused
+            return address
+
     def add(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
         """Take note of a new call, which begins with this session."""
         call.begin(session)
         self._by_session[session] = call
         self._trace(session, call)
         self.idle.clear()
+        self._begin_record(call.call.info)
         log.info(
             "%s call %s → %s",
             call.call.direction,
             redact(call.call.caller),
             redact(call.call.called),
             extra={"call_id": call.call.id},
+        )
+
+    def _begin_record(self, info: CallInfo) -> None:
+        if info.id in self._journal.live:  # it was ordered, and is placed now
+            self._journal.changed(
+                info.id, CallState.INITIATED, caller=info.caller, called=info.called
+            )
+            return
+        now = clock.wall()
+        self._journal.created(
+            CallRecord(
+                id=info.id,
+                provider=info.provider,
+                direction=info.direction,
+                caller=info.caller,
+                called=info.called,
+                created_at=now,
+                assistant=info.assistant,
+                trunk=info.trunk,
+                parameters=info.parameters,
+                state=CallState.INITIATED,
+                initiated_at=now,
+            )
         )
 
     def move(self, session: InviteSession, call: SipCall) -> None:
@@ -127,6 +196,16 @@ class Calls:
             self._by_session.pop(session, None)
         ended = call.call.ended
         assert ended is not None
+        self._journal.ended(
+            call.call.id,
+            reason=ended.reason,
+            code=ended.code,
+            failure_class=ended.failure_class,
+            retryable=ended.retryable,
+            cause=ended.cause,
+            retry_after_s=ended.retry_after_s,
+            quality=call.call.stats(),
+        )
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "ended: %s%s%s%s",
@@ -150,6 +229,10 @@ class Calls:
     def _set_if_idle(self) -> None:
         if not self._by_session and not self._agents_at_work:
             self.idle.set()
+
+
+def _available(suites: Iterable[str]) -> tuple[str, ...]:
+    return tuple(suite for suite in suites if suite in AVAILABLE_SUITES)
 
 
 def _facts(call: Call) -> dict[str, object]:

@@ -21,7 +21,6 @@ from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
 from rapida_media.media.wav import read_wav
 from rapida_media.net.calls import Calls
-from rapida_media.net.local_address import address_towards
 from rapida_media.net.sip_call import SipCall
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip import events
@@ -111,18 +110,26 @@ class Incoming:
                 caller=caller,
                 called=called,
                 assistant=assistant.name or None,
+                trunk=trunk.name if trunk is not None else None,
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
             ),
             self._agents[assistant.name],
-            address=address_towards(session.dialog.flow),
+            address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
-            early_agent=assistant.answer == "agent",
+            srtp=trunk.srtp if trunk is not None else "off",
+            early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )
         if call is None:
             session.reject(503, now)
         return call
+
+
+def _starts_early(assistant: Assistant) -> bool:
+    """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
+    bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
+    return assistant.answer == "agent" or bridges
 
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
