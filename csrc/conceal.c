@@ -53,18 +53,20 @@ static void keep(rm_conceal *c, const int16_t *pcm, size_t n)
 
 static int16_t rounded(float value, float loudest)
 {
-    return (int16_t)lrintf(fminf(fmaxf(value, -loudest), loudest));
+    return (int16_t)rm_nearest(rm_clamp(value, -loudest, loudest));
 }
 
 /* Widen samples, in order or with time reversed; gives the largest magnitude. */
 static float widen(const int16_t *pcm, uint32_t n, bool reversed, float *out)
 {
-    float loudest = 0;
+    int32_t low = 0, high = 0;
     for (uint32_t i = 0; i < n; i++) {
-        out[i] = pcm[reversed ? n - 1 - i : i];
-        loudest = fmaxf(loudest, fabsf(out[i]));
+        int16_t value = pcm[reversed ? n - 1 - i : i];
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+        out[i] = value;
     }
-    return fminf(loudest, INT16_MAX);
+    return rm_clamp((float)(high > -low ? high : -low), 0, INT16_MAX);
 }
 
 /* The level of the newest periods beside that of those before them; 1 when they are not quieter. */
@@ -76,7 +78,7 @@ static float fall_of(const rm_conceal *c, const float *end)
         return 1;
     float newest = rm_dot(end - length, end - length, length) + (float)length;
     float earlier = rm_dot(end - 2 * length, end - 2 * length, length) + (float)length;
-    return fminf(fmaxf(sqrtf(newest / earlier), DEEPEST_FALL), 1);
+    return rm_clamp(sqrtf(newest / earlier), DEEPEST_FALL, 1);
 }
 
 static void begin(rm_conceal *c, bool one_sided)
@@ -104,7 +106,7 @@ static float gain_at(const rm_conceal *c, size_t distance)
 /* The same of the sound before the gap, which may have been falling. */
 static float forward_gain(const rm_conceal *c)
 {
-    float fallen = fminf(1, (float)c->gap / (float)in_ms(c, FALLING_MS));
+    float fallen = rm_clamp((float)c->gap / (float)in_ms(c, FALLING_MS), 0, 1);
     return gain_at(c, c->gap) * (1 + fallen * (c->fall - 1));
 }
 
@@ -156,10 +158,13 @@ static float align(
     int32_t count = 2 * half + 1, best = 0;
     float energy = rm_dot(ahead, ahead, length) + (float)length;
     rm_gap_side_read(&c->before, (float)(c->gap + n) + (float)low, sound, (uint32_t)count + length);
+    double own = 0; /* in double, so that what is taken away again was there */
+    for (uint32_t i = 0; i < length; i++)
+        own += (double)sound[i] * sound[i];
     for (int32_t i = 0; i < count; i++) {
         const float *at = sound + i;
-        float own = rm_dot(at, at, length) + (float)length;
-        match[i] = rm_dot(at, ahead, length) / sqrtf(energy * own);
+        match[i] = rm_dot(at, ahead, length) / sqrtf(energy * ((float)own + (float)length));
+        own += (double)at[length] * at[length] - (double)at[0] * at[0];
         if (match[i] > match[best])
             best = i;
     }
@@ -181,7 +186,7 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
     if (c->before.match <= VOICED || align(c, n, ahead, length, expected, &bent.shift) < VOICED)
         return straight;
     if (!known)
-        pace = fminf(fmaxf(1 + 2 * bent.shift / bent.length, 1 / SAME_VOICE), SAME_VOICE);
+        pace = rm_clamp(1 + 2 * bent.shift / bent.length, 1 / SAME_VOICE, SAME_VOICE);
     bent.pace = pace;
     return bent;
 }
@@ -191,10 +196,11 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
 static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, int16_t *out, size_t n)
 {
     rm_fade fade = rm_fade_over(n);
+    float slower = 1 / x->pace;
     for (size_t i = 0; i < n; i++, c->gap++) {
         size_t distance = n - 1 - i;
         float position = position_at(x, (float)i), weight = rm_fade_next(&fade);
-        float left = (x->length + x->shift - position) / x->pace;
+        float left = (x->length + x->shift - position) * slower;
         float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
         float backward = rm_gap_side_at(after, left - 1);
         float of_forward = weight * forward_gain(c);
