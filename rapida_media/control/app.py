@@ -28,6 +28,7 @@ from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
 from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
+from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,10 @@ class Folders:
 
 
 class ControlServer:
-    """problems: tells in words what is wrong with the engine; nothing while all is well."""
+    """problems: tells in words what is wrong with the engine; nothing while all is well.
+
+    metrics: gives all figures in the format of Prometheus.
+    """
 
     def __init__(
         self,
@@ -58,10 +62,12 @@ class ControlServer:
         records: Records,
         folders: Folders,
         problems: Callable[[], list[str]] = list,
+        metrics: Callable[[], bytes] = bytes,
     ) -> None:
         self._config = config
         self._engine = engine
         self._problems = problems
+        self._metrics = metrics
         self._door = Door(engine.counters)
         guard = TollGuard(config, engine.journal.live)
         engine.journal.add_sink(guard.ledger)
@@ -134,7 +140,14 @@ class ControlServer:
                 "GET", "/readyz", "getReadiness", "Whether calls are taken", self._ready,
                 {200: Health, 503: Health}, open=True,
             ),
+            Operation(
+                "GET", "/metrics", "getMetrics", "All figures, for Prometheus", self._show_metrics,
+                {200: "text/plain"},
+            ),
         ]  # fmt: skip
+
+    async def _show_metrics(self, asked: Asked[None, None]) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _alive(self, asked: Asked[None, None]) -> Health:
         return Health("ok")
