@@ -38,6 +38,7 @@ STREAM = [
     "monitor.c",
     "payload.c",
     "playout.c",
+    "relay.c",
     "sender.c",
     "srtp.c",
     "stream.c",

@@ -195,6 +195,24 @@ cdef class MediaStream:
         name = DIGITS[digit.event] if digit.event < 16 else "flash"
         return name, digit.duration_ms, digit.pts
 
+    # --- pass-through
+
+    def relay_to(self, MediaStream other):
+        if other is self:
+            raise LocalProtocolError("relay_to: a stream cannot pass to itself")
+        if other is not None and other.core.sender.relay != NULL and other.core.sender.relay.live:
+            raise LocalProtocolError("relay_to: another stream passes to that one already")
+        if not rm_stream_relay(&self.core, NULL if other is None else &other.core):
+            raise MemoryError
+        self.relayed_to = other
+
+    @property
+    def relaying(self):
+        return self.core.relay_to != NULL
+
+    def listen(self, bint listened):
+        self.core.listened = listened
+
     # --- egress
 
     def start(self, double now):
@@ -339,6 +357,8 @@ cdef class MediaStream:
             "packets_sent": core.sender.packets,
             "octets_sent": core.sender.octets,
             "silence_packets_sent": core.sender.silence_packets,
+            "packets_passed_through": core.sender.relay.passed if core.sender.relay != NULL else 0,
+            "pass_through_drops": core.sender.relay.dropped if core.sender.relay != NULL else 0,
             "played_ms": core.sender.played // SAMPLES_PER_MS,
             "dropped_samples": core.sender.playout.dropped,
             "cleared_samples": core.sender.playout.cleared,

@@ -36,6 +36,16 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
         s->ingress.rate_hz = rm_encoding_rate_hz(config->send_encoding);
 }
 
+bool rm_stream_relay(rm_stream *s, rm_stream *to)
+{
+    if (to != NULL && !rm_sender_open_relay(&to->sender))
+        return false;
+    if (s->relay_to != NULL)
+        s->relay_to->relay->live = false;
+    s->relay_to = to != NULL ? &to->sender : NULL;
+    return true;
+}
+
 /* --- which source is it ------------------------------------------------------------------ */
 
 static void close_beginning(rm_stream *s, int64_t lost, uint32_t expected)
@@ -133,6 +143,19 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
     rm_source_jitter(&s->source, rtp->timestamp, rm_rtp_clock(now, rate_hz));
 }
 
+/* Whether another stream sends the packet on. */
+static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding)
+{
+    if (meaning == RM_MEANS_EVENT && s->receiving)
+        return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING);
+    if (encoding == RM_NO_ENCODING)
+        return false;
+    bool passed = rm_sender_pass(s->relay_to, rtp, encoding);
+    if (!passed)
+        rm_stream_relay(s, NULL);
+    return passed;
+}
+
 static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_verdict verdict,
                              double now)
 {
@@ -144,6 +167,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     }
     if (verdict == RM_RESTARTED) {
         rm_event_receiver_restart(&s->events);
+        if (s->relay_to != NULL)
+            s->relay_to->relay->anchored = false;
         rm_ingress_restart(&s->ingress, &packet);
     }
     if (s->counters.packets_received++ == 0)
@@ -159,6 +184,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = s->events.active;
+    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
+        packet.encoding = RM_NO_ENCODING;
     rm_ingress_receive(&s->ingress, &packet);
 }
 

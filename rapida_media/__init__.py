@@ -9,21 +9,25 @@ from rapida_media.agents.events import (
     Hold,
     Message,
     PlaybackMarked,
+    Ringing,
     Transferred,
 )
 from rapida_media.call.call import Call
 from rapida_media.call.transfer import TransferOutcome
+from rapida_media.errors import DialError
 
 __all__ = [
     "Answered",
     "Audio",
     "Call",
+    "DialError",
     "Digit",
     "Event",
     "HangUp",
     "Hold",
     "Message",
     "PlaybackMarked",
+    "Ringing",
     "TransferOutcome",
     "Transferred",
 ]

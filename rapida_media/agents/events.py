@@ -26,6 +26,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Ringing:
+    """A call that the agent dials makes progress.
+
+    party: whom it calls, as dialled. status: 180, 183 …; early_media: it is heard already.
+    """
+
+    party: str
+    status: int
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The call was answered; only for an agent that was there before."""
 
@@ -86,7 +98,8 @@ __all__ = [
     "Hold",
     "Message",
     "PlaybackMarked",
+    "Ringing",
     "Transferred",
 ]
 
-Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp
+Event = Audio | Digit | Message | Ringing | Answered | Transferred | PlaybackMarked | Hold | HangUp

@@ -60,7 +60,7 @@ class Calls:
     def make(
         self,
         info: CallInfo,
-        agent: Agent,
+        agent: Agent | None,
         *,
         address: str,
         codecs: tuple[str, ...] | None,

@@ -9,12 +9,16 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
 from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.calls import Calls
+from rapida_media.net.resolver import Resolver
+from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import CallShell, SipCall
-from rapida_media.net.target import Target
+from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.trunks import Trunks
+from rapida_media.sdp.codec import DEFAULT_CODECS
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip.address import format_host
 from rapida_media.sip.digest import Credentials
@@ -28,16 +32,19 @@ class Dialling:
 
     endpoint: SipEndpoint
 
-    def __init__(self, calls: Calls, trunks: Trunks, ids: IdSource, shell: CallShell) -> None:
+    def __init__(
+        self, calls: Calls, trunks: Trunks, resolver: Resolver, ids: IdSource, shell: CallShell
+    ) -> None:
         self._calls = calls
         self._trunks = trunks
+        self._resolver = resolver
         self._ids = ids
         self._shell = shell
 
     def dial(
         self,
         target: Target,
-        agent: Agent,
+        agent: Agent | None,
         *,
         codecs: tuple[str, ...] | None = None,
         early_agent: bool = False,
@@ -48,7 +55,7 @@ class Dialling:
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
-        as the callee sends early media.
+        as the callee sends early media. None: somebody else acts on the call.
 
         credentials: who we are, also in From unless from_uri names another, and what answers a
         challenge. headers: more of the INVITE. ordered: the call's record, where it was journalled
@@ -118,6 +125,36 @@ class Dialling:
             ordered=ordered,
         )
 
+    async def dial_for(self, call: Owner, order: DialOrder) -> SipCall:
+        """Make the second leg that the agent of a call ordered.
+
+        It offers the codec of the first call before all others, so that payloads can pass from one
+        to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
+        """
+        spoken = call.codec
+        headers = order.headers
+        if order.trunk is not None:
+            way = await self._trunks.outbound(order.trunk, order.uri, order.caller_id)
+            codecs = _preferring(spoken, way.codecs or DEFAULT_CODECS)
+            return self.dial(
+                way.target,
+                None,
+                codecs=codecs,
+                credentials=way.credentials,
+                from_uri=way.from_uri,
+                headers=(*way.headers, *headers),
+                trunk=order.trunk,
+            )
+        target = await resolve_target(order.uri, "udp", self._resolver)
+        user = escape_user(order.caller_id or "rapida")
+        return self.dial(
+            target,
+            None,
+            codecs=_preferring(spoken, DEFAULT_CODECS),
+            from_uri=f"sip:{user}@{format_host(target.local_host)}",
+            headers=headers,
+        )
+
     def move(self, call: SipCall, target: Target, headers: Headers) -> None:
         """Send the INVITE of the session a call moves to; its mover hears what comes of it."""
         now = clock.monotonic()
@@ -135,3 +172,8 @@ class Dialling:
         call.sessions.add(session)
         call.mover.placed(session, negotiation)
         self._shell.drain_signalling(now)
+
+
+def _preferring(first: str | None, codecs: tuple[str, ...]) -> tuple[str, ...]:
+    """Put one of the codecs in front of the others."""
+    return tuple(sorted(codecs, key=lambda each: each != first))

@@ -19,6 +19,7 @@ from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -35,6 +36,7 @@ from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_calls import ProviderCalls
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.resolver import Resolver
+from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target, resolve_target
@@ -109,7 +111,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._dialling = Dialling(self._calls, self._trunks, self._ids, self)
+        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self.provider_calls = ProviderCalls(
@@ -119,6 +121,7 @@ class Engine:
             contexts=self.contexts,
             admission=self._admission,
             active=lambda: self.active_calls,
+            dial_for=self.dial_for,
             ids=self._ids,
             counters=self.counters,
         )
@@ -346,6 +349,10 @@ class Engine:
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
+
+    async def dial_for(self, call: Owner, order: DialOrder) -> SipCall:
+        """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
+        return await self._dialling.dial_for(call, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

@@ -12,6 +12,7 @@ from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.identity import called_of, caller_of
 from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
+from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
 from rapida_media.net.assistants import Assistants
@@ -96,9 +97,15 @@ class Incoming:
             self._assistants.agent(assistant),
             address=address_towards(session.dialog.flow),
             codecs=trunk.codecs if trunk is not None else None,
-            early_agent=assistant.answer == "agent",
+            early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )
         if call is None:
             session.reject(503, now)
         return call
+
+
+def _starts_early(assistant: Assistant) -> bool:
+    """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
+    bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
+    return assistant.answer == "agent" or bridges

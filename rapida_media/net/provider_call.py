@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -18,6 +18,7 @@ from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered
 from rapida_media.call.journal import Journal
+from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.state import CallState
 from rapida_media.call.transfer import TransferOutcome
@@ -25,6 +26,7 @@ from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.media import MediaShell
+from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo, Telephony
@@ -50,6 +52,8 @@ class ProviderShell(Protocol):
     journal: Journal
 
     def provider_call_ended(self, call: ProviderCall) -> None: ...
+    @property
+    def dial_for(self) -> Place: ...
 
 
 class ProviderCall:
@@ -82,6 +86,7 @@ class ProviderCall:
         self._streamer: Streamer | None = None
         self._leg: StreamLeg | None = None
         self._loop = asyncio.get_running_loop()
+        self._legs = SecondLegs(self, shell.dial_for)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
         self.being_placed = False
@@ -209,9 +214,20 @@ class ProviderCall:
         self._over_at_provider = True  # it went on without us: hanging up would end it
         self._end(ended("transferred"))
 
-    def hang_up(self, reason: str) -> None:
+    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
+        return self._legs.dial(order, ringing)
+
+    def hand_over(self, agent: Agent) -> None:
+        self._cannot("hand a call over: it has an agent already")
+
+    @property
+    def codec(self) -> str | None:
+        """None: payloads of a provider are no RTP payloads."""
+        return None
+
+    def hang_up(self, reason: str, cause: str | None = None) -> None:
         """End the call here and at the provider."""
-        self._end(ended(reason))
+        self._end(ended(reason), cause=cause)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -261,6 +277,7 @@ class ProviderCall:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _finish(self, ending: Ending, raw: str | None, cause: str | None) -> None:
+        self._legs.end(cause)
         quality: dict[str, Any] = {}
         if self.call is not None:
             quality = dict(self.call.stats())

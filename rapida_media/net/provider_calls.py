@@ -38,6 +38,7 @@ from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_lines import Line, Lines, Refused
+from rapida_media.net.second_legs import Place
 from rapida_media.providers import base
 from rapida_media.providers.base import CallOrder, ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
@@ -58,7 +59,8 @@ UNAVAILABLE_RETRY_S = 5
 class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
-    active: how many calls the engine has in all, for admission.
+    active: how many calls the engine has in all, for admission.  dial_for: places the calls that
+    their agents dial.
     """
 
     public_url = ""
@@ -73,6 +75,7 @@ class ProviderCalls:
         contexts: ContextStore,
         admission: Admission,
         active: Callable[[], int],
+        dial_for: Place,
         ids: IdSource,
         counters: Counters,
         specs: Mapping[str, ProviderSpec] | None = None,
@@ -86,6 +89,7 @@ class ProviderCalls:
         self._contexts = contexts
         self._admission = admission
         self._active = active
+        self.dial_for = dial_for
         self._ids = ids
         self._counters = counters
         self._by_context: dict[str, ProviderCall] = {}
@@ -157,7 +161,12 @@ class ProviderCalls:
         """Find the call of a media stream, before its upgrade is answered; works once."""
         spec = self._lines.spec(provider)
         call = self._by_context.get(context_id)
+        over = self._over.get(context_id)
+        if over is not None:
+            over.verify(request)
+            raise Refused(410, "the call is over")
         if call is not None and call.spec is spec:
+            # Whoever knows the id without being the provider must not use it up.
             self._line_of(call).verify(request)
         try:
             context = await self._contexts.claim(context_id, clock.monotonic())
