@@ -1,5 +1,6 @@
-/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, ingress
- * and telephone-events on the way in; the sender on the way out. One received packet is one call,
+/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
+ * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
+ * the way out. One received packet is one call,
  * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
  * Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
@@ -7,13 +8,14 @@
 
 #include "ingress.h"
 #include "latch.h"
+#include "listener.h"
 #include "sender.h"
 #include "source.h"
 #include "srtp.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xff };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xfe, RM_MEANS_EVENT = 0xff };
 
 typedef struct rm_stream_config {
     uint8_t receive[128]; /* by payload type */
@@ -49,6 +51,7 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
     rm_srtp_sender srtp_sender;
@@ -60,6 +63,10 @@ typedef struct rm_stream {
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples);
 void rm_stream_free(rm_stream *s);
+
+/* Before the first packet: play what is received as an even stream, with the delay that suits the
+ * network (fixed_ms -1) or one of so many ms. False when memory is short. */
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
 
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);

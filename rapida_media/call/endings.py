@@ -61,6 +61,8 @@ _CAUSES: dict[str, Ending] = {
     "session_expired": Ending("session_expired", None, "network", True),
     "media_timeout": Ending("media_timeout", None, "media", True),
     "no_common_codec": Ending("no_common_codec", None, "media"),
+    "never_connected": Ending("never_connected", None, "network", True),
+    "engine_restarted": Ending("engine_restarted", None, "engine", True),
     # The media stream of a provider: never opened, opened for nothing, lost, not read, nonsense.
     "media_never_came": Ending("media_never_came", None, "network", True),
     "media_not_started": Ending("media_not_started", None, "media", True),

@@ -22,12 +22,14 @@ from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, host_or_network, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
 TRANSPORTS = ("udp", "tcp", "tls")
+FIXED_DELAY_MAX_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ class SipConfig:
 class RtpConfig:
     """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet.
 
-    gap_wait_ms: how long a missing packet is waited for before its place is concealed.
+    jitter: "immediate" for those who recognise speech; "adaptive" or "fixed:N" (ms) for those who
+    listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
+    concealed, with "immediate".
     """
 
     ports: tuple[int, int] = (10000, 20000)
@@ -260,7 +264,7 @@ def _rtp(table: Table) -> RtpConfig:
     default = RtpConfig()
     config = RtpConfig(
         ports=table.text("ports", _ports) or default.ports,
-        jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
@@ -312,6 +316,14 @@ def _ports(text: str) -> tuple[int, int]:
     raise ValueError(
         'expected "FIRST-LAST" within 1024-65535, with room for an even port and the next'
     )
+
+
+def _jitter(text: str) -> str:
+    name, _, delay = text.partition(":")
+    fixed = name == "fixed" and delay.isascii() and delay.isdigit() and len(delay) <= 3
+    if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
+        return text
+    raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
 
 
 def _external_address(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
@@ -16,10 +16,12 @@ from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
+from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -30,13 +32,13 @@ from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
-from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.media_names import MediaNames
+from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_calls import ProviderCalls
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.resolver import Resolver
-from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target, resolve_target
@@ -111,6 +113,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
+        self._media_names = MediaNames(self._loop, resolver, self._handle_late)
         self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
@@ -121,9 +124,9 @@ class Engine:
             contexts=self.contexts,
             admission=self._admission,
             active=lambda: self.active_calls,
-            dial_for=self.dial_for,
             ids=self._ids,
             counters=self.counters,
+            dial_for=self.dial_for,
         )
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
@@ -139,6 +142,15 @@ class Engine:
     @property
     def active_calls(self) -> int:
         return len(self._calls.alive) + len(self.provider_calls)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more calls are taken, since the engine is about to stop."""
+        return self._admission.draining
+
+    def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
+        """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
+        return self._trunks.health()
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
@@ -179,11 +191,11 @@ class Engine:
                 await self._transport.close()
                 reason = error.strerror or error
                 raise ConfigError(f"[sip] listen: {listen}: {reason}") from None
-        hosts = {address.host for address in self.sip_addresses}
-        rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
+        rtp_host, *others = media_addresses([address.host for address in self.sip_addresses])
         first, last = self._config.rtp.ports
-        ports = MediaPorts(rtp_host, first, last, self._ids)
-        self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
+        ports = MediaPorts(rtp_host, first, last, self._ids, other=next(iter(others), None))
+        rtp = self._config.rtp
+        self.media = MediaShell(self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter)
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=self._contacts(),
@@ -212,6 +224,7 @@ class Engine:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
         self._placing.cancel()
+        self._media_names.cancel()
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
@@ -237,6 +250,7 @@ class Engine:
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -248,6 +262,7 @@ class Engine:
             target,
             agent,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
             credentials=credentials,
             from_uri=from_uri,
@@ -261,13 +276,22 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
 
     async def resolve(self, uri: str) -> Target:
@@ -282,11 +306,6 @@ class Engine:
             raise Refused(
                 503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
             )
-
-    @property
-    def draining(self) -> bool:
-        """Whether no calls are taken any more."""
-        return self._admission.draining
 
     def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
         """Give a call that lives, whichever way it came and however far it is."""
@@ -310,7 +329,17 @@ class Engine:
     def _handle(self, event: events.AnyEvent, now: float) -> None:
         if not isinstance(event, events.Event):
             self._trunks.handle(event)
-        elif isinstance(event, events.IncomingInvite):
+        elif not self._media_names.hold(event):
+            self._deliver(event, now)
+
+    def _handle_late(self, event: events.Event) -> None:
+        """An event whose host names had to be looked up."""
+        now = clock.monotonic()
+        self._deliver(event, now)
+        self.drain_signalling(now)
+
+    def _deliver(self, event: events.Event, now: float) -> None:
+        if isinstance(event, events.IncomingInvite):
             self._incoming.take(event, now)
         elif (call := self._calls.of(event.session)) is not None:
             call.handle(event, now)
@@ -328,13 +357,37 @@ class Engine:
             now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
         )
 
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """End calls that never connected, also those that nobody carries any more."""
+        ending = ended(NEVER_CONNECTED)
+        for call_id in never_connected(self.journal.live.values(), clock.wall()):
+            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
+            if carried is not None:
+                carried.hang_up(ending.reason)
+            else:
+                self.journal.ended(
+                    call_id,
+                    reason=ending.reason,
+                    failure_class=ending.failure_class,
+                    retryable=ending.retryable,
+                )
+
     def _contacts(self) -> dict[str, tuple[str, int]]:
-        """By transport, what Via and Contact name."""
+        """By transport and, where it is listened on in both IP families, by family: what Via and
+        Contact name."""
         external = self._config.sip.external_address
-        return {
-            address.transport: (external or reachable(address.host), address.port)
-            for address in reversed(self.sip_addresses)
-        }
+        found: dict[str, tuple[str, int]] = {}
+        ipv4 = {each.transport for each in self.sip_addresses if ":" not in each.host}
+        for address in reversed(self.sip_addresses):
+            ipv6 = ":" in address.host
+            outside = external if external and (":" in external) == ipv6 else None
+            key = (
+                f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
+            )
+            found[key] = outside or reachable(address.host), address.port
+        return found
 
     # -- for the calls ---------------------------------------------------------------------------
 
@@ -350,9 +403,9 @@ class Engine:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
 
-    async def dial_for(self, call: Owner, order: DialOrder) -> SipCall:
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
         """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
-        return await self._dialling.dial_for(call, order)
+        return await self._dialling.dial_for(spoken, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

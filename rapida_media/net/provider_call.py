@@ -50,10 +50,9 @@ class ProviderShell(Protocol):
 
     media: MediaShell
     journal: Journal
+    dial_for: Place
 
     def provider_call_ended(self, call: ProviderCall) -> None: ...
-    @property
-    def dial_for(self) -> Place: ...
 
 
 class ProviderCall:
@@ -86,9 +85,9 @@ class ProviderCall:
         self._streamer: Streamer | None = None
         self._leg: StreamLeg | None = None
         self._loop = asyncio.get_running_loop()
-        self._legs = SecondLegs(self, shell.dial_for)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
+        self._legs = SecondLegs(self, shell.dial_for)
         self.being_placed = False
         self.finished: asyncio.Future[None] = self._loop.create_future()
 
@@ -214,20 +213,19 @@ class ProviderCall:
         self._over_at_provider = True  # it went on without us: hanging up would end it
         self._end(ended("transferred"))
 
+    @property
+    def codec(self) -> None:
+        """No codec that the payloads of an RTP leg could pass in."""
+
     def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
         return self._legs.dial(order, ringing)
 
     def hand_over(self, agent: Agent) -> None:
-        self._cannot("hand a call over: it has an agent already")
-
-    @property
-    def codec(self) -> str | None:
-        """None: payloads of a provider are no RTP payloads."""
-        return None
+        raise LocalProtocolError("the call has an agent already")
 
     def hang_up(self, reason: str, cause: str | None = None) -> None:
         """End the call here and at the provider."""
-        self._end(ended(reason), cause=cause)
+        self._end(ended(reason))
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -277,11 +275,11 @@ class ProviderCall:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _finish(self, ending: Ending, raw: str | None, cause: str | None) -> None:
-        self._legs.end(cause)
         quality: dict[str, Any] = {}
         if self.call is not None:
             quality = dict(self.call.stats())
             self.call.end(ending, cause=cause)
+        self._legs.end(cause)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)

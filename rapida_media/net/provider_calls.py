@@ -59,8 +59,8 @@ UNAVAILABLE_RETRY_S = 5
 class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
-    active: how many calls the engine has in all, for admission.  dial_for: places the calls that
-    their agents dial.
+    active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
+    agent, over SIP.
     """
 
     public_url = ""
@@ -75,11 +75,12 @@ class ProviderCalls:
         contexts: ContextStore,
         admission: Admission,
         active: Callable[[], int],
-        dial_for: Place,
         ids: IdSource,
         counters: Counters,
+        dial_for: Place,
         specs: Mapping[str, ProviderSpec] | None = None,
     ) -> None:
+        self.dial_for = dial_for
         self.journal = journal
         self.http = AiohttpClient()
         self.specs = providers() if specs is None else specs
@@ -89,7 +90,6 @@ class ProviderCalls:
         self._contexts = contexts
         self._admission = admission
         self._active = active
-        self.dial_for = dial_for
         self._ids = ids
         self._counters = counters
         self._by_context: dict[str, ProviderCall] = {}

@@ -1,6 +1,6 @@
 """The calls that the agent of one call dialled: placed, waited for, and ended with that call.
 
-Each call has one, whatever carries it; the engine's ``Dialling`` finds the way to a target.
+Each call has one, whatever brought it; the engine's ``Dialling`` finds the way to a target.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED, UNAVAILABLE = 404, 408, 487, 503
 
 
 class Owner(Protocol):
-    """The call whose agent dials. codec: of its payloads, where they may pass as they are."""
+    """The call whose agent dials. codec: what it sends, None where that is no codec of RTP."""
 
     finished: asyncio.Future[None]
 
@@ -30,11 +30,11 @@ class Owner(Protocol):
     def codec(self) -> str | None: ...
 
 
-Place = Callable[[Owner, DialOrder], Awaitable["SipCall"]]
+Place = Callable[[str | None, DialOrder], Awaitable["SipCall"]]
 
 
 class SecondLegs:
-    """owner: the call whose agent dials. place: sends the INVITE."""
+    """place: sends the INVITE; is told the codec to prefer."""
 
     def __init__(self, owner: Owner, place: Place) -> None:
         self._owner = owner
@@ -62,7 +62,7 @@ class SecondLegs:
 
     async def _send(self, order: DialOrder) -> SipCall:
         try:
-            leg = await self._place(self._owner, order)
+            leg = await self._place(self._owner.codec, order)
         except ConfigError as error:
             raise DialError(NOT_FOUND, str(error)) from error
         except RapidaError as error:
