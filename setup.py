@@ -40,6 +40,7 @@ STREAM = [
     "stragglers.c",
     "latch.c",
     "monitor.c",
+    "packer.c",
     "payload.c",
     "playout.c",
     "relay.c",
