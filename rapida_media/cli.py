@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from rapida_media.config import Listen, parse_listen
+from rapida_media.config import SRTP_MODES, Listen, parse_listen
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.serve import ServeOptions, serve
@@ -68,9 +68,16 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = commands.add_parser(
         "call",
         help="a softphone in the terminal",
-        description="Call a SIP URI. Exit status 0 only if it was answered and media arrived.",
+        description="Call a SIP URI. Exit status 0 only if it was answered, media arrived, and a "
+        "hold or a transfer that was asked for worked.",
     )
-    command.add_argument("uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060")
+    command.add_argument(
+        "uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060; by a trunk, a number"
+    )
+    command.add_argument("--trunk", metavar="NAME", help="call by this trunk")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="which has that trunk (default: rapida.toml)"
+    )
     command.add_argument("--play", type=Path, metavar="FILE.wav", help="speak this")
     command.add_argument(
         "--record", type=Path, metavar="FILE.wav", help="stereo: left sent, right received"
@@ -83,6 +90,15 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
     command.add_argument(
+        "--hold-at",
+        type=_seconds,
+        metavar="S",
+        help="hold for 2 seconds, this long after the answer",
+    )
+    command.add_argument(
+        "--transfer-to", metavar="URI", help="have the far end call this one at the end"
+    )
+    command.add_argument(
         "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
     )
     command.add_argument("--user", metavar="NAME", help="who we are, where a password is asked for")
@@ -90,6 +106,15 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"
     )
     command.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp")
+    command.add_argument(
+        "--srtp",
+        choices=SRTP_MODES,
+        nargs="?",
+        const="required",
+        default="off",
+        help="encrypt the media where the far end can, or else not call (default: off; "
+        "without a word: required)",
+    )
     command.add_argument(
         "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
     )
@@ -143,16 +168,23 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                srtp=options.srtp,
                 tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
                 trace=options.trace,
                 pcap=options.pcap,
+                hold_at_s=options.hold_at,
+                transfer_to=options.transfer_to,
+                config=options.config,
+                trunk=options.trunk,
             )
         )
     )
     _print_report(report, as_json=options.json)
-    return 0 if report.answered and report.packets_received else 1
+    transferred = report.transfer_status is None or report.transfer_status // 100 == 2
+    done = report.held is not False and transferred
+    return 0 if report.answered and report.packets_received and done else 1
 
 
 def _credentials(user: str | None, password: str | None) -> Credentials | None:

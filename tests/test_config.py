@@ -63,6 +63,7 @@ transport = "tcp"
 register = true
 ping_seconds = 30
 codecs = ["PCMA", "G722"]
+srtp = "required"
 caller_id = "+15550100"
 called = "to"
 country_code = "+44"
@@ -143,6 +144,7 @@ def test_every_key_is_read() -> None:
                 register=True,
                 ping_seconds=30.0,
                 codecs=("PCMA", "G722"),
+                srtp="required",
                 caller_id="+15550100",
                 called="to",
                 country_code="44",

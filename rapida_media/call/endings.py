@@ -61,6 +61,8 @@ _CAUSES: dict[str, Ending] = {
     "session_expired": Ending("session_expired", None, "network", True),
     "media_timeout": Ending("media_timeout", None, "media", True),
     "no_common_codec": Ending("no_common_codec", None, "media"),
+    "never_connected": Ending("never_connected", None, "network", True),
+    "engine_restarted": Ending("engine_restarted", None, "engine", True),
     "max_duration": Ending("max_duration", None, "configuration"),
     "rejected": Ending("rejected", None, "agent"),
     "agent_error": Ending("agent_error", None, "agent"),

@@ -22,6 +22,7 @@ from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError

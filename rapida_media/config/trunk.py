@@ -12,6 +12,7 @@ from rapida_media.errors import ConfigError
 
 Network = IPv4Network | IPv6Network
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+SRTP_MODES = ("off", "optional", "required")
 CALLED_FIELDS = ("request-uri", "to", "diversion", "history-info")
 # An IPv6 address stands in brackets where a port follows it.
 _HOST_PORT = re.compile(
@@ -34,6 +35,7 @@ class Trunk:
     register: whether we tell it where we are.  ping_seconds: how often we ask for a sign of life,
     0 for never.
     codecs: names to offer and to take, the preferred first; None for all.
+    srtp: one of ``SRTP_MODES``: whether media is encrypted, with keys in the SDP.
     caller_id: the number our calls show.  called: the field the called number stands in.
     country_code: digits that complete national numbers.
     """
@@ -50,6 +52,7 @@ class Trunk:
     register: bool = False
     ping_seconds: float = 0.0
     codecs: tuple[str, ...] | None = None
+    srtp: str = "off"
     caller_id: str | None = None
     called: str = "request-uri"
     country_code: str | None = None
@@ -94,6 +97,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
         codecs=table.texts("codecs", some_text) or None,
+        srtp=table.text("srtp", one_of(*SRTP_MODES)) or "off",
         caller_id=table.text("caller_id", _number),
         called=table.text("called", one_of(*CALLED_FIELDS)) or "request-uri",
         country_code=table.text("country_code", _country_code),

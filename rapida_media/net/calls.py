@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +20,8 @@ from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
+from rapida_media.rtp.srtp import AVAILABLE_SUITES
+from rapida_media.sdp.crypto import OFFERED_SUITES
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
@@ -64,17 +66,25 @@ class Calls:
         *,
         address: str,
         codecs: tuple[str, ...] | None,
+        srtp: str,
         early_agent: bool,
         follow_transfers: bool = False,
     ) -> SipCall | None:
         """Make a call with media of its own; None when no port is free.
 
-        address: ours, as the far end sees it. It is alive from ``add`` on.
+        address: ours, as the far end sees it. srtp: "off", "optional" or "required". The call is
+        alive from ``add`` on.
         """
         channel = self._shell.media.open()
         if channel is None:
             return None
-        local = LocalMedia(self._external_address or address, channel.port.port)
+        local = LocalMedia(
+            self._external_address or address,
+            channel.port.port,
+            srtp=srtp,
+            offered_suites=_available(OFFERED_SUITES),
+            accepted_suites=AVAILABLE_SUITES,
+        )
         return SipCall(
             self._shell,
             self._loop,
@@ -194,6 +204,10 @@ class Calls:
     def _set_if_idle(self) -> None:
         if not self._by_session and not self._agents_at_work:
             self.idle.set()
+
+
+def _available(suites: Iterable[str]) -> tuple[str, ...]:
+    return tuple(suite for suite in suites if suite in AVAILABLE_SUITES)
 
 
 def _facts(call: Call) -> dict[str, object]:

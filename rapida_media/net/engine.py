@@ -15,10 +15,12 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
+from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -222,6 +224,7 @@ class Engine:
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -233,6 +236,7 @@ class Engine:
             target,
             agent,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
             credentials=credentials,
             from_uri=from_uri,
@@ -246,13 +250,22 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
 
     # -- events ----------------------------------------------------------------------------------
@@ -281,6 +294,23 @@ class Engine:
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )
+
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """End calls that never connected, also those that nobody carries any more."""
+        ending = ended(NEVER_CONNECTED)
+        for call_id in never_connected(self.journal.live.values(), clock.wall()):
+            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
+            if carried is not None:
+                carried.hang_up(ending.reason)
+            else:
+                self.journal.ended(
+                    call_id,
+                    reason=ending.reason,
+                    failure_class=ending.failure_class,
+                    retryable=ending.retryable,
+                )
 
     def _contacts(self) -> dict[str, tuple[str, int]]:
         """By transport, what Via and Contact name."""

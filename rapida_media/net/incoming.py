@@ -118,6 +118,7 @@ class Incoming:
             self._agents[assistant.name],
             address=address_towards(session.dialog.flow),
             codecs=trunk.codecs if trunk is not None else None,
+            srtp=trunk.srtp if trunk is not None else "off",
             early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )

@@ -101,6 +101,7 @@ class Outbound:
     headers: Headers
     credentials: Credentials | None
     codecs: tuple[str, ...] | None
+    srtp: str
 
 
 class Trunks:
@@ -173,7 +174,9 @@ class Trunks:
         shown = caller_id or trunk.caller_id
         asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
         user = escape_user(shown or trunk.username or "rapida")
-        return Outbound(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs)
+        return Outbound(
+            *(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs, trunk.srtp)
+        )
 
     def handle(self, event: events.RegistrationEvent | events.PingEvent) -> None:
         """Log and count what happened, and look up the addresses again where something failed."""

@@ -139,6 +139,24 @@ async def test_a_target_that_cannot_be_called_is_404(
     await nothing_is_left(bench)
 
 
+async def test_an_order_that_cannot_be_written_is_refused_and_costs_nothing(
+    bench: Bench, agent_named: AgentNamer, callees: list[Callee]
+) -> None:
+    errors: list[LocalProtocolError] = []
+
+    async def agent(call: Call) -> None:
+        try:
+            await call.dial(callees[0].uri, headers=[("X-Order", "a\r\nEvil: yes")])
+        except LocalProtocolError as error:
+            errors.append(error)
+
+    call = await call_in(bench, agent_named, agent)
+    answer(call, await call.hung_up())
+    assert "CR or LF" in str(errors[0])
+    assert callees[0].received == []
+    await nothing_is_left(bench)
+
+
 async def test_no_port_is_free(
     bench: Bench, agent_named: AgentNamer, callees: list[Callee]
 ) -> None:

@@ -48,6 +48,11 @@ def baresip() -> str:
     return require("baresip")
 
 
+@pytest.fixture
+def linphonec() -> str:
+    return require("linphonec")
+
+
 CONFIGURATION = """
 [store]
 recordings = "recordings/"

@@ -84,7 +84,7 @@ async def test_far_ends_can_put_nothing_into_a_record_that_stops_the_writing(tmp
         assert await store.settled(5)
         record = await store.get("odd")
         assert record is not None
-        assert (record.cause, record.retry_after_s) == ("?\x00'", 2**63 - 1)
+        assert (record.cause, record.retry_after_s) == ("?'", 2**63 - 1)
 
 
 async def test_pages_go_from_the_youngest_to_the_oldest(tmp_path):
