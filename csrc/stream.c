@@ -2,10 +2,15 @@
 
 #include <math.h>
 #include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
-enum { PACKET_MAX_SAMPLES = 16000 / 5 };
+enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
+
+/* Frames to a listener, and how many are made up for at once when the owner was late. */
+#define FRAME_S 0.02
+enum { FRAMES_AT_ONCE = 25, BUS_RATE_HZ = 16000 };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -20,11 +25,34 @@ void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
     rm_ingress_free(&s->ingress);
+    if (s->listener != NULL)
+        rm_adaptive_free(s->listener->playout);
+    free(s->listener);
+    s->listener = NULL;
+}
+
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms)
+{
+    rm_listener *listener = calloc(1, sizeof *listener);
+    if (listener == NULL)
+        return false;
+    listener->due = INFINITY;
+    listener->playout = rm_adaptive_new(8000, fixed_ms);
+    if (listener->playout == NULL) {
+        free(listener);
+        return false;
+    }
+    rm_up2_reset(&listener->up);
+    s->listener = listener;
+    return true;
 }
 
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
 {
     memcpy(s->receive, config->receive, sizeof s->receive);
+    /* RFC 3551 table 4: 13 is comfort noise for all that is sampled at 8 kHz, without a word. */
+    if (s->receive[CN_PAYLOAD_TYPE] == RM_MEANS_NOTHING)
+        s->receive[CN_PAYLOAD_TYPE] = RM_MEANS_COMFORT_NOISE;
     rm_latch_signal(&s->latch, &config->remote);
     s->receiving = config->receiving;
     s->sender.sending = config->sending && config->remote.family != 0;
@@ -44,6 +72,92 @@ bool rm_stream_relay(rm_stream *s, rm_stream *to)
         s->relay_to->relay->live = false;
     s->relay_to = to != NULL ? &to->sender : NULL;
     return true;
+}
+
+/* --- the policy -------------------------------------------------------------------------- */
+
+static void keep_first(rm_stream *s, const rm_packet *packet)
+{
+    rm_ingress_keep_first(&s->ingress, packet);
+}
+
+static void restart(rm_stream *s, const rm_packet *packet)
+{
+    if (s->listener == NULL) {
+        rm_ingress_restart(&s->ingress, packet);
+        return;
+    }
+    rm_adaptive_restart(s->listener->playout);
+    const rm_packet *first = rm_ingress_take_first(&s->ingress, packet);
+    if (first != NULL)
+        rm_adaptive_receive(s->listener->playout, first);
+}
+
+static void hand_over(rm_stream *s, const rm_packet *packet)
+{
+    rm_listener *listener = s->listener;
+    if (listener == NULL) {
+        rm_ingress_receive(&s->ingress, packet);
+        return;
+    }
+    rm_adaptive_receive(listener->playout, packet);
+    if (packet->encoding != RM_NO_ENCODING) {
+        s->ingress.rate_hz = rm_encoding_rate_hz(packet->encoding);
+        s->ingress.heard = true;
+        if (listener->due == INFINITY && !listener->pulled)
+            listener->due = packet->arrival;
+    }
+}
+
+/* Position on the frame line. */
+static int64_t position(const rm_stream *s, uint32_t timestamp)
+{
+    if (s->listener == NULL)
+        return rm_ingress_position(&s->ingress, timestamp);
+    const rm_adaptive *a = s->listener->playout;
+    int64_t ahead = rm_adaptive_ahead(a, timestamp, s->ingress.rate_hz);
+    int64_t place = s->ingress.line.pts + ahead * (int64_t)(BUS_RATE_HZ / a->rate_hz);
+    return place > 0 ? place : 0;
+}
+
+static void play_frame(rm_stream *s)
+{
+    int16_t native[RM_FRAME_SAMPLES], wide[RM_FRAME_SAMPLES];
+    rm_listener *listener = s->listener;
+    rm_adaptive *a = listener->playout;
+    bool narrow = a->rate_hz == 8000;
+    bool made_up = rm_adaptive_play(a, listener->due, native, a->rate_hz / 50);
+    if (narrow)
+        rm_up2_push(&listener->up, native, RM_FRAME_SAMPLES / 2, wide);
+    uint32_t flags = (made_up ? RM_FRAME_CONCEALED : 0) | (a->mute ? RM_FRAME_DIGIT : 0);
+    rm_frame_line_write(&s->ingress.line, narrow ? wide : native, RM_FRAME_SAMPLES, flags);
+}
+
+/* The frames that are due by now. */
+static void play_due(rm_stream *s, double now)
+{
+    rm_listener *listener = s->listener;
+    for (int n = 0; listener->due <= now; n++) {
+        if (n < FRAMES_AT_ONCE)
+            play_frame(s);
+        else
+            rm_frame_line_skip(&s->ingress.line, RM_FRAME_SAMPLES);
+        listener->due += FRAME_S;
+    }
+}
+
+void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n)
+{
+    s->listener->pulled = true;
+    s->listener->due = INFINITY;
+    rm_adaptive_play(s->listener->playout, now, out, n);
+}
+
+static void set_timeout(rm_stream *s)
+{
+    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    if (s->listener != NULL)
+        s->timeout = fmin(s->timeout, s->listener->due);
 }
 
 /* --- which source is it ------------------------------------------------------------------ */
@@ -101,14 +215,15 @@ static rm_verdict judge(rm_stream *s, const rm_rtp *rtp)
 
 static void receive_event(rm_stream *s, const rm_rtp *rtp, const rm_packet *packet)
 {
-    rm_ingress_anchor(&s->ingress, packet);
+    if (s->listener == NULL)
+        rm_ingress_anchor(&s->ingress, packet);
     rm_event_receive(&s->events, &(rm_event_packet){
                                      .payload = rtp->payload,
                                      .payload_bytes = rtp->payload_bytes,
                                      .timestamp = rtp->timestamp,
                                      .marker = rtp->marker,
                                      .rate_hz = s->ingress.rate_hz,
-                                     .pts = rm_ingress_position(&s->ingress, rtp->timestamp),
+                                     .pts = position(s, rtp->timestamp),
                                      .arrival = packet->arrival,
                                  });
 }
@@ -124,14 +239,17 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
     };
     if (meaning == RM_MEANS_NOTHING || meaning == RM_MEANS_EVENT || !s->receiving)
         return packet;
+    packet.payload = rtp->payload;
+    packet.payload_bytes = (uint32_t)rtp->payload_bytes;
+    packet.comfort_noise = meaning == RM_MEANS_COMFORT_NOISE;
+    if (packet.comfort_noise)
+        return packet;
     size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
     if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
         s->counters.bad_payload++;
         return packet;
     }
     packet.encoding = (rm_encoding)meaning;
-    packet.payload = rtp->payload;
-    packet.payload_bytes = (uint32_t)rtp->payload_bytes;
     return packet;
 }
 
@@ -162,14 +280,14 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     rm_packet packet = place(s, rtp, meaning, now);
     if (verdict == RM_PROBATION) {
         s->counters.on_probation++;
-        rm_ingress_keep_first(&s->ingress, &packet);
+        keep_first(s, &packet);
         return;
     }
     if (verdict == RM_RESTARTED) {
         rm_event_receiver_restart(&s->events);
         if (s->relay_to != NULL)
             s->relay_to->relay->anchored = false;
-        rm_ingress_restart(&s->ingress, &packet);
+        restart(s, &packet);
     }
     if (s->counters.packets_received++ == 0)
         s->counters.first_received = now;
@@ -184,9 +302,11 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = s->events.active;
-    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
+    bool passed = s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding);
+    /* An adaptive playout goes on by the clock and would conceal what it is not given. */
+    if (passed && !s->listened && s->listener == NULL)
         packet.encoding = RM_NO_ENCODING;
-    rm_ingress_receive(&s->ingress, &packet);
+    hand_over(s, &packet);
 }
 
 static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
@@ -208,7 +328,7 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
             return; /* no sound of a source that we play: it cannot introduce one */
     }
     receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
-    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    set_timeout(s);
 }
 
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
@@ -246,7 +366,9 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
         return;
     rm_ingress_handle_timeout(&s->ingress, now);
     rm_event_handle_timeout(&s->events, now);
-    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    if (s->listener != NULL)
+        play_due(s, now);
+    set_timeout(s);
 }
 
 /* --- figures ----------------------------------------------------------------------------- */

@@ -1,10 +1,12 @@
-/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, ingress
- * and telephone-events on the way in; the sender on the way out. One received packet is one call,
+/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
+ * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
+ * the way out. One received packet is one call,
  * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
  * Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
+#include "adaptive.h"
 #include "ingress.h"
 #include "latch.h"
 #include "sender.h"
@@ -13,7 +15,7 @@
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xff };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xfe, RM_MEANS_EVENT = 0xff };
 
 typedef struct rm_stream_config {
     uint8_t receive[128]; /* by payload type */
@@ -36,6 +38,14 @@ typedef struct rm_stream_counters {
     uint64_t expected_before;
 } rm_stream_counters;
 
+/* What the policies "adaptive" and "fixed" need beyond ingress, whose frame line they fill. */
+typedef struct rm_listener {
+    rm_adaptive *playout;
+    double due; /* of the next frame; INFINITY before the first packet */
+    bool pulled; /* the owner takes samples at times of its own */
+    rm_up2 up;
+} rm_listener;
+
 typedef struct rm_stream {
     double timeout; /* the earlier of the two receive deadlines; first, with sender.due near */
     rm_sender sender;
@@ -49,6 +59,7 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
     rm_srtp_sender srtp_sender;
@@ -60,6 +71,13 @@ typedef struct rm_stream {
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples);
 void rm_stream_free(rm_stream *s);
+
+/* Before the first packet: play what is received as an even stream, with the delay that suits the
+ * network (fixed_ms -1) or one of so many ms. False when memory is short. */
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
+
+/* For an owner with a clock of its own: n samples at the line's own rate instead of frames. */
+void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n);
 
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);

@@ -111,9 +111,8 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         choices=SRTP_MODES,
         nargs="?",
         const="required",
-        default="off",
-        help="encrypt the media where the far end can, or else not call (default: off; "
-        "without a word: required)",
+        help="encrypt the media where the far end can, or else not call (default: as the trunk "
+        "says, else off; without a word: required)",
     )
     command.add_argument(
         "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"

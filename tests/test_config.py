@@ -255,7 +255,10 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             'the next, got "many"',
         ),
         ("[rtp]\nports = 10000", "[rtp] ports: expected a text, got a whole number"),
-        ('[rtp]\njitter = "none"', '[rtp] jitter: expected immediate, got "none"'),
+        (
+            '[rtp]\njitter = "none"',
+            '[rtp] jitter: expected immediate, adaptive or fixed:0 to fixed:400, got "none"',
+        ),
         ("[rtp]\nmedia_timeout = 0", "[rtp] media_timeout: expected a number above 0, got 0"),
         (
             '[rtp]\nmedia_timeout = "9"',

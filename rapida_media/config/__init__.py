@@ -29,6 +29,7 @@ from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
 TRANSPORTS = ("udp", "tcp", "tls")
+FIXED_DELAY_MAX_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class SipConfig:
 class RtpConfig:
     """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet.
 
-    gap_wait_ms: how long a missing packet is waited for before its place is concealed.
+    jitter: "immediate" for those who recognise speech; "adaptive" or "fixed:N" (ms) for those who
+    listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
+    concealed, with "immediate".
     """
 
     ports: tuple[int, int] = (10000, 20000)
@@ -254,7 +257,7 @@ def _rtp(table: Table) -> RtpConfig:
     default = RtpConfig()
     config = RtpConfig(
         ports=table.text("ports", _ports) or default.ports,
-        jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
@@ -304,6 +307,14 @@ def _ports(text: str) -> tuple[int, int]:
     raise ValueError(
         'expected "FIRST-LAST" within 1024-65535, with room for an even port and the next'
     )
+
+
+def _jitter(text: str) -> str:
+    name, _, delay = text.partition(":")
+    fixed = name == "fixed" and delay.isascii() and delay.isdigit() and len(delay) <= 3
+    if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
+        return text
+    raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
 
 
 def _external_address(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
@@ -30,7 +30,8 @@ from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
-from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.media_names import MediaNames
+from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
@@ -111,6 +112,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
+        self._media_names = MediaNames(self._loop, resolver, self._handle_late)
         self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
@@ -128,6 +130,15 @@ class Engine:
     @property
     def active_calls(self) -> int:
         return len(self._calls.alive)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more calls are taken, since the engine is about to stop."""
+        return self._admission.draining
+
+    def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
+        """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
+        return self._trunks.health()
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
@@ -168,11 +179,11 @@ class Engine:
                 await self._transport.close()
                 reason = error.strerror or error
                 raise ConfigError(f"[sip] listen: {listen}: {reason}") from None
-        hosts = {address.host for address in self.sip_addresses}
-        rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
+        rtp_host, *others = media_addresses([address.host for address in self.sip_addresses])
         first, last = self._config.rtp.ports
-        ports = MediaPorts(rtp_host, first, last, self._ids)
-        self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
+        ports = MediaPorts(rtp_host, first, last, self._ids, other=next(iter(others), None))
+        rtp = self._config.rtp
+        self.media = MediaShell(self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter)
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=self._contacts(),
@@ -200,6 +211,7 @@ class Engine:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
         self._placing.cancel()
+        self._media_names.cancel()
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
@@ -280,7 +292,17 @@ class Engine:
     def _handle(self, event: events.AnyEvent, now: float) -> None:
         if not isinstance(event, events.Event):
             self._trunks.handle(event)
-        elif isinstance(event, events.IncomingInvite):
+        elif not self._media_names.hold(event):
+            self._deliver(event, now)
+
+    def _handle_late(self, event: events.Event) -> None:
+        """An event whose host names had to be looked up."""
+        now = clock.monotonic()
+        self._deliver(event, now)
+        self.drain_signalling(now)
+
+    def _deliver(self, event: events.Event, now: float) -> None:
+        if isinstance(event, events.IncomingInvite):
             self._incoming.take(event, now)
         elif (call := self._calls.of(event.session)) is not None:
             call.handle(event, now)
@@ -313,12 +335,19 @@ class Engine:
                 )
 
     def _contacts(self) -> dict[str, tuple[str, int]]:
-        """By transport, what Via and Contact name."""
+        """By transport and, where it is listened on in both IP families, by family: what Via and
+        Contact name."""
         external = self._config.sip.external_address
-        return {
-            address.transport: (external or reachable(address.host), address.port)
-            for address in reversed(self.sip_addresses)
-        }
+        found: dict[str, tuple[str, int]] = {}
+        ipv4 = {each.transport for each in self.sip_addresses if ":" not in each.host}
+        for address in reversed(self.sip_addresses):
+            ipv6 = ":" in address.host
+            outside = external if external and (":" in external) == ipv6 else None
+            key = (
+                f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
+            )
+            found[key] = outside or reachable(address.host), address.port
+        return found
 
     # -- for the calls ---------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
 from rapida_media.media.wav import read_wav
 from rapida_media.net.calls import Calls
-from rapida_media.net.local_address import address_towards
 from rapida_media.net.sip_call import SipCall
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip import events
@@ -116,7 +115,7 @@ class Incoming:
                 headers=CallHeaders(request),
             ),
             self._agents[assistant.name],
-            address=address_towards(session.dialog.flow),
+            address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
             srtp=trunk.srtp if trunk is not None else "off",
             early_agent=_starts_early(assistant),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ _SELECT = f"SELECT {_COLUMNS} FROM calls"  # noqa: S608 — names of our own fie
 
 # How long a statement waits for another process, such as a backup, to let go.
 BUSY_MS = 2_000
+LOG_PAGES = 10_000  # 40 MB
 LARGEST_INTEGER = 2**63 - 1
 # Rows deleted in one transaction: new records wait for no longer than that takes.
 DELETE_AT_ONCE = 500
@@ -97,6 +99,9 @@ def open_for_writing(path: Path, now: float) -> sqlite3.Connection:
         # only a failure of power may take back the latest.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        # A checkpoint waits for the disk, and so would the records behind it. ``checkpoint`` makes
+        # it elsewhere; only a log that never comes to rest is brought in here.
+        database.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         _migrate(database, now)
     except BaseException:
         database.close()
@@ -111,6 +116,16 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     database.execute("PRAGMA query_only = ON")
     return database
+
+
+def checkpoint(path: Path) -> None:
+    """Bring what was committed from the log into the database file, beside a writer that goes on.
+
+    "PASSIVE: Checkpoint as many frames as possible without waiting for any database readers or
+    writers to finish." sqlite3.Error.
+    """
+    with closing(open_for_reading(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _migrate(database: sqlite3.Connection, now: float) -> None:

@@ -45,7 +45,7 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
-    srtp: str = "off"
+    srtp: str | None = None  # the trunk's, off without one
     tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
@@ -158,7 +158,7 @@ async def _dial(engine: Engine, options: CallOptions, target: Target, phone: Sof
         target,
         phone.run,
         codecs=codecs,
-        srtp=options.srtp,
+        srtp=options.srtp or "off",
         early_agent=True,
         credentials=options.credentials,
     )
@@ -175,7 +175,7 @@ def _trunk(options: CallOptions) -> Trunk | None:
     trunk = load_config(options.config).trunks.get(options.trunk)
     if trunk is None or trunk.server is None:
         raise ConfigError(f"--trunk: no trunk {options.trunk!r} with a server to call by")
-    return replace(trunk, register=False, ping_seconds=0)
+    return replace(trunk, register=False, ping_seconds=0, srtp=options.srtp or trunk.srtp)
 
 
 async def _target(options: CallOptions, trunk: Trunk | None) -> Target:

@@ -261,7 +261,7 @@ class InviteSession:
             now,
             to_tag=self.id,
             body=body,
-            headers=(*headers, *self._offer_headers(body, transaction.source.transport)),
+            headers=(*headers, *self._offer_headers(body, (transaction, request))),
         )
         self._pending = None
         if not initial:
@@ -304,10 +304,15 @@ class InviteSession:
             self.dialog, method, on_response, now, headers=headers, body=body
         )
 
-    def _offer_headers(self, body: bytes, transport: str | None = None) -> Headers:
-        if transport is None:
+    def _offer_headers(
+        self, body: bytes, answered: tuple[ServerTransaction, Request] | None = None
+    ) -> Headers:
+        """Give what goes with an offer or an answer, in a request of ours or in a response."""
+        if answered is not None:
+            peer, uri = answered[0].source, answered[1].uri_text
+        else:
             assert self.dialog is not None
-            transport = self.dialog.next_hop().remote.transport
-        contact = self._agent.contact(transport)
+            peer, uri = self.dialog.next_hop().remote, self.dialog.remote_target
+        contact = self._agent.contact(peer, uri=uri)
         fields = (contact, ALLOW, SUPPORTED)
         return (*fields, SDP_CONTENT) if body else fields

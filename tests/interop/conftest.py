@@ -53,6 +53,11 @@ def linphonec() -> str:
     return require("linphonec")
 
 
+@pytest.fixture
+def kamailio() -> str:
+    return require("kamailio")
+
+
 CONFIGURATION = """
 [store]
 recordings = "recordings/"
