@@ -72,6 +72,8 @@ bool rm_stream_relay(rm_stream *s, rm_stream *to)
         s->relay_to->relay->live = false;
     s->relay_to = to != NULL ? &to->sender : NULL;
     return true;
+}
+
 /* --- the policy -------------------------------------------------------------------------- */
 
 static void keep_first(rm_stream *s, const rm_packet *packet)
