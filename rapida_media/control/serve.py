@@ -15,6 +15,7 @@ from rapida_media.control.app import ControlServer, Folders
 from rapida_media.errors import ConfigError
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
+from rapida_media.net.metrics import Metrics
 from rapida_media.net.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,14 @@ async def serve(options: ServeOptions) -> int:
     )
     await stores.open(engine.journal)
     folders = Folders(config.store.recordings, config.store.prompts)
-    server = ControlServer(config, engine, stores.records, folders, stores.problems)
+    server = ControlServer(
+        config,
+        engine,
+        stores.records,
+        folders,
+        metrics=Metrics(engine, stores).render,
+        problems=stores.problems,
+    )
     try:
         await _run(engine, server, config)
     finally:
