@@ -59,8 +59,9 @@ class Folders:
 
 
 class ControlServer:
-    """metrics: renders what Prometheus reads.  problems: tells in words what is wrong with the
-    engine; nothing while all is well.
+    """problems: tells in words what is wrong with the engine; nothing while all is well.
+
+    metrics: gives all figures in the format of Prometheus.
     """
 
     def __init__(
@@ -70,13 +71,13 @@ class ControlServer:
         records: Records,
         folders: Folders,
         *,
-        metrics: Callable[[], bytes],
         problems: Callable[[], list[str]] = list,
+        metrics: Callable[[], bytes] = bytes,
     ) -> None:
-        self._metrics = metrics
         self._config = config
         self._engine = engine
         self._problems = problems
+        self._metrics = metrics
         self._door = Door(engine.counters)
         self._records = records
         self._guard = TollGuard(config, engine.journal.live)
@@ -169,10 +170,13 @@ class ControlServer:
                 {200: Health, 503: Health}, open=True,
             ),
             Operation(
-                "GET", "/metrics", "getMetrics", "Figures for Prometheus", self._figures,
+                "GET", "/metrics", "getMetrics", "All figures, for Prometheus", self._show_metrics,
                 {200: "text/plain"},
             ),
         ]  # fmt: skip
+
+    async def _show_metrics(self, asked: Asked[None, None]) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _alive(self, asked: Asked[None, None]) -> Health:
         return Health("ok")
@@ -182,9 +186,6 @@ class ControlServer:
             return 503, Health("draining")
         problems = self._problems()
         return (503, Health("failing", problems)) if problems else (200, Health("ok"))
-
-    async def _figures(self, asked: Asked[None, None]) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @web.middleware

@@ -46,13 +46,14 @@ async def serve(options: ServeOptions) -> int:
     )
     await stores.open(engine.journal)
     folders = Folders(config.store.recordings, config.store.prompts)
+    metrics = Metrics(engine, stores)
     server = ControlServer(
         config,
         engine,
         stores.records,
         folders,
-        metrics=Metrics(engine, stores).render,
         problems=stores.problems,
+        metrics=metrics.render,
     )
     try:
         await _run(engine, server, config)
