@@ -61,6 +61,7 @@ class ControlServer:
         engine: Engine,
         records: Records,
         folders: Folders,
+        *,
         problems: Callable[[], list[str]] = list,
         metrics: Callable[[], bytes] = bytes,
     ) -> None:

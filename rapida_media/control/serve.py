@@ -47,7 +47,9 @@ async def serve(options: ServeOptions) -> int:
     await stores.open(engine.journal)
     folders = Folders(config.store.recordings, config.store.prompts)
     metrics = Metrics(engine, stores)
-    server = ControlServer(config, engine, stores.records, folders, stores.problems, metrics.render)
+    server = ControlServer(
+        config, engine, stores.records, folders, problems=stores.problems, metrics=metrics.render
+    )
     try:
         await _run(engine, server, config)
     finally:
