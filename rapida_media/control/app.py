@@ -30,11 +30,14 @@ from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
 from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
+from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
 # How long a connection may wait for its next request.
 KEEP_ALIVE_S = 30.0
+# How long what is left of a refused body is read, so that the client sees the answer.
+LINGER_S = 1.0
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
 
@@ -92,6 +95,8 @@ class ControlServer:
             keepalive_timeout=KEEP_ALIVE_S,
             shutdown_timeout=SHUTDOWN_S,
             handle_signals=False,
+            lingering_time=LINGER_S,
+            logger=_peers_log(self._engine.counters),
         )
         await self._runner.setup()
         assert self._runner.server is not None, "it was set up"
@@ -172,6 +177,19 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:
         log.exception("a request failed: %s %s", request.method, request.path)
         return ProblemError(500, "internal", "it failed here; the log says why").response()
+
+
+def _peers_log(counters: Counters) -> logging.Logger:
+    """Make the log aiohttp writes to, which is of what peers send that is no HTTP: what handlers
+    raise never gets there. It is counted, since a stranger must not fill a disk with tracebacks."""
+
+    def count(record: logging.LogRecord) -> bool:
+        counters.add("http_malformed")
+        return False
+
+    made = logging.Logger("rapida_media.control.peers", logging.INFO)
+    made.addFilter(count)
+    return made
 
 
 def _version() -> str:

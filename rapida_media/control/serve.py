@@ -48,7 +48,12 @@ async def serve(options: ServeOptions) -> int:
     folders = Folders(config.store.recordings, config.store.prompts)
     metrics = Metrics(engine, stores)
     server = ControlServer(
-        config, engine, stores.records, folders, problems=stores.problems, metrics=metrics.render
+        config,
+        engine,
+        stores.records,
+        folders,
+        problems=stores.problems,
+        metrics=metrics.render,
     )
     try:
         await _run(engine, server, config)
