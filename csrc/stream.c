@@ -2,15 +2,10 @@
 
 #include <math.h>
 #include <stdalign.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
 enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
-
-/* Frames to a listener, and how many are made up for at once when the owner was late. */
-#define FRAME_S 0.02
-enum { FRAMES_AT_ONCE = 25, BUS_RATE_HZ = 16000 };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -25,26 +20,14 @@ void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
     rm_ingress_free(&s->ingress);
-    if (s->listener != NULL)
-        rm_adaptive_free(s->listener->playout);
-    free(s->listener);
+    rm_listener_free(s->listener);
     s->listener = NULL;
 }
 
 bool rm_stream_listen(rm_stream *s, int32_t fixed_ms)
 {
-    rm_listener *listener = calloc(1, sizeof *listener);
-    if (listener == NULL)
-        return false;
-    listener->due = INFINITY;
-    listener->playout = rm_adaptive_new(8000, fixed_ms);
-    if (listener->playout == NULL) {
-        free(listener);
-        return false;
-    }
-    rm_up2_reset(&listener->up);
-    s->listener = listener;
-    return true;
+    s->listener = rm_listener_new(fixed_ms);
+    return s->listener != NULL;
 }
 
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
@@ -57,6 +40,7 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
     s->receiving = config->receiving;
     s->sender.sending = config->sending && config->remote.family != 0;
     s->sender.suppress = config->suppress_silence;
+    rm_packer_use(&s->packer, config->packet_ms);
     s->sender.payload_type = config->send_payload_type;
     s->sender.event_payload_type = config->send_event;
     rm_payload_encoder_use(&s->sender.encoder, config->send_encoding);
@@ -76,36 +60,24 @@ bool rm_stream_relay(rm_stream *s, rm_stream *to)
 
 /* --- the policy -------------------------------------------------------------------------- */
 
-static void keep_first(rm_stream *s, const rm_packet *packet)
-{
-    rm_ingress_keep_first(&s->ingress, packet);
-}
-
 static void restart(rm_stream *s, const rm_packet *packet)
 {
-    if (s->listener == NULL) {
+    if (s->listener == NULL)
         rm_ingress_restart(&s->ingress, packet);
-        return;
-    }
-    rm_adaptive_restart(s->listener->playout);
-    const rm_packet *first = rm_ingress_take_first(&s->ingress, packet);
-    if (first != NULL)
-        rm_adaptive_receive(s->listener->playout, first);
+    else
+        rm_listener_restart(s->listener, rm_ingress_take_first(&s->ingress, packet));
 }
 
 static void hand_over(rm_stream *s, const rm_packet *packet)
 {
-    rm_listener *listener = s->listener;
-    if (listener == NULL) {
+    if (s->listener == NULL) {
         rm_ingress_receive(&s->ingress, packet);
         return;
     }
-    rm_adaptive_receive(listener->playout, packet);
+    rm_listener_receive(s->listener, packet);
     if (packet->encoding != RM_NO_ENCODING) {
         s->ingress.rate_hz = rm_encoding_rate_hz(packet->encoding);
         s->ingress.heard = true;
-        if (listener->due == INFINITY && !listener->pulled)
-            listener->due = packet->arrival;
     }
 }
 
@@ -114,43 +86,7 @@ static int64_t position(const rm_stream *s, uint32_t timestamp)
 {
     if (s->listener == NULL)
         return rm_ingress_position(&s->ingress, timestamp);
-    const rm_adaptive *a = s->listener->playout;
-    int64_t ahead = rm_adaptive_ahead(a, timestamp, s->ingress.rate_hz);
-    int64_t place = s->ingress.line.pts + ahead * (int64_t)(BUS_RATE_HZ / a->rate_hz);
-    return place > 0 ? place : 0;
-}
-
-static void play_frame(rm_stream *s)
-{
-    int16_t native[RM_FRAME_SAMPLES], wide[RM_FRAME_SAMPLES];
-    rm_listener *listener = s->listener;
-    rm_adaptive *a = listener->playout;
-    bool narrow = a->rate_hz == 8000;
-    bool made_up = rm_adaptive_play(a, listener->due, native, a->rate_hz / 50);
-    if (narrow)
-        rm_up2_push(&listener->up, native, RM_FRAME_SAMPLES / 2, wide);
-    uint32_t flags = (made_up ? RM_FRAME_CONCEALED : 0) | (a->mute ? RM_FRAME_DIGIT : 0);
-    rm_frame_line_write(&s->ingress.line, narrow ? wide : native, RM_FRAME_SAMPLES, flags);
-}
-
-/* The frames that are due by now. */
-static void play_due(rm_stream *s, double now)
-{
-    rm_listener *listener = s->listener;
-    for (int n = 0; listener->due <= now; n++) {
-        if (n < FRAMES_AT_ONCE)
-            play_frame(s);
-        else
-            rm_frame_line_skip(&s->ingress.line, RM_FRAME_SAMPLES);
-        listener->due += FRAME_S;
-    }
-}
-
-void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n)
-{
-    s->listener->pulled = true;
-    s->listener->due = INFINITY;
-    rm_adaptive_play(s->listener->playout, now, out, n);
+    return rm_listener_position(s->listener, &s->ingress.line, timestamp, s->ingress.rate_hz);
 }
 
 static void set_timeout(rm_stream *s)
@@ -280,14 +216,13 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     rm_packet packet = place(s, rtp, meaning, now);
     if (verdict == RM_PROBATION) {
         s->counters.on_probation++;
-        keep_first(s, &packet);
+        rm_ingress_keep_first(&s->ingress, &packet);
         return;
     }
     if (verdict == RM_RESTARTED) {
         rm_event_receiver_restart(&s->events);
         if (s->relay_to != NULL)
             s->relay_to->relay->anchored = false;
-        rm_ingress_restart(&s->ingress, &packet);
         restart(s, &packet);
     }
     if (s->counters.packets_received++ == 0)
@@ -305,7 +240,6 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     packet.mute = s->events.active;
     if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
         packet.encoding = RM_NO_ENCODING;
-    rm_ingress_receive(&s->ingress, &packet);
     hand_over(s, &packet);
 }
 
@@ -336,10 +270,6 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 {
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
     if (s->srtp_receiver.unprotect != NULL) {
-        if (bytes < RM_RTP_HEADER_BYTES || data[0] >> 6 != 2) {
-            s->counters.bad_header++; /* STUN, and what else opens a way through a NAT */
-            return;
-        }
         bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
         if (bytes == 0)
             return;
@@ -351,7 +281,7 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES])
 {
     size_t bytes;
-    while ((bytes = rm_sender_next(&s->sender, now, packet)) > 0) {
+    while ((bytes = rm_packer_next(&s->packer, &s->sender, now, packet)) > 0) {
         if (s->srtp_sender.protect == NULL)
             return bytes;
         if ((bytes = rm_srtp_protect(&s->srtp_sender, &s->srtp, packet, bytes)) > 0)
@@ -367,7 +297,7 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
     rm_ingress_handle_timeout(&s->ingress, now);
     rm_event_handle_timeout(&s->events, now);
     if (s->listener != NULL)
-        play_due(s, now);
+        rm_listener_play(s->listener, &s->ingress.line, now);
     set_timeout(s);
 }
 

@@ -6,9 +6,10 @@
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
-#include "adaptive.h"
 #include "ingress.h"
 #include "latch.h"
+#include "listener.h"
+#include "packer.h"
 #include "sender.h"
 #include "source.h"
 #include "srtp.h"
@@ -25,6 +26,7 @@ typedef struct rm_stream_config {
     rm_address remote;  /* family 0: the SDP named none */
     bool sending, receiving;
     bool suppress_silence;
+    uint32_t packet_ms; /* 10, 20, 40 or 60: what the far end wishes to be sent */
 } rm_stream_config;
 
 typedef struct rm_stream_counters {
@@ -37,14 +39,6 @@ typedef struct rm_stream_counters {
     int64_t lost_before; /* by sources, and beginnings, that are over */
     uint64_t expected_before;
 } rm_stream_counters;
-
-/* What the policies "adaptive" and "fixed" need beyond ingress, whose frame line they fill. */
-typedef struct rm_listener {
-    rm_adaptive *playout;
-    double due; /* of the next frame; INFINITY before the first packet */
-    bool pulled; /* the owner takes samples at times of its own */
-    rm_up2 up;
-} rm_listener;
 
 typedef struct rm_stream {
     double timeout; /* the earlier of the two receive deadlines; first, with sender.due near */
@@ -62,6 +56,7 @@ typedef struct rm_stream {
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
+    rm_packer packer;
     rm_srtp_sender srtp_sender;
     rm_srtp_receiver srtp_receiver;
     rm_srtp_counters srtp;
@@ -75,9 +70,6 @@ void rm_stream_free(rm_stream *s);
 /* Before the first packet: play what is received as an even stream, with the delay that suits the
  * network (fixed_ms -1) or one of so many ms. False when memory is short. */
 bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
-
-/* For an owner with a clock of its own: n samples at the line's own rate instead of frames. */
-void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n);
 
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);

@@ -42,6 +42,7 @@ class PeerAudio:
 
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
+    maxptime_ms: the longest it takes.
     protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
@@ -53,6 +54,7 @@ class PeerAudio:
     ptime_ms: int | None
     codecs: tuple[Codec, ...]
     protocol: str = PLAIN
+    maxptime_ms: int | None = None
     cryptos: tuple[Crypto, ...] = ()
     keyed: bool = False
 
@@ -78,7 +80,8 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         rtcp=_rtcp(media, str(ip)),
         sends=sends,
         receives=receives,
-        ptime_ms=_ptime_ms(media),
+        ptime_ms=_milliseconds(media, "ptime"),
+        maxptime_ms=_milliseconds(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
         protocol=media.protocol,
         cryptos=tuple(cryptos_of(media)),
@@ -129,8 +132,8 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
     return (address, media.port + 1) if media.port < 65535 else None
 
 
-def _ptime_ms(media: MediaDescription) -> int | None:
-    whole, _, _ = (media.attribute("ptime") or "").strip().partition(".")
+def _milliseconds(media: MediaDescription, name: str) -> int | None:
+    whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 
 
