@@ -14,7 +14,9 @@ rtp) sources=rtp.c ;;
 g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 stream) sources="stream.c address.c frame_line.c ingress.c latch.c monitor.c payload.c playout.c
-    relay.c sender.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c $g711 $resample" ;;
+    relay.c sender.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c $g711 $resample
+    listener.c adaptive.c adjust.c backlog.c jitter.c stragglers.c stretch.c timeline.c
+    conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
   config="${PYTHON:-python3} -c"
