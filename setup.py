@@ -41,6 +41,7 @@ STREAM = [
     "latch.c",
     "listener.c",
     "monitor.c",
+    "packer.c",
     "payload.c",
     "playout.c",
     "relay.c",

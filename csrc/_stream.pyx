@@ -139,7 +139,7 @@ cdef class MediaStream:
 
     def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
                   send_event=None, remote, bint sending=True, bint receiving=True,
-                  silence="send"):
+                  silence="send", int packet_ms=20):
         cdef rm_stream_config config
         memset(&config, 0, sizeof(config))
         for number, name in receive.items():
@@ -148,6 +148,9 @@ cdef class MediaStream:
             config.receive[_payload_type(number)] = RM_MEANS_EVENT
         if silence not in ("send", "suppress"):
             raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
+        if packet_ms not in (10, 20, 40, 60):
+            raise LocalProtocolError(f"packet_ms: expected 10, 20, 40 or 60, got {packet_ms}")
+        config.packet_ms = packet_ms
         config.send_payload_type = _payload_type(send_payload_type)
         config.send_encoding = _encoding(send_encoding)
         config.send_event = -1 if send_event is None else _payload_type(send_event)

@@ -9,6 +9,7 @@
 #include "ingress.h"
 #include "latch.h"
 #include "listener.h"
+#include "packer.h"
 #include "sender.h"
 #include "source.h"
 #include "srtp.h"
@@ -25,6 +26,7 @@ typedef struct rm_stream_config {
     rm_address remote;  /* family 0: the SDP named none */
     bool sending, receiving;
     bool suppress_silence;
+    uint32_t packet_ms; /* 10, 20, 40 or 60: what the far end wishes to be sent */
 } rm_stream_config;
 
 typedef struct rm_stream_counters {
@@ -54,6 +56,7 @@ typedef struct rm_stream {
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
+    rm_packer packer;
     rm_srtp_sender srtp_sender;
     rm_srtp_receiver srtp_receiver;
     rm_srtp_counters srtp;

@@ -219,6 +219,7 @@ cdef extern from "stream.h" nogil:
         bint sending
         bint receiving
         bint suppress_silence
+        uint32_t packet_ms
 
     ctypedef struct rm_stream_counters:
         uint64_t packets_received

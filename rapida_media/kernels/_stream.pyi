@@ -100,6 +100,7 @@ class MediaStream:
         sending: bool = True,
         receiving: bool = True,
         silence: str = "send",
+        packet_ms: int = 20,
     ) -> None:
         """Take the outcome of an offer and answer; may be called again at any time.
 
@@ -108,6 +109,7 @@ class MediaStream:
         the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
         silence: with nothing queued, "send" encoded silence or "suppress" packets.
+        packet_ms: the length of audio packets: 10, 20, 40 or, if it fits in 1280 bytes, 60.
         """
 
     def secure(self, *, sender: SrtpSender | None, receiver: SrtpReceiver | None) -> None:

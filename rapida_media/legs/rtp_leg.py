@@ -61,6 +61,7 @@ class RtpLeg:
             remote=None if unspecified else (audio.remote_address, audio.remote_port),
             sending=audio.sending,
             receiving=audio.receiving,
+            packet_ms=audio.packet_ms,
         )
 
     def _secure(self, keys: SrtpKeys | None) -> None:

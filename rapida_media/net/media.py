@@ -57,13 +57,13 @@ class MediaShell:
         self._legs: dict[int, RtpLeg] = {}
         self._paced: dict[Callable[[float], None], None] = {}
 
-    def open(self) -> MediaChannel | None:
-        """Make a leg on a fresh port pair; None when no pair is free.
+    def open(self, *, ipv6: bool = False) -> MediaChannel | None:
+        """Make a leg on a fresh port pair of an IP family; None when no pair is free.
 
         First sequence number, timestamp and SSRC are random (RFC 3550 section 5.1). The first
         sequence number stays below 2**15 so that SRTP's roll-over starts well (RFC 3711 §3.3.1).
         """
-        port = self.ports.open()
+        port = self.ports.open(ipv6=ipv6)
         if port is None:
             return None
         stream = MediaStream(

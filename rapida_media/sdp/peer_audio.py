@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from rapida_media.errors import RemoteProtocolError
 from rapida_media.sdp.codec import Codec, codecs_of
 from rapida_media.sdp.crypto import Crypto, cryptos_of
 from rapida_media.sdp.description import (
@@ -17,6 +18,7 @@ from rapida_media.sdp.description import (
     MediaDescription,
     SessionDescription,
     parse_number,
+    parse_sdp,
 )
 
 # RFC 3551 and RFC 3711: plain RTP and SRTP.
@@ -40,6 +42,7 @@ class PeerAudio:
 
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
+    maxptime_ms: the longest it takes.
     protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
@@ -51,6 +54,7 @@ class PeerAudio:
     ptime_ms: int | None
     codecs: tuple[Codec, ...]
     protocol: str = PLAIN
+    maxptime_ms: int | None = None
     cryptos: tuple[Crypto, ...] = ()
     keyed: bool = False
 
@@ -76,12 +80,28 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         rtcp=_rtcp(media, str(ip)),
         sends=sends,
         receives=receives,
-        ptime_ms=_ptime_ms(media),
+        ptime_ms=_milliseconds(media, "ptime"),
+        maxptime_ms=_milliseconds(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
         protocol=media.protocol,
         cryptos=tuple(cryptos_of(media)),
         keyed=media.attribute("crypto") is not None,
     )
+
+
+def audio_address(body: bytes) -> str | None:
+    """Give the address of the first audio line that names one; None for a body that cannot be
+    read, which is found out where it is negotiated."""
+    try:
+        session = parse_sdp(body)
+    except RemoteProtocolError:
+        return None
+    for media in session.media:
+        connection = media.connection or session.connection
+        if media.kind == "audio" and media.port and connection is not None:
+            address = parse_address(connection.address)
+            return None if address is None else str(address)
+    return None
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -112,8 +132,8 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
     return (address, media.port + 1) if media.port < 65535 else None
 
 
-def _ptime_ms(media: MediaDescription) -> int | None:
-    whole, _, _ = (media.attribute("ptime") or "").strip().partition(".")
+def _milliseconds(media: MediaDescription, name: str) -> int | None:
+    whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 
 
