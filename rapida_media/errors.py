@@ -55,12 +55,21 @@ class DialError(RapidaError):
 class ProviderError(RapidaError):
     """A telephony provider refused, failed or did not answer.
 
-    code: the provider's own code, or its HTTP status.  retryable: trying again may help.
+    code: the provider's own code, or its HTTP status.  status: the HTTP status beside a code of
+    its own; None where ``code`` says it.  retryable: trying again may help.
     """
 
-    def __init__(self, detail: str, *, code: int | None = None, retryable: bool = False) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: int | None = None,
+        status: int | None = None,
+        retryable: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.code = code
+        self.status = code if status is None else status
         self.retryable = retryable
 
 

@@ -162,17 +162,18 @@ def not_answered(status: int, *, heard: bool = True, retry_after_s: int | None =
     return ending if retry_after_s is None else replace(ending, retryable=True)
 
 
-def order_refused(code: int | None, *, retryable: bool) -> Ending:
+def order_refused(code: int | None, *, status: int | None = None, retryable: bool) -> Ending:
     """Say how a call ended that a telephony provider did not place.
 
-    code: its HTTP status, or a code of its own; None when it did not answer. retryable: what the
-    provider itself says of that.
+    code: its HTTP status, or a code of its own; None when it did not answer. status: the HTTP
+    status beside a code of its own. retryable: what the provider itself says of that.
     """
-    if code is None or 500 <= code <= 599:
+    status = code if status is None else status
+    if status is None or 500 <= status <= 599:
         return Ending("provider_failed", code, "network", True)
-    if code in (401, 403):
+    if status in (401, 403):
         return Ending("provider_refused", code, "authentication", retryable)
-    if code == 429:
+    if status == 429:
         return Ending("provider_refused", code, "capacity", True)
     return Ending("provider_refused", code, "configuration", retryable)
 

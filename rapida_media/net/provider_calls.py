@@ -237,7 +237,8 @@ class ProviderCalls:
             seen = await line.telephony.outbound_call(order)
         except ProviderError as error:
             log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
-            call.not_placed(order_refused(error.code, retryable=error.retryable), str(error))
+            ending = order_refused(error.code, status=error.status, retryable=error.retryable)
+            call.not_placed(ending, str(error))
         except Exception:
             log.exception("the order failed", extra={"call_id": call.info.id})
             call.not_placed(order_refused(None, retryable=False), None)
