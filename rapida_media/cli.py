@@ -1,4 +1,5 @@
-"""The ``rapida-media`` command: ``serve``, ``call``, ``doctor``, ``providers`` and ``bench``."""
+"""The ``rapida-media`` command: ``serve``, ``call``, ``simulate``, ``doctor``, ``providers`` and
+``bench``."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
+# The providers whose platform ``simulate`` can be.
+SIMULATED = ("twilio",)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_call(commands)
+    _add_simulate(commands)
     _add_doctor(commands)
     listing = commands.add_parser("providers", help="list the providers and what each can do")
     listing.set_defaults(run=_providers)
@@ -138,6 +142,64 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
     )
     command.set_defaults(run=_call)
+
+
+def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "simulate",
+        help="be a provider's platform, to try a deployment without an account",
+        description="Be a provider's platform: bring a call to a webhook, or take an order, with "
+        "the account of a configuration. Exit status 0 only if audio came back.",
+    )
+    command.add_argument(
+        "provider", choices=SIMULATED, metavar="PROVIDER", help=", ".join(SIMULATED)
+    )
+    command.add_argument(
+        "--url", metavar="URL", help="call this webhook, for example …/v1/talk/twilio/call/support"
+    )
+    command.add_argument(
+        "--listen", type=_http_listen, metavar="ADDR:PORT",
+        help="serve the REST API there (the account's api_base); without --url, take one order",
+    )  # fmt: skip
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: rapida.toml where it exists"
+    )
+    command.add_argument("--credential", metavar="NAME", help="the account, where there are more")
+    command.add_argument("--play", type=Path, metavar="FILE.wav", help="speak this")
+    command.add_argument(
+        "--record", type=Path, metavar="FILE.wav", help="stereo: left sent, right heard"
+    )
+    command.add_argument(
+        "--duration", type=_seconds, metavar="S",
+        help="hang up then (default: 2 s after the file was played, or 10)",
+    )  # fmt: skip
+    command.add_argument("--dtmf", default="", metavar="DIGITS", help="press these keys")
+    command.add_argument("--from", dest="from_", default="+14155550100", metavar="NUMBER")
+    command.add_argument("--to", default="+15005550006", metavar="NUMBER")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.set_defaults(run=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    """Load the simulator when it is asked for: no product module imports rapida_media.testing."""
+    set_up_logging("text", "warning")
+    asked = importlib.import_module("rapida_media.testing.simulate").SimulateOptions(
+        config=load_config(options.config),
+        provider=options.provider,
+        url=options.url,
+        credential=options.credential,
+        play=options.play,
+        record=options.record,
+        duration_s=options.duration,
+        digits=options.dtmf,
+        from_=options.from_,
+        to=options.to,
+        listen=(options.listen.host, options.listen.port) if options.listen else None,
+    )
+    simulator = importlib.import_module(f"rapida_media.testing.{options.provider}")
+    report = asyncio.run(simulator.simulate(asked))
+    print(report.to_json() if options.json else report.to_text())
+    return 0 if report.worked else 1
 
 
 def _both_transports(text: str) -> tuple[Listen, ...]:

@@ -1,0 +1,497 @@
+"""Whole calls: a simulated Twilio, a real server, sockets and agents between them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from control.conftest import AgentNamer, Desk
+from control.conftest import agent_named as agent_named
+from control.conftest import bench as bench
+from control.conftest import desk as desk
+from engine.waiting import eventually
+from numpy.typing import NDArray
+from recorded_twilio import ACCOUNT, CONNECTED, START, TOKEN, media, text
+
+import rapida_media
+from rapida_media import Audio, Call, Digit, clock
+from rapida_media.kernels import PayloadEncoder, Tone, level_dbov, ulaw_decode
+from rapida_media.legs.stream_leg import StreamLeg
+from rapida_media.media.wav import read_wav
+from rapida_media.net import streamer
+from rapida_media.providers.twilio.stream import TwilioStream
+from rapida_media.testing.twilio import Callee, PhoneCall, StreamLine, TwilioPlatform
+
+SPEECH = Path(rapida_media.__file__).parent / "demo" / "speech.wav"
+SPEECH_PCM = read_wav(SPEECH)[: 2 * 16_000 * 3]
+TONE_PCM = Tone(1000.0, dbov=-16.0).read(16_000 * 2)
+PUBLIC = "https://voice.example.com"
+
+
+def ulaw(pcm: bytes) -> bytes:
+    return PayloadEncoder("PCMU").encode(pcm)
+
+
+class Twilio:
+    """A simulated Twilio beside an engine that it knows by a public name."""
+
+    def __init__(self, platform: TwilioPlatform, desk: Desk) -> None:
+        self.platform = platform
+        self.desk = desk
+
+    async def start(self, agent: str = "echo", more: str = "") -> None:
+        await self.desk.open(
+            f'[http]\nlisten = "127.0.0.1:0"\npublic_url = "{PUBLIC}"\n'
+            f'[credentials.main]\nprovider = "twilio"\naccount_sid = "{ACCOUNT}"\n'
+            f'auth_token = "{TOKEN}"\nallow = ["+1"]\napi_base = "{self.platform.api_base}"\n'
+            f'[assistants.support]\nagent = "{agent}"\ncredential = "main"\n'
+            f'numbers = ["+15005550006"]\n{more}'
+        )
+        self.platform.reach = self.reach
+
+    def reach(self, url: str) -> str:
+        scheme = "ws" if url.startswith("ws") else "http"
+        return scheme + self.desk.url.removeprefix("http") + url.split("voice.example.com", 1)[1]
+
+    def call(self, microphone: bytes = b"") -> PhoneCall:
+        url = f"{PUBLIC}/v1/talk/twilio/call/support"
+        catch_all = f"{PUBLIC}/v1/talk/twilio/event/support"
+        return self.platform.call(url, microphone=microphone, status_callback=catch_all)
+
+    async def record(self, call: PhoneCall) -> Any:
+        """Give what the engine keeps of a call."""
+        _, page = await self.desk.get("/v1/calls?provider=twilio&limit=200")
+        return next(each for each in page["calls"] if each["provider_call_id"] == call.sid)
+
+    async def ended(self, call: PhoneCall) -> Any:
+        await call.over()
+        record = await self.record(call)
+        await eventually(lambda: len(self.desk.bench.engine.provider_calls) == 0)
+        return await self.record(call) if record else record
+
+    async def order(self, to: str = "+14155550100") -> str:
+        status, accepted = await self.desk.post("/v1/calls", {"assistant": "support", "to": to})
+        assert status == 202, accepted
+        call_id: str = accepted["call_id"]
+        return call_id
+
+
+@pytest.fixture
+async def twilio(desk: Desk) -> AsyncIterator[Twilio]:
+    async with TwilioPlatform(ACCOUNT, TOKEN) as platform:
+        yield Twilio(platform, desk)
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+
+def samples(pcm: bytes) -> NDArray[np.float64]:
+    return np.frombuffer(pcm, "<i2").astype(np.float64)
+
+
+def correlation(sent: bytes, heard: bytes) -> float:
+    """Align and compare, fractions of a sample included; both s16le at the same rate."""
+    left, right = samples(sent), samples(heard)
+    size = 1 << (len(left) + len(right)).bit_length()
+    spectrum = np.conj(np.fft.rfft(left, size)) * np.fft.rfft(right, size)
+    lag = int(np.argmax(np.fft.irfft(spectrum, size)[: len(right)]))
+    part = right[lag : lag + len(left)]
+    # Between the samples: the filters' delay is no whole number of them.
+    width = 1 << len(left).bit_length()
+    near = np.conj(np.fft.rfft(left, width)) * np.fft.rfft(part, width)
+    fine = np.fft.irfft(near, 4 * width).max() * 4
+    return float(fine / np.sqrt(np.dot(left, left) * np.dot(part, part)))
+
+
+def hertz(pcm: bytes, rate_hz: int) -> float:
+    """The strongest frequency, to a small part of a hertz."""
+    wave = samples(pcm) * np.hanning(len(pcm) // 2)
+    size = 1 << 18
+    return float(np.argmax(np.abs(np.fft.rfft(wave, size))) * rate_hz / size)
+
+
+def middle(pcm: bytes, rate_hz: int) -> bytes:
+    """Cut what is loud out of silence, and a tenth of a second off both its ends."""
+    loud = np.flatnonzero(np.abs(samples(pcm)) > 500)
+    edge = rate_hz // 10
+    return pcm[2 * (int(loud[0]) + edge) : 2 * (int(loud[-1]) - edge)]
+
+
+def echo_delays_ms(line: StreamLine) -> list[float]:
+    """How much later each quarter of a second of speech was heard than it was said."""
+    said, heard = samples(ulaw_decode(bytes(line.said))), samples(ulaw_decode(bytes(line.heard)))
+    delays = []
+    for at in range(0, len(said) - 6000, 2000):
+        word = said[at : at + 2000]
+        if np.sqrt(np.mean(word**2)) < 300:
+            continue
+        window = heard[at : at + 6000]
+        delays.append(float(np.argmax(np.correlate(window, word))) / 8)
+    return delays
+
+
+# -- audio -----------------------------------------------------------------------------------------
+
+
+async def test_tone_and_speech_cross_both_ways(twilio: Twilio, agent_named: AgentNamer) -> None:
+    heard: dict[str, bytearray] = {}
+
+    async def agent(call: Call) -> None:
+        pcm = heard[str(call.parameters["said"])] = bytearray()
+        call.write(TONE_PCM if call.parameters["said"] == "tone" else SPEECH_PCM)
+        async for event in call:
+            if isinstance(event, Audio):
+                pcm += event.pcm
+
+    await twilio.start(agent_named(agent))
+    url = f"{PUBLIC}/v1/talk/twilio/call/support?said="
+    calls = {
+        "tone": twilio.platform.call(f"{url}tone", microphone=ulaw(TONE_PCM)),
+        "speech": twilio.platform.call(f"{url}speech", microphone=ulaw(SPEECH_PCM)),
+    }
+    lines = {name: await call.streams() for name, call in calls.items()}
+    await asyncio.sleep(3.6)
+    for call in calls.values():
+        call.hang_up()
+    for name, call in calls.items():
+        record = await twilio.ended(call)
+        assert (record["status"], record["reason"], call.errors) == ("completed", "bye", []), name
+        assert not lines[name].warnings
+    there = middle(ulaw_decode(bytes(lines["tone"].heard)), 8000)
+    here = middle(bytes(heard["tone"]), 16_000)
+    for pcm, rate_hz in ((there, 8000), (here, 16_000)):
+        print(f"tone: {hertz(pcm, rate_hz):.2f} Hz, {level_dbov(pcm):.2f} dBov")
+        assert hertz(pcm, rate_hz) == pytest.approx(1000, abs=1)
+        assert level_dbov(pcm) == pytest.approx(-16, abs=0.3)
+        assert len(pcm) / 2 / rate_hz == pytest.approx(1.8, abs=0.02), "nothing is missing"
+    said = ulaw_decode(ulaw(SPEECH_PCM))
+    out = correlation(said, ulaw_decode(bytes(lines["speech"].heard)))
+    back = correlation(SPEECH_PCM, bytes(heard["speech"]))
+    print(f"speech: correlation {out:.4f} at the caller, {back:.4f} at the agent")
+    assert min(out, back) >= 0.99
+
+
+async def test_an_echo_is_soon_back(twilio: Twilio) -> None:
+    await twilio.start("echo")
+    call = twilio.call(ulaw(SPEECH_PCM))
+    line = await call.streams()
+    await asyncio.sleep(3.3)
+    call.hang_up()
+    await twilio.ended(call)
+    delays = sorted(echo_delays_ms(line))
+    p95 = delays[int(0.95 * (len(delays) - 1))]
+    print(f"round trip: {len(delays)} words, p50 {delays[len(delays) // 2]} ms, p95 {p95} ms")
+    assert p95 <= 80  # 60 ms and the platform's own chunk of 20 ms
+
+
+async def test_barge_in_is_heard_at_once_and_told_truly(
+    twilio: Twilio, agent_named: AgentNamer
+) -> None:
+    told: list[tuple[float, float]] = []
+    marks: list[bool] = []
+
+    async def agent(call: Call) -> None:
+        call.write(Tone(440.0).read(16_000 * 20))
+        call.mark("the end")
+        async for event in call:
+            match event:
+                case Digit(digit="#"):
+                    at = clock.monotonic()
+                    told.append((at, await call.clear()))
+                case rapida_media.PlaybackMarked(played=played):
+                    marks.append(played)
+
+    await twilio.start(agent_named(agent))
+    call = twilio.call()
+    line = await call.streams()
+    await asyncio.sleep(3.0)
+    await call.press("#")
+    await eventually(lambda: line.cleared)
+    await asyncio.sleep(0.3)
+    call.hang_up()
+    await twilio.ended(call)
+    (at, heard_ms), cleared = told[0], line.cleared[0]
+    assert line.began_at is not None
+    loud = np.flatnonzero(np.frombuffer(bytes(line.heard), np.uint8) != 0xFF)
+    silent_ms = (int(loud[-1]) / 8000 - (at - line.began_at)) * 1000
+    print(
+        f"clear: silent after {silent_ms:.1f} ms, {heard_ms} ms told, "
+        f"{cleared.heard_ms:.1f} ms by the platform's clock, {cleared.dropped_ms:.0f} ms dropped"
+    )
+    assert silent_ms <= 40
+    assert heard_ms == pytest.approx(cleared.heard_ms, abs=20)
+    assert cleared.dropped_ms <= 220, "no more than the lead waited at the platform"
+    assert marks == [False]
+
+
+async def test_a_goodbye_is_heard_to_its_last_sample(
+    twilio: Twilio, agent_named: AgentNamer
+) -> None:
+    goodbye = SPEECH_PCM[: 2 * (16_000 + 333)]
+
+    async def agent(call: Call) -> None:
+        call.write(goodbye)
+
+    await twilio.start(agent_named(agent))
+    call = twilio.call()
+    record = await twilio.ended(call)
+    assert (record["status"], record["reason"], call.errors) == ("completed", "agent_finished", [])
+    stream = TwilioStream()
+    list(stream.receive(text(START)))
+    padded = goodbye + bytes(-len(goodbye) % 640)
+    sent = json.loads(stream.media(padded))["media"]["payload"]
+    line = call.line
+    assert line is not None
+    assert line.first_heard_at is not None
+    heard = bytes(line.heard[line.first_heard_at :])
+    expected = base64.b64decode(sent)
+    assert heard[: len(expected)] == expected, "every octet, in order and without a gap"
+
+
+# -- orders ----------------------------------------------------------------------------------------
+
+
+async def test_an_order_becomes_a_call(twilio: Twilio) -> None:
+    twilio.platform.callee = Callee(microphone=ulaw(TONE_PCM))
+    await twilio.start("echo")
+    call_id = await twilio.order()
+    await twilio.desk.until(call_id, "in-progress")
+    (call,) = twilio.platform.calls.values()
+    line = await call.streams()
+    assert (call.from_, call.to, call.direction) == ("+15005550006", "+14155550100", "outbound-api")
+    await asyncio.sleep(0.5)
+    assert (await twilio.desk.post(f"/v1/calls/{call_id}/hangup"))[0] == 200
+    over = await twilio.desk.until(call_id, "completed")
+    await call.over()
+    assert (over["reason"], over["provider_call_id"], call.state) == (
+        "operator", call.sid, "completed",
+    )  # fmt: skip
+    assert hertz(middle(ulaw_decode(bytes(line.heard)), 8000), 8000) == pytest.approx(1000, abs=3)
+    told = [fields.get("CallStatus") for _, fields, status in twilio.platform.callbacks if status]
+    assert [each for each in told if each] == ["initiated", "ringing", "in-progress", "completed"]
+    assert {status for _, _, status in twilio.platform.callbacks} == {204}
+
+
+@pytest.mark.parametrize(
+    ("ending", "failure_class", "retryable"),
+    [("busy", "callee", True), ("no-answer", "callee", True), ("failed", "network", True)],
+)
+async def test_a_callee_that_does_not_answer_is_told(
+    twilio: Twilio, ending: str, failure_class: str, retryable: bool
+) -> None:
+    twilio.platform.callee = Callee(ending)
+    await twilio.start()
+    over = await twilio.desk.until(await twilio.order(), ending)
+    assert (over["raw_status"], over["failure_class"], over["retryable"]) == (
+        ending, failure_class, retryable,
+    )  # fmt: skip
+
+
+async def test_an_order_taken_back_stops_the_ringing(twilio: Twilio) -> None:
+    twilio.platform.callee = Callee(ring_s=60.0)
+    await twilio.start()
+    call_id = await twilio.order()
+    await twilio.desk.until(call_id, "ringing")
+    assert (await twilio.desk.post(f"/v1/calls/{call_id}/hangup"))[0] == 200
+    (call,) = twilio.platform.calls.values()
+    assert (await call.over()).state == "canceled"
+    assert (await twilio.desk.until(call_id, "canceled"))["reason"] == "canceled"
+
+
+async def test_a_refusal_of_twilios_is_told_to_programs(twilio: Twilio) -> None:
+    twilio.platform.numbers = frozenset({"+15005550099"})
+    await twilio.start()
+    over = await twilio.desk.until(await twilio.order(), "failed")
+    assert (over["reason"], over["code"], over["failure_class"], over["retryable"]) == (
+        "provider_refused", 21210, "configuration", False,
+    )  # fmt: skip
+
+
+async def test_a_call_is_sent_on(twilio: Twilio) -> None:
+    await twilio.start("silence")
+    call = twilio.call()
+    await call.streams()
+    record = await twilio.record(call)
+    await twilio.desk.until(record["id"], "in-progress")
+    path = f"/v1/calls/{record['id']}/transfer"
+    status, said = await twilio.desk.post(path, {"to": "+15550123"})
+    assert status == 200, said
+    await eventually(lambda: call.dialled == "+15550123")
+    assert call.state == "in-progress", "it goes on without us"
+    assert (await twilio.desk.until(record["id"], "completed"))["reason"] == "transferred"
+    call.hang_up()
+    assert (await call.over()).state == "completed"
+
+
+async def test_there_is_no_room(twilio: Twilio) -> None:
+    await twilio.start("silence", "[limits]\nmax_calls = 1\n")
+    first = twilio.call()
+    await first.streams()
+    assert (await twilio.call().over()).state == "busy"
+    first.hang_up()
+    await twilio.ended(first)
+
+
+# -- trouble ---------------------------------------------------------------------------------------
+
+
+class Stranger:
+    """Somebody with a valid signature who does not keep to the protocol."""
+
+    def __init__(self, twilio: Twilio) -> None:
+        self._twilio = twilio
+        self.call_sid = twilio.platform.sid("CA")
+        self.socket: aiohttp.ClientWebSocketResponse
+
+    async def connect(self) -> Stranger:
+        fields = {"CallSid": self.call_sid, "From": "+14155550100", "To": "+15005550006"}
+        url = f"{PUBLIC}/v1/talk/twilio/call/support"
+        _, _, body = await self._twilio.platform.ask(url, fields)
+        stream_url = body.decode().split('url="', 1)[1].split('"', 1)[0]
+        self.socket = await self._twilio.platform.connect(stream_url)
+        return self
+
+    async def say(self, *messages: str | bytes) -> None:
+        for message in messages:
+            if isinstance(message, bytes):
+                await self.socket.send_bytes(message)
+            else:
+                await self.socket.send_str(message)
+
+    async def start(self) -> None:
+        start = json.loads(text(START))
+        start["start"]["callSid"] = self.call_sid
+        await self.say(text(CONNECTED), text(start))
+
+    async def close_code(self) -> int | None:
+        async with asyncio.timeout(10):
+            async for _ in self.socket:
+                pass
+        return self.socket.close_code
+
+
+Trouble = Callable[[Stranger], Awaitable[int | None]]
+
+
+async def bad_json(stranger: Stranger) -> int | None:
+    await stranger.start()
+    await stranger.say(*['{"event":'] * 60)
+    return await stranger.close_code()
+
+
+async def binary(stranger: Stranger) -> int | None:
+    await stranger.start()
+    await stranger.say(*[b"\x00" * 160] * 60)
+    return await stranger.close_code()
+
+
+async def wrong_order(stranger: Stranger) -> int | None:
+    await stranger.say(*[text(media(chunk=n)) for n in range(1, 61)])
+    return await stranger.close_code()
+
+
+async def huge(stranger: Stranger) -> int | None:
+    await stranger.start()
+    with suppress(ConnectionError):
+        await stranger.say(text(media(bytes(7_500_000))))
+    return await stranger.close_code()
+
+
+async def unknown_events(stranger: Stranger) -> int | None:
+    await stranger.start()
+    await stranger.say(*['{"event":"weather","streamSid":"MZ1"}'] * 200)
+    await stranger.socket.close()
+    return stranger.socket.close_code
+
+
+async def lost(stranger: Stranger) -> int | None:
+    await stranger.start()
+    await stranger.say(text(media()))
+    response = stranger.socket._response
+    assert response.connection is not None
+    assert response.connection.transport is not None
+    response.connection.transport.abort()
+    return None
+
+
+async def says_nothing(stranger: Stranger) -> int | None:
+    return await stranger.close_code()
+
+
+TROUBLE: dict[Trouble, tuple[set[int | None], str]] = {
+    bad_json: ({1002}, "protocol_error"),
+    binary: ({1002}, "protocol_error"),
+    wrong_order: ({1002}, "protocol_error"),
+    huge: ({1009, 1006}, "media_lost"),  # the reset may overtake the close frame
+    unknown_events: ({1000}, "bye"),
+    lost: ({None}, "media_lost"),
+    says_nothing: ({1000}, "media_not_started"),
+}
+
+
+async def make_trouble(kind: Trouble, stranger: Stranger) -> int | None:
+    return await kind(await stranger.connect())
+
+
+def at_work() -> int:
+    """How many tasks there are, but for those that keep idle HTTP connections open."""
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return sum(not name.startswith("RequestHandler") for name in names)
+
+
+async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
+    twilio: Twilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamer, "START_S", 1.0)
+    await twilio.start("echo", "[limits]\ncalls_per_second = 1000\n")
+    tasks, kinds = at_work(), list(TROUBLE) * 15
+    strangers = [Stranger(twilio) for _ in kinds]
+    codes = await asyncio.gather(*map(make_trouble, kinds, strangers))
+    await asyncio.gather(*(each.socket.close() for each in strangers))
+    await eventually(lambda: len(twilio.desk.bench.engine.provider_calls) == 0)
+    _, page = await twilio.desk.get("/v1/calls?provider=twilio&limit=200")
+    reasons = {each["provider_call_id"]: each["reason"] for each in page["calls"]}
+    figures: Counter[str] = Counter()
+    for kind, code, stranger in zip(kinds, codes, strangers, strict=True):
+        allowed, reason = TROUBLE[kind]
+        assert code in allowed, kind.__name__
+        assert reasons[stranger.call_sid] == reason, kind.__name__
+        figures[f"{kind.__name__}: {reason}"] += 1
+    await eventually(lambda: at_work() <= tasks)
+    gc.collect()
+    legs = sum(isinstance(each, StreamLeg) for each in gc.get_objects())
+    print(f"{len(kinds)} calls: {dict(figures)}; {at_work()} of {tasks} tasks, {legs} legs left")
+    assert legs == 0
+
+
+async def test_a_caller_at_double_speed_is_bounded_and_counted(
+    twilio: Twilio, agent_named: AgentNamer
+) -> None:
+    frames = []
+
+    async def agent(call: Call) -> None:
+        async for event in call:
+            if isinstance(event, Audio):
+                frames.append(event)
+
+    await twilio.start(agent_named(agent))
+    stranger = await Stranger(twilio).connect()
+    await stranger.start()
+    await stranger.say(*[text(media(chunk=n)) for n in range(1, 401)])  # eight seconds at once
+    await asyncio.sleep(0.3)
+    await stranger.socket.close()
+    await eventually(lambda: len(twilio.desk.bench.engine.provider_calls) == 0)
+    _, page = await twilio.desk.get("/v1/calls?provider=twilio&limit=1")
+    dropped = page["calls"][0]["quality"]["audio_dropped_ahead_of_time"]
+    assert dropped >= 200
+    assert len(frames) <= 400 - dropped
