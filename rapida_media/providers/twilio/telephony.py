@@ -89,15 +89,16 @@ class TwilioTelephony:
         return self.catch_all_status_callback(request)
 
     def catch_all_status_callback(self, request: WebhookRequest) -> StatusInfo | None:
-        """Read news of a call, of its stream, or of who answered; None for anything else."""
+        """Read news of a call, of who answered it, or of an error of its stream."""
         said = request.fields()
         call_id = said.get("CallSid", "")
         if raw := said.get("CallStatus"):
             cause = said.get("ErrorMessage") or said.get("AnsweredBy")
             return StatusInfo(call_id, raw, STATES.get(raw), _sip_status(said), cause)
-        # These are no states: stream-started, -stopped and -error, and an answering machine.
-        raw = said.get("StreamEvent") or said.get("AnsweredBy")
-        return StatusInfo(call_id, raw, cause=said.get("StreamError")) if raw else None
+        if (event := said.get("StreamEvent")) == "stream-error":
+            return StatusInfo(call_id, event, cause=said.get("StreamError"))
+        # That a stream started or stopped, its socket tells better.
+        return StatusInfo(call_id, raw) if (raw := said.get("AnsweredBy")) else None
 
     # -- orders --------------------------------------------------------------------------------
 

@@ -91,11 +91,15 @@ def _public(options: SimulateOptions, url: str) -> str:
 
 
 def _reach(options: SimulateOptions) -> Callable[[str], str]:
-    """Go to where ``--url`` says, whatever public address stands in the deployment's answers."""
-    public = options.config.http.public_url
-    if public is None or options.url is None:
+    """Go to where ``--url`` says, whatever public address stands in the deployment's answers.
+
+    Without it, to where the configuration listens.
+    """
+    http = options.config.http
+    public = http.public_url
+    if public is None:
         return lambda url: url
-    local = _origin(options.url)
+    local = f"http://{http.listen}" if options.url is None else _origin(options.url)
 
     def reach(url: str) -> str:
         for scheme in ("http", "ws"):

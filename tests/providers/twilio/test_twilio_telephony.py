@@ -173,7 +173,7 @@ def test_the_end_of_a_call_has_its_sip_status() -> None:
 def test_news_that_are_no_state_are_kept_in_twilios_words() -> None:
     telephony = TwilioTelephony(CREDENTIAL, Answers())
     for fields, expected in (
-        ({"StreamEvent": "stream-started"}, StatusInfo(CALL, "stream-started")),
+        ({"StreamEvent": "stream-started"}, None),
         (
             {"StreamEvent": "stream-error", "StreamError": "31902"},
             StatusInfo(CALL, "stream-error", cause="31902"),
