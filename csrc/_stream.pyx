@@ -10,19 +10,20 @@ from libc.math cimport INFINITY, isfinite
 from libc.string cimport memset
 
 from rapida_media.errors import LocalProtocolError
+from rapida_media.kernels._rtp import ReceptionReport
 
 CONCEALED = RM_FRAME_CONCEALED
 SILENCE = RM_FRAME_SILENCE
 TALKSPURT_START = RM_FRAME_TALKSPURT_START
 DIGIT = RM_FRAME_DIGIT
 
-cdef str DIGITS = "0123456789*#ABCD"
+# RFC 4733 section 3.2, table 3: event 16 is the hook flash.
+cdef str DIGITS = "0123456789*#ABCD!"
 cdef enum:
     SAMPLES_PER_MS = 16
     FRAME_BYTES = 640
-    # RFC 4733 section 2.5.1.3: longer events need segments; 65535 units at 16 kHz are 4095 ms.
     EVENT_MIN_MS = 20
-    EVENT_MAX_MS = 4000
+    EVENT_MAX_MS = 60000
     GAP_MAX_MS = 10000
 
 
@@ -48,6 +49,15 @@ cdef int _set_remote(rm_stream_config *config, remote) except -1:
     if not 0 < port < 65536 or not rm_address_parse(&config.remote, host.encode(), port):
         raise LocalProtocolError(f"remote: expected a numeric address and a port, got {remote!r}")
     return 0
+
+
+cdef uint8_t _event_meaning(rate_hz) except 0:
+    cdef uint8_t meaning = 0
+    if isinstance(rate_hz, int) and 0 <= rate_hz <= 192000:
+        meaning = rm_means_event_at(rate_hz)
+    if meaning == 0:
+        raise LocalProtocolError(f"telephone-event: no clock of {rate_hz!r} Hz is known")
+    return meaning
 
 
 cdef int _check_now(double now) except -1:
@@ -121,13 +131,15 @@ cdef class MediaStream:
 
     def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
                   send_event=None, remote, bint sending=True, bint receiving=True,
-                  silence="send"):
+                  silence="send", bint rtcp_mux=False):
         cdef rm_stream_config config
         memset(&config, 0, sizeof(config))
         for number, name in receive.items():
             config.receive[_payload_type(number)] = _encoding(name)
-        for number in receive_events:
-            config.receive[_payload_type(number)] = RM_MEANS_EVENT
+        events = receive_events if isinstance(receive_events, dict) else dict.fromkeys(
+            receive_events, 0)
+        for number, rate_hz in events.items():
+            config.receive[_payload_type(number)] = _event_meaning(rate_hz)
         if silence not in ("send", "suppress"):
             raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
         config.send_payload_type = _payload_type(send_payload_type)
@@ -137,6 +149,7 @@ cdef class MediaStream:
         config.sending = sending
         config.receiving = receiving
         config.suppress_silence = silence == "suppress"
+        config.rtcp_mux = rtcp_mux
         rm_stream_configure(&self.core, &config)
 
     # --- ingress
@@ -168,6 +181,55 @@ cdef class MediaStream:
             return None
         name = DIGITS[digit.event] if digit.event < 16 else "flash"
         return name, digit.duration_ms, digit.pts
+
+    # --- RTCP
+
+    @property
+    def ssrc(self):
+        return self.core.sender.ssrc
+
+    @property
+    def source_ssrc(self):
+        return self.core.ssrc if self.core.has_source else None
+
+    @property
+    def send_rate_hz(self):
+        return rm_encoding_rate_hz(self.core.sender.encoder.encoding)
+
+    @property
+    def sender_counts(self):
+        cdef const rm_sender *sender = &self.core.sender
+        return sender.packets - sender.packets_before, sender.octets - sender.octets_before
+
+    def timestamp_at(self, double now):
+        _check_now(now)
+        return rm_sender_timestamp_at(&self.core.sender, now)
+
+    def reception_report(self):
+        cdef rm_report report
+        if not self.core.has_source:
+            return None
+        report = rm_source_report(&self.core.source)
+        return ReceptionReport(report.fraction_lost, report.cumulative_lost,
+                               report.extended_highest_sequence, report.jitter)
+
+    def next_rtcp(self):
+        cdef char text[RM_ADDRESS_TEXT_BYTES]
+        cdef const rm_rtcp_datagram *datagram = rm_rtcp_queue_take(&self.core.rtcp)
+        if datagram == NULL:
+            return None
+        text[0] = 0
+        rm_address_format(&datagram.sender, text)
+        return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
+                ((<bytes>text).decode(), datagram.sender.port))
+
+    def take_collision(self):
+        collided = bool(self.core.collided)
+        self.core.collided = False
+        return collided
+
+    def change_ssrc(self, uint32_t ssrc):
+        rm_sender_change_ssrc(&self.core.sender, ssrc)
 
     # --- egress
 
@@ -289,6 +351,9 @@ cdef class MediaStream:
             "reordered": counters.reordered,
             "on_probation": counters.on_probation,
             "concealed_frames": core.ingress.line.concealed,
+            "concealed_ms": core.ingress.line.concealed_samples // SAMPLES_PER_MS,
+            "own_packets_back": counters.own_packets_back,
+            "rtcp_dropped": core.rtcp.dropped,
             "dropped_frames": core.ingress.line.dropped,
             "bad_header": counters.bad_header,
             "bad_payload": counters.bad_payload + core.events.malformed,

@@ -63,6 +63,7 @@ static void finish_frame(rm_frame_line *line)
 {
     rm_frame *frame = frame_at(line, line->count);
     memcpy(line->last, frame->pcm, sizeof line->last);
+    rm_meter_take(&line->meter, frame->pcm, RM_FRAME_SAMPLES);
     if (is_silent(frame->pcm))
         frame->flags |= RM_FRAME_SILENCE;
     line->concealed += (frame->flags & RM_FRAME_CONCEALED) != 0;
@@ -149,6 +150,7 @@ void rm_frame_line_conceal(rm_frame_line *line, size_t n)
     memcpy(period, line->last + line->fill, old * sizeof *period);
     memcpy(period + old, frame_at(line, line->count)->pcm, line->fill * sizeof *period);
 
+    line->concealed_samples += n;
     for (size_t done = 0; done < n; done += RM_FRAME_SAMPLES) {
         size_t part = n - done < RM_FRAME_SAMPLES ? n - done : RM_FRAME_SAMPLES;
         memcpy(faded, period, sizeof faded);

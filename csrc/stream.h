@@ -5,14 +5,21 @@
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
+#include "burst.h"
 #include "ingress.h"
 #include "latch.h"
+#include "rtcp_queue.h"
 #include "sender.h"
+#include "skew.h"
 #include "source.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xff };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xf0 };
+
+/* Telephone-events have a clock of their own; 0 is that of the audio heard last. */
+enum { RM_EVENT_CLOCKS = 4 };
+uint8_t rm_means_event_at(uint32_t rate_hz); /* RM_MEANS_NOTHING for a clock we do not know */
 
 typedef struct rm_stream_config {
     uint8_t receive[128]; /* by payload type */
@@ -22,6 +29,7 @@ typedef struct rm_stream_config {
     rm_address remote;  /* family 0: the SDP named none */
     bool sending, receiving;
     bool suppress_silence;
+    bool rtcp_mux; /* RTCP comes on the RTP port */
 } rm_stream_config;
 
 typedef struct rm_stream_counters {
@@ -29,6 +37,7 @@ typedef struct rm_stream_counters {
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t ssrc_changes, restarts;
+    uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
     int64_t lost_before; /* by sources, and beginnings, that are over */
     uint64_t expected_before;
@@ -39,6 +48,8 @@ typedef struct rm_stream {
     rm_sender sender;
     rm_latch latch;
     bool receiving;
+    bool rtcp_mux;
+    bool collided; /* another source uses our SSRC; until the owner takes note */
     bool has_source, has_candidate;
     uint32_t ssrc, candidate_ssrc;
     rm_source source;
@@ -47,6 +58,9 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_burst burst;
+    rm_skew skew;
+    rm_rtcp_queue rtcp;
 } rm_stream;
 
 /* False when memory is short. gap_wait in seconds. */
@@ -64,7 +78,7 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);
 
-/* Whether a frame, a digit or a mark waits to be taken. */
+/* Whether a frame, a digit, a mark or RTCP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
 /* Losses as a share of what was sent to us, over the whole call, 0 to 1. */
