@@ -74,8 +74,8 @@ class MediaStream:
         """Take the outcome of an offer and answer; may be called again at any time.
 
         receive: encodings by payload type. receive_events, send_event: payload types of
-        telephone-event (RFC 4733), with their clock rates (8000, 16000, 48000 Hz) where a mapping says
-        them, else at the audio's. remote: numeric address from
+        telephone-event (RFC 4733), with their clock rates (8000, 16000, 48000 Hz) where a mapping
+        says them, else at the audio's. remote: numeric address from
         the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
         silence: with nothing queued, "send" encoded silence or "suppress" packets. rtcp_mux: RTCP
