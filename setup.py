@@ -22,6 +22,9 @@ L16 = ["l16.c"]
 RTP = ["rtp.c", "source.c"]
 BASE64 = ["base64.c", "base64_x86.c"]
 MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
+LPC = ["lpc.c"]
+COMFORT_NOISE = [*LPC, "comfort_noise.c"]
+CONCEAL = [*COMFORT_NOISE, "noise_floor.c", "gap_side.c", "conceal.c"]
 STREAM = [
     *G711,
     *RESAMPLE,
@@ -40,6 +43,7 @@ STREAM = [
     "rtcp_queue.c",
     "sender.c",
     "skew.c",
+    "srtp.c",
     "stream.c",
     "telephone_event.c",
 ]
@@ -52,6 +56,7 @@ EXTENSIONS: dict[str, list[str]] = {
     "_g722": G722,
     "_dtmf": DTMF,
     "_l16": L16,
+    "_conceal": CONCEAL,
     "_rtp": RTP,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],

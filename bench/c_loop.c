@@ -3,6 +3,9 @@
  *
  * Compiled by c_loop.py when that table is asked for; no part of the engine. What kernels return is
  * not looked at, so one loop serves all of one shape. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,3 +51,13 @@ bool loop_messages(scan_kernel *scan, audio_kernel *decode, rm_media_audio *audi
                && decode(audio, message.payload.at, message.payload.length, pcm);
     return good;
 }
+
+/* What Python asks for any call that gives back a new bytes object: `size` octets, nothing in them.
+ * Bound to its size, this is the floor of every kernel that gives bytes. */
+static PyObject *fresh_octets(PyObject *size, PyObject *ignored)
+{
+    (void)ignored;
+    return PyBytes_FromStringAndSize(NULL, PyLong_AsSsize_t(size));
+}
+
+PyMethodDef fresh_octets_method = {"fresh_octets", fresh_octets, METH_O, NULL};

@@ -10,7 +10,8 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sysconfig
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,7 @@ def _loops() -> Any:
         BUILD.mkdir(parents=True, exist_ok=True)
         part = BUILD / f"c_loop.{os.getpid()}"
         flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", f"-I{CSRC}"]
+        flags.append(f"-I{sysconfig.get_path('include')}")
         subprocess.run([compiler, *flags, "-o", str(part), str(source)], check=True)
         part.replace(made)
     return ctypes.CDLL(str(made))
@@ -88,3 +90,13 @@ def message_loop(messages: Sequence[bytes], from_hz: int, to_hz: int) -> Run:
         assert good, "the scanner refused a message"
 
     return run
+
+
+def fresh_octets(size: int) -> Callable[[object], bytes]:
+    """Make a built-in function of one argument that gives a new bytes object of `size` octets."""
+    bind = ctypes.pythonapi.PyCFunction_NewEx
+    bind.restype = ctypes.py_object
+    bind.argtypes = ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+    method = ctypes.addressof(ctypes.c_char.in_dll(_loops(), "fresh_octets_method"))
+    function: Callable[[object], bytes] = bind(method, size, None)
+    return function

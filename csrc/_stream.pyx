@@ -7,7 +7,8 @@ The work is in stream.c and below; here arguments are checked and values convert
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.math cimport INFINITY, isfinite
-from libc.string cimport memset
+from libc.stdint cimport uintptr_t
+from libc.string cimport memcpy, memset
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels._rtp import ReceptionReport
@@ -151,6 +152,31 @@ cdef class MediaStream:
         config.suppress_silence = silence == "suppress"
         config.rtcp_mux = rtcp_mux
         rm_stream_configure(&self.core, &config)
+
+    def secure(self, *, sender, receiver):
+        cdef rm_srtp_sender outward
+        cdef rm_srtp_receiver inward
+        cdef bytes mki
+        memset(&outward, 0, sizeof(outward))
+        memset(&inward, 0, sizeof(inward))
+        if sender is not None:
+            outward.protect = <rm_srtp_function><uintptr_t>sender.function
+            outward.session = <void *><uintptr_t>sender.session
+        if receiver is not None:
+            mki = receiver.mki
+            if len(mki) > RM_MKI_BYTES:
+                raise LocalProtocolError(f"mki: expected at most {RM_MKI_BYTES} bytes")
+            inward.unprotect = <rm_srtp_function><uintptr_t>receiver.function
+            inward.remove = <rm_srtp_remove><uintptr_t>receiver.remove_function
+            inward.session = <void *><uintptr_t>receiver.session
+            inward.tag_bytes = receiver.tag_bytes
+            inward.mki_bytes = len(mki)
+            memcpy(inward.mki, PyBytes_AS_STRING(mki), len(mki))
+        if sender is not self.srtp_sender:
+            self.core.srtp_sender = outward
+        if receiver is not self.srtp_receiver:
+            self.core.srtp_receiver = inward
+        self.srtp_sender, self.srtp_receiver = sender, receiver
 
     # --- ingress
 
@@ -314,7 +340,7 @@ cdef class MediaStream:
         datagrams = []
         remote = None
         while True:
-            size = rm_sender_next(&self.core.sender, now, packet)
+            size = rm_stream_next_packet(&self.core, now, packet)
             if size == 0:
                 return datagrams
             if remote is None:
@@ -375,6 +401,8 @@ cdef class MediaStream:
             "late_ticks": core.sender.late_ticks,
             "skipped_ticks": core.sender.skipped_ticks,
             "send_errors": counters.send_errors,
+            "srtp_failures": core.srtp.failures,
+            "srtp_replays": core.srtp.replays,
         }
 
 

@@ -133,7 +133,7 @@ static void send_due(const rm_slot *slot, double now)
     rm_stream *stream = slot->stream;
     socklen_t to_bytes = rm_address_to_socket(&stream->latch.remote, slot->family, &to);
     size_t bytes;
-    while ((bytes = rm_sender_next(&stream->sender, now, packet)) > 0) {
+    while ((bytes = rm_stream_next_packet(stream, now, packet)) > 0) {
         if (to_bytes == 0 || sendto(slot->fd, packet, bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
                                     (const struct sockaddr *)&to, to_bytes) < 0)
             stream->counters.send_errors++;

@@ -17,10 +17,12 @@
 #include "payload.h"
 #include "playout.h"
 #include "rtp.h"
+#include "srtp.h"
 #include "telephone_event.h"
 
 #define RM_HOLD_SECONDS 0.015
-enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 640 }; /* the largest we send */
+/* The largest we send. */
+enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 640 + RM_SRTP_TRAILER_BYTES };
 
 typedef struct rm_sender {
     double due; /* of the next tick; INFINITY before the start */

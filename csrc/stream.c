@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include <math.h>
+#include <stdalign.h>
 #include <string.h>
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
@@ -194,13 +195,9 @@ static void notice_own_ssrc(rm_stream *s, const rm_rtp *rtp)
         s->collided = true;
 }
 
-void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
-                       double now)
+static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                        double now)
 {
-    if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
-        rm_rtcp_queue_put(&s->rtcp, data, bytes, from);
-        return;
-    }
     rm_rtp rtp;
     if (!rm_rtp_parse(&rtp, data, bytes)) {
         s->counters.bad_header++;
@@ -220,6 +217,35 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
     }
     receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
     s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+}
+
+void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
+                       double now)
+{
+    if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
+        rm_rtcp_queue_put(&s->rtcp, data, bytes, from);
+        return;
+    }
+    alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
+    if (s->srtp_receiver.unprotect != NULL) {
+        bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
+        if (bytes == 0)
+            return;
+        data = packet;
+    }
+    receive_rtp(s, data, bytes, from, now);
+}
+
+size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES])
+{
+    size_t bytes;
+    while ((bytes = rm_sender_next(&s->sender, now, packet)) > 0) {
+        if (s->srtp_sender.protect == NULL)
+            return bytes;
+        if ((bytes = rm_srtp_protect(&s->srtp_sender, &s->srtp, packet, bytes)) > 0)
+            return bytes;
+    }
+    return 0;
 }
 
 void rm_stream_handle_timeout(rm_stream *s, double now)

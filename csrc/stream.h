@@ -12,6 +12,7 @@
 #include "sender.h"
 #include "skew.h"
 #include "source.h"
+#include "srtp.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
@@ -61,6 +62,9 @@ typedef struct rm_stream {
     rm_burst burst;
     rm_skew skew;
     rm_rtcp_queue rtcp;
+    rm_srtp_sender srtp_sender;
+    rm_srtp_receiver srtp_receiver;
+    rm_srtp_counters srtp;
 } rm_stream;
 
 /* False when memory is short. gap_wait in seconds. */
@@ -74,6 +78,10 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now);
+
+/* Write the next packet that is due, protected where that was agreed; returns its size, or 0 when
+ * nothing more is due. */
+size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES]);
 
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);

@@ -165,7 +165,7 @@ def _print_report(report: Report, *, as_json: bool) -> None:
 
 
 def _providers(options: argparse.Namespace) -> int:
-    print(format_table(providers()))
+    print(format_table(providers().values()))
     return 0
 
 

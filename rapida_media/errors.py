@@ -4,6 +4,7 @@
     ├── LocalProtocolError      the caller asked for what the protocol forbids; nothing was changed
     ├── RemoteProtocolError     the peer sent what the protocol forbids; status to answer, or a drop
     ├── NegotiationError        offer and answer have no medium or codec in common
+    ├── ProviderError           a telephony provider did not do what it was asked
     └── ConfigError             the configuration is wrong; names the key and the remedy
 
 Receive paths do not let these escape: a peer's fault is answered or counted where it is found.
@@ -33,6 +34,18 @@ class RemoteProtocolError(RapidaError):
 
 class NegotiationError(RapidaError):
     """Offer and answer have nothing in common (RFC 3264 section 6: answered 488)."""
+
+
+class ProviderError(RapidaError):
+    """A telephony provider refused, failed or did not answer.
+
+    code: the provider's own code, or its HTTP status.  retryable: trying again may help.
+    """
+
+    def __init__(self, detail: str, *, code: int | None = None, retryable: bool = False) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retryable = retryable
 
 
 class ConfigError(RapidaError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 
 
 class Counters:
@@ -22,3 +24,21 @@ class Counters:
     def snapshot(self) -> dict[str, int]:
         """Give all counts by name, in alphabetical order."""
         return dict(sorted(self._counts.items()))
+
+
+class Histogram:
+    """How often a quantity lay in which class. bounds: upper, included, ascending; above is last.
+
+    counts: one for each bound and one for what is above all.
+    """
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from rapida_media.config import (
     Assistant,
     Config,
+    Credential,
+    HttpConfig,
+    HttpListen,
     LimitsConfig,
     Listen,
     RtpConfig,
@@ -190,8 +193,9 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
     [
         ("[spi]", '[spi]: unknown table or key; did you mean "sip"?'),
         (
-            "[http]",
-            "[http]: unknown table or key; known are sip, rtp, limits, store, assistants, trunks",
+            "[web]",
+            "[web]: unknown table or key; known are sip, rtp, limits, store, http, credentials, "
+            "assistants, trunks",
         ),
         ("sip = 3", "sip: expected a table, got a whole number"),
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),
@@ -491,7 +495,10 @@ TOML_VALUES = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["sip", "rtp", "limits", "store", "assistants", "trunks", "y"]), TOML_VALUES
+        st.sampled_from(
+            ["sip", "rtp", "limits", "store", "http", "credentials", "assistants", "trunks", "y"]
+        ),
+        TOML_VALUES,
     )
 )
 def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, object]) -> None:
@@ -518,3 +525,71 @@ def test_a_carrier_we_register_with_is_not_challenged():
     keys = '[trunks.t]\nhosts = ["sip.example"]\nusername = "a"\npassword = "b"\n'
     assert parse(keys).trunks["t"].challenge
     assert not parse(keys + "register = true").trunks["t"].challenge
+
+
+HTTP = """
+[http]
+listen = "[::1]:9000"
+public_url = "https://voice.example.com/"
+api_keys = ["env:KEY"]
+requests_per_second = 5
+[credentials.main]
+provider = "tin-can"
+knot = "env:KNOT"
+api_base = "http://127.0.0.1:1/"
+allow = ["+49", "*"]
+price_per_minute = 0.02
+[assistants.support]
+agent = "echo"
+credential = "main"
+"""
+
+
+def test_http_and_credentials_are_read() -> None:
+    environment = {"KEY": "0123456789abcdef", "KNOT": "reef"}
+    config = parse_config(tomllib.loads(HTTP), environment=environment)
+    assert config.http == HttpConfig(
+        HttpListen("::1", 9000), "https://voice.example.com", ("0123456789abcdef",), 5.0
+    )
+    assert config.credentials["main"] == Credential(
+        "main", "tin-can", {"knot": "reef"}, "http://127.0.0.1:1", ("+49", "*"), 0.02
+    )
+    assert config.assistants["support"].credential == "main"
+    assert "0123456789abcdef" not in repr(config)
+    assert "reef" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[http]\nlisten = "8080"', '[http] listen: expected "ADDRESS:PORT" with an IP address'),
+        ('[http]\nlisten = "::1:80"', '[http] listen: expected "ADDRESS:PORT" with an IP'),
+        ('[http]\nlisten = "127.0.0.1:x"', '[http] listen: expected "ADDRESS:PORT"'),
+        ('[http]\nlisten = "127.0.0.1:65536"', '[http] listen: expected "ADDRESS:PORT"'),
+        ('[http]\npublic_url = "voice.example.com"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https://x/?a=1"', "[http] public_url: expected a URL such as"),
+        ('[http]\napi_keys = ["short"]', "[http] api_keys: expected at least 16 printable"),
+        ('[credentials.a]\nkey = "x"', "[credentials.a] provider: missing; expected one such"),
+        ('[credentials.a]\nprovider = "x"\nkey = 3', "[credentials.a] key: expected a text"),
+        (
+            '[credentials.a]\nprovider = "x"\nallow = ["49x"]',
+            "[credentials.a] allow: expected the beginning of a number",
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\ncredential = "b"',
+            "[assistants.a] credential: there is no table [credentials.b]",
+        ),
+    ],
+)
+def test_faults_of_http_and_credentials_are_told(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        parse_config(tomllib.loads(text), environment={})
+    assert str(fault.value).startswith(sentence)
+
+
+def test_http_in_the_open_wants_a_key() -> None:
+    table = '[http]\nlisten = "0.0.0.0:8080"\n'
+    with pytest.raises(ConfigError, match=r"api_keys = \["):
+        parse_config(tomllib.loads(table)).check_exposure()
+    keyed = table + 'api_keys = ["0123456789abcdef"]'
+    parse_config(tomllib.loads(keyed)).check_exposure()

@@ -65,12 +65,16 @@ class HangUp:
     reason: ``bye``, ``canceled``, ``media_timeout`` … ; code: the SIP status where there is one.
     cause: what the far end gave as its Reason (RFC 3326), as written.
     retry_after_s: when a busy far end asks to be called again.
+    failure_class: whose fault it is (``call/endings.py``), None where nothing failed; retryable:
+    calling again may help.
     """
 
     reason: str
     code: int | None = None
     cause: str | None = None
     retry_after_s: int | None = None
+    failure_class: str | None = None
+    retryable: bool = False
 
 
 __all__ = [

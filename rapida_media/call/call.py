@@ -21,6 +21,7 @@ from rapida_media.agents.events import (
     PlaybackMarked,
     Transferred,
 )
+from rapida_media.call.endings import Ending
 from rapida_media.call.recording import Recording
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
@@ -332,17 +333,19 @@ class Call:
         self._resolve_answer()
 
     def end(
-        self,
-        reason: str,
-        code: int | None = None,
-        *,
-        cause: str | None = None,
-        retry_after_s: int | None = None,
+        self, ending: Ending, *, cause: str | None = None, retry_after_s: int | None = None
     ) -> None:
         """The call is over: close the recording, release everyone who waits. For the shell."""
         if self._hang_up is not None:
             return
-        self._hang_up = HangUp(reason, code, cause, retry_after_s)
+        self._hang_up = HangUp(
+            ending.reason,
+            ending.code,
+            cause,
+            retry_after_s,
+            ending.failure_class,
+            ending.retryable,
+        )
         if self._recording is not None:
             self._recording.close()
         for mark_id in list(self._marks):

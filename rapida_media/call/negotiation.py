@@ -13,6 +13,7 @@ from dataclasses import replace
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
+from rapida_media.sip import events
 from rapida_media.sip.changing_session import ChangingSession
 
 # RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
@@ -112,6 +113,28 @@ class Negotiation:
             self._hold_changed(held)
 
     # -- changes of the far end ----------------------------------------------------------------
+
+    def handle(self, event: events.Event, now: float) -> None:
+        """Follow an offer or an answer within the call; other events are none of its business.
+
+        Raises NegotiationError or RemoteProtocolError when an answer cannot be used.
+        """
+        session = self.session
+        match event:
+            case events.EarlyAnswer(body=body) | events.ReinviteConfirmed(body=body):
+                self.receive_answer(body)
+            case events.ReinviteReceived(body=body):
+                self.answer_change(body, session.answer_reinvite, session.reject_reinvite, now)
+            case events.OfferReceived(body=body):
+                self.answer_change(body, session.answer_offer, session.reject_offer, now)
+            case events.ReinviteCanceled():
+                self.withdraw_offer()
+            case events.ReinviteAnswered(body=body):
+                self.change_answered(body, now)
+            case events.ReinviteFailed(again=again):
+                self.change_refused(again)
+            case events.OfferDue():
+                self.offer_again(now)
 
     def answer_change(
         self,

@@ -15,6 +15,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from rapida_media.config.http import Credential as Credential
+from rapida_media.config.http import HttpConfig as HttpConfig
+from rapida_media.config.http import HttpListen as HttpListen
+from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, read_trunk
@@ -102,6 +106,7 @@ class Assistant:
 
     answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
     follow_transfers: the far end may send the call elsewhere (REFER).
+    credential: the account it calls out and hangs up with, for calls over a provider.
     """
 
     name: str
@@ -112,6 +117,7 @@ class Assistant:
     parameters: Mapping[str, object] = field(default_factory=dict)
     answer: str = "auto"
     follow_transfers: bool = False
+    credential: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class Config:
     rtp: RtpConfig = RtpConfig()
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = StoreConfig()
+    http: HttpConfig = field(default_factory=HttpConfig)
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
     assistants: Mapping[str, Assistant] = field(default_factory=dict)
     trunks: Mapping[str, Trunk] = field(default_factory=dict)
 
@@ -129,8 +137,15 @@ class Config:
         """Raise ConfigError when others than this machine could call us and nobody may.
 
         Called by ``serve`` after the command line has had its say. Without a trunk there is no
-        list of callers, and an open SIP port is found by scanners within minutes.
+        list of callers, and an open SIP port is found by scanners within minutes. Without an API
+        key everybody is an operator.
         """
+        if not self.http.listen.is_loopback and not self.http.api_keys:
+            raise ConfigError(
+                f"[http] listen: {self.http.listen} can be reached from other machines, but there "
+                'is no key to ask them for; add api_keys = ["env:RAPIDA_API_KEY"] under [http], '
+                "or listen on 127.0.0.1"
+            )
         if self.trunks:
             return
         for listen in self.sip.listen:
@@ -174,11 +189,16 @@ def parse_config(
         rtp=_rtp(root.table("rtp")),
         limits=_limits(root.table("limits")),
         store=_store(root.table("store")),
+        http=read_http(root.table("http")),
+        credentials={
+            name: read_credential(name, table) for name, table in root.tables("credentials")
+        },
         assistants={name: _assistant(name, table) for name, table in root.tables("assistants")},
         trunks={name: read_trunk(name, table) for name, table in root.tables("trunks")},
     )
     root.finish()
     _check_numbers(config.assistants)
+    _check_credentials(config)
     check_trunks(config.trunks.values(), {listen.transport for listen in config.sip.listen})
     return config
 
@@ -277,6 +297,7 @@ def _assistant(name: str, table: Table) -> Assistant:
         parameters=table.mapping("parameters"),
         answer=table.text("answer", one_of("auto", "agent")) or "auto",
         follow_transfers=table.flag("follow_transfers"),
+        credential=table.text("credential", some_text),
     )
     table.finish()
     return assistant
@@ -315,3 +336,12 @@ def _check_numbers(assistants: Mapping[str, Assistant]) -> None:
                     f"[assistants.{assistant.name}] numbers: one of them already belongs to "
                     f"[assistants.{owner}]; a number can have one assistant only"
                 )
+
+
+def _check_credentials(config: Config) -> None:
+    for assistant in config.assistants.values():
+        if assistant.credential is not None and assistant.credential not in config.credentials:
+            raise ConfigError(
+                f"[assistants.{assistant.name}] credential: there is no table "
+                f"[credentials.{assistant.credential}]"
+            )

@@ -103,6 +103,11 @@ class Table:
         values = self._inner(key)
         return {name: self._resolve(key, value) for name, value in values.items()}
 
+    def other_texts(self) -> dict[str, str]:
+        """Read the keys nobody asked for yet as texts."""
+        names = [name for name in self._values if name not in self._known]
+        return {name: self.text(name, some_text) or "" for name in names}
+
     def table(self, key: str) -> Table:
         """Open a table inside this one; an absent one reads as empty."""
         name = f"{self.name}.{key}" if self.name else key

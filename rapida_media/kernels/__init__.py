@@ -1,6 +1,7 @@
 """The one door to compiled code. There is no pure-Python fallback: building needs a C compiler."""
 
 from rapida_media.kernels._base64 import base64_decode, base64_encode
+from rapida_media.kernels._conceal import ComfortNoise, Concealer, describe_noise
 from rapida_media.kernels._dsp import Tone, gain_ramp, level_dbov, mix
 from rapida_media.kernels._dtmf import DtmfDetector
 from rapida_media.kernels._g711 import (
@@ -49,6 +50,8 @@ __all__ = [
     "SILENCE",
     "TALKSPURT_START",
     "Audio",
+    "ComfortNoise",
+    "Concealer",
     "DtmfDetector",
     "G722Decoder",
     "G722Encoder",
@@ -72,6 +75,7 @@ __all__ = [
     "alaw_to_ulaw",
     "base64_decode",
     "base64_encode",
+    "describe_noise",
     "format_rtp",
     "gain_ramp",
     "level_dbov",

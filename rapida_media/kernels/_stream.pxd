@@ -195,7 +195,6 @@ cdef extern from "sender.h" nogil:
 
     void rm_sender_start(rm_sender *, double)
     double rm_sender_next_time(const rm_sender *)
-    size_t rm_sender_next(rm_sender *, double, uint8_t *)
     bint rm_sender_idle(const rm_sender *)
     uint32_t rm_sender_timestamp_at(const rm_sender *, double)
     void rm_sender_change_ssrc(rm_sender *, uint32_t)
@@ -205,6 +204,28 @@ cdef extern from "latch.h" nogil:
     ctypedef struct rm_latch:
         rm_address remote
         bint frozen
+
+
+cdef extern from "srtp.h" nogil:
+    enum: RM_MKI_BYTES
+    ctypedef int (*rm_srtp_function)(void *, void *, int *) noexcept nogil
+    ctypedef int (*rm_srtp_remove)(void *, unsigned int) noexcept nogil
+
+    ctypedef struct rm_srtp_sender:
+        rm_srtp_function protect
+        void *session
+
+    ctypedef struct rm_srtp_receiver:
+        rm_srtp_function unprotect
+        rm_srtp_remove remove
+        void *session
+        uint8_t tag_bytes
+        uint8_t mki_bytes
+        uint8_t *mki
+
+    ctypedef struct rm_srtp_counters:
+        uint64_t failures
+        uint64_t replays
 
 
 cdef extern from "stream.h" nogil:
@@ -250,11 +271,15 @@ cdef extern from "stream.h" nogil:
         rm_burst burst
         rm_skew skew
         rm_rtcp_queue rtcp
+        rm_srtp_sender srtp_sender
+        rm_srtp_receiver srtp_receiver
+        rm_srtp_counters srtp
 
     bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
+    size_t rm_stream_next_packet(rm_stream *, double, uint8_t *)
     void rm_stream_handle_timeout(rm_stream *, double)
     bint rm_stream_has_news(const rm_stream *)
     int64_t rm_stream_lost(const rm_stream *)
@@ -264,3 +289,6 @@ cdef extern from "stream.h" nogil:
 
 cdef class MediaStream:
     cdef rm_stream core
+    # They own what the core's SRTP pointers lead to.
+    cdef object srtp_sender
+    cdef object srtp_receiver

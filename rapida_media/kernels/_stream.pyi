@@ -1,4 +1,5 @@
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 from rapida_media.kernels._rtp import ReceptionReport
 
@@ -32,6 +33,31 @@ class Audio:
     @property
     def silence(self) -> bool:
         """There is nothing in it to hear."""
+
+class SrtpSender(Protocol):
+    """libsrtp's ``srtp_protect`` and a session for it, as addresses."""
+
+    @property
+    def function(self) -> int: ...
+    @property
+    def session(self) -> int: ...
+
+class SrtpReceiver(Protocol):
+    """libsrtp's ``srtp_unprotect`` and ``srtp_remove_stream``, and a session for them.
+
+    mki: what precedes the last tag_bytes of every packet, empty for nothing.
+    """
+
+    @property
+    def function(self) -> int: ...
+    @property
+    def remove_function(self) -> int: ...
+    @property
+    def session(self) -> int: ...
+    @property
+    def mki(self) -> bytes: ...
+    @property
+    def tag_bytes(self) -> int: ...
 
 class MediaStream:
     """One RTP audio stream, both directions, without sockets or clocks.
@@ -80,6 +106,12 @@ class MediaStream:
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
         silence: with nothing queued, "send" encoded silence or "suppress" packets. rtcp_mux: RTCP
         comes on the RTP port (RFC 5761) and is given by `next_rtcp`.
+        """
+
+    def secure(self, *, sender: SrtpSender | None, receiver: SrtpReceiver | None) -> None:
+        """Protect what is sent and take nothing but what is authentic (RFC 3711); None: plain RTP.
+
+        A direction whose object stays the same goes on where it was. Both are kept alive.
         """
 
     def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:

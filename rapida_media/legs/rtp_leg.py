@@ -14,6 +14,8 @@ from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
+from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
+from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
 # RFC 4733 section 3.2, table 3: the events that are keys.
@@ -28,6 +30,10 @@ class RtpLeg:
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
         self.negotiated: NegotiatedAudio | None = None
+        # For RTCP, too; None while media is plain.
+        self.srtp_sender: SrtpSender | None = None
+        self.srtp_receiver: SrtpReceiver | None = None
+        self._keys: SrtpKeys | None = None
         self.first_media_at: float | None = None
         self._started_at: float | None = None
         self._now = 0.0
@@ -41,6 +47,7 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        self._secure(audio.srtp)
         unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
             receive={codec.payload_type: codec.name for codec in audio.receive},
@@ -54,6 +61,24 @@ class RtpLeg:
             sending=audio.sending,
             receiving=audio.receiving,
         )
+
+    def _secure(self, keys: SrtpKeys | None) -> None:
+        """Use these keys from now on. A direction whose key is the old one goes on where it was:
+        its roll-over counter is part of what both sides know (RFC 3711 section 3.3.1)."""
+        if keys == self._keys:
+            return
+        before, self._keys = self._keys, keys
+        if keys is None:
+            self.srtp_sender = self.srtp_receiver = None
+        else:
+            if before is None or (before.suite, before.send_key) != (keys.suite, keys.send_key):
+                self.srtp_sender = SrtpSender(keys.suite, keys.send_key)
+            if before is None or before.receive.source != keys.receive.source:
+                theirs = keys.receive
+                self.srtp_receiver = SrtpReceiver(
+                    theirs.suite, theirs.key, theirs.mki, theirs.window or WINDOW
+                )
+        self.stream.secure(sender=self.srtp_sender, receiver=self.srtp_receiver)
 
     def start(self, now: float) -> None:
         """Anchor the 20 ms schedule of the egress."""
@@ -112,6 +137,7 @@ class RtpLeg:
     def stats(self) -> Stats:
         stats: Stats = dict(self.stream.statistics())
         stats["codec"] = self.negotiated.send.name if self.negotiated else None
+        stats["srtp"] = self._keys.suite if self._keys else None
         return stats
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import socket
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from rapida_media.net.udp import numeric_family
+
+if TYPE_CHECKING:
+    from rapida_media.sip.address import Path as Flow
 
 
 def local_address_towards(host: str) -> str:
@@ -22,3 +26,21 @@ def local_address_towards(host: str) -> str:
 def is_unspecified(host: str) -> bool:
     """Tell ``0.0.0.0`` and ``::``."""
     return ip_address(host).is_unspecified
+
+
+def address_towards(flow: Flow) -> str:
+    """Give what the far end can reach us by: the listener it called, unless that is all."""
+    if flow.local is not None and not is_unspecified(flow.local.host):
+        return flow.local.host
+    return local_address_towards(flow.remote.host)
+
+
+def reachable(host: str) -> str:
+    """Give an address for ``0.0.0.0`` and ``::``: the one the default route leads out by."""
+    if not is_unspecified(host):
+        return host
+    # RFC 5737 and RFC 3849: documentation addresses; nothing is sent to them.
+    try:
+        return local_address_towards("2001:db8::1" if ":" in host else "192.0.2.1")
+    except OSError:
+        return "::1" if ":" in host else "127.0.0.1"

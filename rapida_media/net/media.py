@@ -9,6 +9,7 @@ something to hand up.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from rapida_media import clock
 from rapida_media.ids import IdSource
@@ -50,6 +51,7 @@ class MediaShell:
         self._gap_wait_ms = gap_wait_ms
         self._poller = MediaPoller()
         self._legs: dict[int, RtpLeg] = {}
+        self._paced: dict[Callable[[float], None], None] = {}
 
     def open(self) -> MediaChannel | None:
         """Make a leg on a fresh port pair; None when no pair is free.
@@ -86,7 +88,19 @@ class MediaShell:
             del self._legs[channel.slot]
             channel.slot = None
         self.ports.close(channel.port)
-        if not self._legs:
+        self._stop_if_idle()
+
+    def pace(self, tick: Callable[[float], None]) -> None:
+        """Call ``tick(now)`` with every tick, for a leg whose media needs no port of ours."""
+        self._paced[tick] = None
+        self.ticker.start()
+
+    def unpace(self, tick: Callable[[float], None]) -> None:
+        self._paced.pop(tick, None)
+        self._stop_if_idle()
+
+    def _stop_if_idle(self) -> None:
+        if not self._legs and not self._paced:
             self.ticker.stop()
 
     def shut_down(self) -> None:
@@ -104,6 +118,8 @@ class MediaShell:
     def _send(self) -> None:
         now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
+        for tick in tuple(self._paced):
+            tick(now)
 
     def _pump(self, slots: list[int], now: float) -> None:
         for slot in slots:

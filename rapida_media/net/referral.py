@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip import events
 from rapida_media.sip.refer import Replaces
 from rapida_media.sip.referring_session import ReferringSession
+from rapida_media.sip.uri import parse_uri
 
 Done = Callable[[TransferOutcome], None]
 
@@ -54,3 +56,11 @@ class Referral:
         done, self._done = self._done, None
         if done is not None:
             done(outcome)
+
+
+def party_of(session: ReferringSession) -> tuple[str, Replaces]:
+    """Give the URI of a session's far end, and the call there that is to be replaced (RFC 3891)."""
+    replaces = session.replaces
+    assert session.dialog is not None, "it has a name"
+    uri = parse_uri(session.dialog.remote_target)
+    return str(replace(uri, headers="")), replaces

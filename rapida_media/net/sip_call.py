@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.call.endings import CANCELED, FAILURES, reason_header
+from rapida_media.call.endings import Ending, ended, not_answered, reason_header, turned_away
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.transfer import TransferOutcome
@@ -23,8 +22,9 @@ from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProt
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
-from rapida_media.net.referral import Referral
+from rapida_media.net.referral import Referral, party_of
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
@@ -33,7 +33,6 @@ from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED, InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.refer import Replaces
-from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import Headers
 
 log = logging.getLogger(__name__)
@@ -81,8 +80,7 @@ class SipCall:
         self._early_agent = early_agent
         self._agent_task: AgentTask | None = None
         self._hang_up_reason: str | None = None
-        self._seen_packets = 0
-        self._seen_at = 0.0
+        self._watch = MediaWatch(channel.leg.stream)
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
@@ -146,12 +144,12 @@ class SipCall:
 
     def reject(self, status: int) -> None:
         self._act(lambda now: self._incoming.reject(status, now))
-        self._finish("rejected", status)
+        self._finish(turned_away(status))
 
     def redirect(self, uri: str) -> None:
         contact = [("Contact", f"<{uri}>")]
         self._act(lambda now: self._incoming.reject(302, now, headers=contact))
-        self._finish("redirected", 302)
+        self._finish(ended("redirected", 302))
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         if not self.session.peer_takes("INFO"):
@@ -159,19 +157,13 @@ class SipCall:
         self._keys.press(digits, done)
 
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
-        uri, replaces = self._party(target)
-        self._act(lambda now: self._referral.order(self.session, uri, replaces, done, now))
-
-    def _party(self, target: str | Signalling) -> tuple[str, Replaces | None]:
-        """Give the URI to refer to, and the call there that is to be replaced (RFC 3891)."""
         if isinstance(target, str):
-            return target, None
-        if not isinstance(target, SipCall) or target is self:
+            uri, replaces = target, None
+        elif isinstance(target, SipCall) and target is not self:
+            uri, replaces = party_of(target.session)
+        else:
             raise LocalProtocolError("expected a SIP URI or another call over SIP")
-        replaces = target.session.replaces
-        assert target.session.dialog is not None, "it has a name"
-        uri = parse_uri(target.session.dialog.remote_target)
-        return str(replace(uri, headers="")), replaces
+        self._act(lambda now: self._referral.order(self.session, uri, replaces, done, now))
 
     def hold(self, held: bool, done: Callable[[bool], None]) -> None:
         self._act(lambda now: self.negotiation.hold(held, done, now))
@@ -185,7 +177,7 @@ class SipCall:
 
     def abandon(self, reason: str) -> None:
         """End the call on our side alone: there is no time left to tell the far end."""
-        self._finish(reason, None)
+        self._finish(ended(reason))
 
     @property
     def agent_at_work(self) -> asyncio.Task[None] | None:
@@ -204,17 +196,17 @@ class SipCall:
         session = self.session
         why = (reason_header(self._hang_up_reason or ""),)
         if session.state == TERMINATED:  # moving, and not there yet
-            self._finish("canceled", REQUEST_TERMINATED)
+            self._finish(ended("canceled", REQUEST_TERMINATED))
         elif session.state in (ACCEPTED, CONFIRMED):
             session.bye(now, why)
         elif isinstance(session, OutgoingSession):
             # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
             # session waits for that, and hangs up should a 200 win; the call is over at once.
             session.cancel(now, why)
-            self._finish("canceled", REQUEST_TERMINATED)
+            self._finish(ended("canceled", REQUEST_TERMINATED))
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
-            self._finish("rejected", TEMPORARILY_UNAVAILABLE)
+            self._finish(turned_away(TEMPORARILY_UNAVAILABLE))
 
     def _act(self, intent: Callable[[float], None]) -> None:
         now = clock.monotonic()
@@ -240,7 +232,9 @@ class SipCall:
                 self.milestones.setdefault("answered", now)
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
-                self._finish(CANCELED.get(reason, "canceled"), status, cause)
+                # "cancel" and "bye" are one thing before the answer: the caller gave up.
+                gave_up = reason in ("cancel", "bye")
+                self._finish(ended("canceled" if gave_up else reason, status), cause)
             case events.Failed():
                 if not self.mover.redirected(event):
                     self.over(event)
@@ -249,13 +243,19 @@ class SipCall:
                     self.over(event)
             case _:
                 self._handle_change(event, now)
-                self._handle_aside(event, now)
-                if not self.finished.done():
-                    self.negotiation.go_on(now)
+
+    def _handle_change(self, event: events.Event, now: float) -> None:
+        """Follow what the far end says about the media, or beside it."""
+        if self._negotiate(lambda: self.negotiation.handle(event, now), now):
+            self._handle_aside(event, now)
+        if not self.finished.done():
+            self.negotiation.go_on(now)
 
     def _handle_aside(self, event: events.Event, now: float) -> None:
         """Follow what the far end says beside the media."""
         match event:
+            case events.EarlyAnswer():
+                self._shell.media.start(self._channel, now)
             case events.InfoReceived(content_type=content_type, body=body):
                 if (press := parse_key_press(content_type, body)) is not None:
                     self.call.digit_received(press.key, press.duration_ms)
@@ -268,32 +268,6 @@ class SipCall:
             case _:
                 if self._referral.handle(event):
                     self.hang_up("transferred")
-
-    def _handle_change(self, event: events.Event, now: float) -> None:
-        """Follow an offer or an answer within the call."""
-        negotiation, session = self.negotiation, self.session
-        match event:
-            case events.EarlyAnswer(body=body):
-                if self._accept_answer(negotiation.receive_answer, body, now):
-                    self._shell.media.start(self._channel, now)
-            case events.ReinviteConfirmed(body=body):
-                self._accept_answer(negotiation.receive_answer, body, now)
-            case events.ReinviteReceived(body=body):
-                negotiation.answer_change(
-                    body, session.answer_reinvite, session.reject_reinvite, now
-                )
-            case events.OfferReceived(body=body):
-                negotiation.answer_change(body, session.answer_offer, session.reject_offer, now)
-            case events.ReinviteCanceled():
-                negotiation.withdraw_offer()
-            case events.ReinviteAnswered(body=body):
-                self._accept_answer(
-                    lambda answer: negotiation.change_answered(answer, now), body, now
-                )
-            case events.ReinviteFailed(again=again):
-                negotiation.change_refused(again)
-            case events.OfferDue():
-                negotiation.offer_again(now)
 
     # -- for the mover ---------------------------------------------------------------------------
 
@@ -344,10 +318,11 @@ class SipCall:
     def over(self, event: events.Event) -> None:
         """The session that carries the call ended and no other replaces it."""
         match event:
-            case events.Failed(status=status, retry_after=wait, cause=cause):
-                self._finish(FAILURES.get(status, "rejected"), status, cause, wait)
+            case events.Failed(status=status, retry_after=wait, cause=cause, heard=heard):
+                ending = not_answered(status, heard=heard, retry_after_s=wait)
+                self._finish(ending, cause, wait)
             case events.Terminated(reason=reason, code=code, cause=cause):
-                self._finish(reason, code, cause)
+                self._finish(ended(reason, code), cause)
 
     # -- offers and answers ----------------------------------------------------------------------
 
@@ -362,13 +337,13 @@ class SipCall:
                 self._start_agent()
 
     def _answered(self, body: bytes, now: float) -> None:
-        if self._accept_answer(self.negotiation.receive_answer, body, now):
+        if self._negotiate(lambda: self.negotiation.receive_answer(body), now):
             self.established(now)
 
-    def _accept_answer(self, take: Callable[[bytes], None], body: bytes, now: float) -> bool:
-        """Take the answer to our offer; without a usable one, hang up."""
+    def _negotiate(self, take: Callable[[], None], now: float) -> bool:
+        """Take what the far end says about the media; without a usable answer, hang up."""
         try:
-            take(body)
+            take()
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("no usable answer: %s", error, extra={"call_id": self.call.id})
             self._hang_up_reason = "no_common_codec"
@@ -381,29 +356,19 @@ class SipCall:
         return self._channel.port.discard_rtcp()
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
-        """End the call when it lasts too long or when nothing was received for too long.
-
-        A call that one side holds, or whose far end only listens, is silent on purpose.
-        """
+        """End the call when it lasts too long or when nothing was received for too long."""
         answered = self.milestones.get("answered")
         if answered is None:
             return
-        received = self._channel.leg.stream.packets_received
-        if received != self._seen_packets or self.negotiation.silent:
-            self._seen_packets, self._seen_at = received, now
         if now - answered > max_call_seconds:
             self.hang_up("max_duration")
-        elif now - max(self._seen_at, answered) > media_timeout:
+        elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
             self.hang_up("media_timeout")
 
     # -- the end ---------------------------------------------------------------------------------
 
     def _finish(
-        self,
-        reason: str,
-        code: int | None,
-        cause: str | None = None,
-        retry_after_s: int | None = None,
+        self, ending: Ending, cause: str | None = None, retry_after_s: int | None = None
     ) -> None:
         """The one way out: stop the media, tell the agent, give everything back.
 
@@ -418,8 +383,9 @@ class SipCall:
         self._shell.media.close(self._channel)
         self.mover.abandon(clock.monotonic())
         self._referral.call_ended()
-        reason = self._hang_up_reason or reason
-        self.call.end(reason, code, cause=cause, retry_after_s=retry_after_s)
+        if self._hang_up_reason is not None:
+            ending = ended(self._hang_up_reason, ending.code)
+        self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)

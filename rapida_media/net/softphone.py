@@ -56,6 +56,8 @@ class Report:
     reason: str = ""
     cause: str | None = None
     retry_after_s: int | None = None
+    failure_class: str | None = None
+    retryable: bool = False
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
@@ -77,7 +79,8 @@ class Report:
             "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
             f" ({self.status or '-'}), ended: {self.reason}"
             + (f", {self.cause}" if self.cause else "")
-            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else ""),
+            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else "")
+            + (f", failed: {self.failure_class}" if self.failure_class else ""),
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
@@ -221,6 +224,7 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     report = Report(options.uri, answered=call.answered, digits=phone.digits)
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
     report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
+    report.failure_class, report.retryable = ended.failure_class, ended.retryable
     report.events = [
         {"at_ms": round((at - start) * 1000, 1), "event": name}
         for name, at in sorted(times.items(), key=lambda item: item[1])

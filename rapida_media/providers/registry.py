@@ -1,36 +1,62 @@
-"""The ways a call can reach the engine, and what each can do."""
+"""Every provider there is: the folders beside this file, and what other packages bring.
+
+A package brings a provider by an entry point of the group ``rapida_media.providers`` that names
+its ``SPEC``. One that cannot be loaded is left out with a sentence in the log, and harms no other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+import logging
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+import rapida_media.providers
+from rapida_media.config import Credential
+from rapida_media.errors import ConfigError
+from rapida_media.providers.base import ProviderSpec
+
+log = logging.getLogger(__name__)
+
+GROUP = "rapida_media.providers"
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
-    """What one way of carrying calls can do; a row of ``rapida-media providers``."""
-
-    name: str
-    inbound: bool
-    outbound: bool
-    audio: str
-    digits: str
-
-
-SIP = ProviderSpec(
-    name="sip",
-    inbound=True,
-    outbound=True,
-    audio="RTP: PCMU, PCMA, G722, L16/16000",
-    digits="RFC 4733, both directions",
-)
+@cache
+def providers() -> Mapping[str, ProviderSpec]:
+    """Give every known provider by name; found once a process."""
+    found = {spec.name: spec for spec in _built_in()}
+    for spec in _brought():
+        if spec.name in found:
+            log.error("provider %s: there is one of that name already", spec.name)
+        else:
+            found[spec.name] = spec
+    return MappingProxyType(dict(sorted(found.items())))
 
 
-def providers() -> tuple[ProviderSpec, ...]:
-    """Give every known provider."""
-    return (SIP,)
+def check_credentials(credentials: Iterable[Credential]) -> None:
+    """Raise ConfigError where an account names no provider, or not what its provider wants."""
+    for credential in credentials:
+        where = f"[credentials.{credential.name}]"
+        spec = providers().get(credential.provider)
+        if spec is None:
+            known = ", ".join(providers())
+            raise ConfigError(
+                f"{where} provider: there is no provider {credential.provider!r}; known are {known}"
+            )
+        keys = {key.name: key for key in spec.credential_keys}
+        for name in credential.values:
+            if name not in keys:
+                known = ", ".join(keys) or "none"
+                raise ConfigError(f"{where} {name}: unknown key; known for {spec.name} are {known}")
+        for key in keys.values():
+            if key.required and key.name not in credential.values:
+                raise ConfigError(f"{where} {key.name}: missing; {spec.name} wants it")
 
 
-def format_table(rows: tuple[ProviderSpec, ...]) -> str:
+def format_table(rows: Iterable[ProviderSpec]) -> str:
     """Write ``rows`` as a table for people."""
     cells = [("PROVIDER", "INBOUND", "OUTBOUND", "AUDIO", "DIGITS")]
     cells += [
@@ -41,6 +67,27 @@ def format_table(rows: tuple[ProviderSpec, ...]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     )
+
+
+def _built_in() -> Iterable[ProviderSpec]:
+    for module in pkgutil.iter_modules(rapida_media.providers.__path__):
+        if module.ispkg:
+            folder = importlib.import_module(f"{rapida_media.providers.__name__}.{module.name}")
+            spec: ProviderSpec = folder.SPEC
+            yield spec
+
+
+def _brought() -> Iterable[ProviderSpec]:
+    for entry_point in entry_points(group=GROUP):
+        try:
+            spec = entry_point.load()
+        except Exception:  # whatever a stranger's module does when it is imported
+            log.exception("provider %s cannot be loaded", entry_point.name)
+            continue
+        if isinstance(spec, ProviderSpec):
+            yield spec
+        else:
+            log.error("provider %s: %s is no ProviderSpec", entry_point.name, entry_point.value)
 
 
 def _yes(able: bool) -> str:

@@ -23,6 +23,7 @@ from rapida_media.sdp.codec import (
     Codec,
     local_codecs,
 )
+from rapida_media.sdp.crypto import OFFERED_SUITES, SUITES, SrtpKeys
 from rapida_media.sdp.description import (
     Attribute,
     Connection,
@@ -31,9 +32,10 @@ from rapida_media.sdp.description import (
     SessionDescription,
     parse_sdp,
 )
+from rapida_media.sdp.keying import MODES, Keyed, Keying, attempts
 from rapida_media.sdp.peer_audio import (
     DIRECTIONS,
-    PROTOCOL,
+    PLAIN,
     PeerAudio,
     direction_attribute,
     parse_address,
@@ -47,6 +49,7 @@ class LocalMedia:
 
     address, port: where we receive RTP; the address is an IPv4 or IPv6 literal.
     codecs: names of ``codec.SUPPORTED``, the preferred first.
+    srtp: one of ``keying.MODES``.  offered_suites, accepted_suites: of ``crypto.SUITES``.
     """
 
     address: str
@@ -54,6 +57,9 @@ class LocalMedia:
     codecs: tuple[str, ...] = DEFAULT_CODECS
     ptime_ms: int = 20
     direction: str = "sendrecv"
+    srtp: str = "off"
+    offered_suites: tuple[str, ...] = OFFERED_SUITES
+    accepted_suites: tuple[str, ...] = tuple(SUITES)
 
     def __post_init__(self) -> None:
         if parse_address(self.address) is None:
@@ -68,6 +74,8 @@ class LocalMedia:
         if self.direction not in DIRECTIONS:
             known = ", ".join(DIRECTIONS)
             raise LocalProtocolError(f"direction: expected {known}, got {self.direction!r}")
+        if self.srtp not in MODES:
+            raise LocalProtocolError(f"srtp: expected {', '.join(MODES)}, got {self.srtp!r}")
 
     @property
     def address_type(self) -> str:
@@ -83,6 +91,7 @@ class NegotiatedAudio:
     send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
     receive_events: our telephone-event numbers.
     direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
+    srtp: None for plain RTP.
     """
 
     remote_address: str
@@ -94,6 +103,7 @@ class NegotiatedAudio:
     receive_events: tuple[int, ...]
     direction: str
     ptime_ms: int
+    srtp: SrtpKeys | None = None
 
     @property
     def sending(self) -> bool:
@@ -106,6 +116,10 @@ class NegotiatedAudio:
 
 # A codec both sides know: (the peer's numbering, ours).
 _Pair = tuple[Codec, Codec]
+# How one line of an offer is answered: our words and the keys both sides have.
+_Security = tuple[Keyed, SrtpKeys | None]
+# What we described: from what, with which codecs and keys.
+_Described = tuple[LocalMedia, tuple[Codec, ...], Keyed]
 
 
 class OfferAnswer:
@@ -120,8 +134,9 @@ class OfferAnswer:
         self._slot = 0
         self._numbers: dict[str, int] = {}
         self._peer_numbers: set[int] = set()
-        self._offer: tuple[LocalMedia, tuple[Codec, ...]] | None = None
-        self._described: tuple[LocalMedia, tuple[Codec, ...]] | None = None
+        self._keying = Keying(ids)
+        self._offer: _Described | None = None
+        self._described: _Described | None = None
 
     @property
     def awaiting_answer(self) -> bool:
@@ -138,8 +153,9 @@ class OfferAnswer:
             raise LocalProtocolError("an earlier offer has no answer yet")
         codecs = tuple(self._numbered(codec) for codec in local_codecs(local.codecs))
         lines = list(self._layout) or [_REFUSED_AUDIO]
-        lines[self._slot] = _audio_line(local, codecs, local.direction)
-        self._offer = self._described = local, codecs
+        keyed = self._keying.offer(local.srtp, local.offered_suites)
+        lines[self._slot] = _audio_line(local, codecs, local.direction, keyed)
+        self._offer = self._described = local, codecs, keyed
         return self._write(local, lines, ("0 0",))
 
     def repeat_offer(self) -> bytes:
@@ -169,7 +185,9 @@ class OfferAnswer:
         if self._offer is None:
             raise LocalProtocolError("an answer without an offer")
         waiting, self._offer = self._offer, None
-        return self._read_answer(body, *waiting)
+        keyed, audio = self._read_answer(body, *waiting)
+        self._keying.agree(keyed)
+        return audio
 
     def preview_answer(self, body: bytes) -> NegotiatedAudio:
         """Read what may become the answer to our offer, which goes on waiting for it.
@@ -179,11 +197,11 @@ class OfferAnswer:
         """
         if self._offer is None:
             raise LocalProtocolError("an answer without an offer")
-        return self._read_answer(body, *self._offer)
+        return self._read_answer(body, *self._offer)[1]
 
     def _read_answer(
-        self, body: bytes, local: LocalMedia, offered: tuple[Codec, ...]
-    ) -> NegotiatedAudio:
+        self, body: bytes, local: LocalMedia, offered: tuple[Codec, ...], keyed: Keyed
+    ) -> tuple[Keyed, NegotiatedAudio]:
         answer = parse_sdp(body)
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")
@@ -195,12 +213,14 @@ class OfferAnswer:
         pairs = _common(peer, offered)
         if not pairs:
             raise NegotiationError("the answer names no codec of the offer")
-        return _agree(local, peer, pairs)
+        agreed, keys = self._keying.receive_answer(peer, keyed, local.srtp)
+        return agreed, _agree(local, peer, pairs, keys)
 
     def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio]:
         """Read the peer's offer and write our answer.
 
-        The first usable audio line is taken, all others are refused with port 0 in their place.
+        The first usable audio line is taken, where SRTP is optional the first with keys; all others
+        are refused with port 0 in their place.
         Raises NegotiationError when there is none (to be answered 488), RemoteProtocolError when
         the offer cannot be read (its status is the answer), and LocalProtocolError while our own
         offer is unanswered (to be answered 491); the session then stays as it was.
@@ -208,31 +228,38 @@ class OfferAnswer:
         if self._offer is not None:
             raise LocalProtocolError("our own offer has no answer yet")
         offer = parse_sdp(body)
-        for slot, media in enumerate(offer.media):
-            peer = _usable(offer, media, local)
-            pairs = _common(peer, local_codecs(local.codecs)) if peer else []
-            if peer and pairs:
-                return self._answer(offer, slot, peer, pairs, local)
-        raise NegotiationError("no RTP/AVP audio line with a codec and an address we can use")
+        for secure in attempts(local.srtp):
+            for slot, media in enumerate(offer.media):
+                peer = _usable(offer, media, local)
+                pairs = _common(peer, local_codecs(local.codecs)) if peer else []
+                if not peer or not pairs:
+                    continue
+                security = self._keying.answer(peer, local.accepted_suites, secure=secure)
+                if security is not None:
+                    return self._answer(offer, slot, (peer, pairs, security), local)
+        raise NegotiationError(
+            f"no audio line with a codec and an address we can use, with srtp {local.srtp}"
+        )
 
     def _answer(
         self,
         offer: SessionDescription,
         slot: int,
-        peer: PeerAudio,
-        pairs: list[_Pair],
+        found: tuple[PeerAudio, list[_Pair], _Security],
         local: LocalMedia,
     ) -> tuple[bytes, NegotiatedAudio]:
+        peer, pairs, (keyed, keys) = found
         # RFC 3264 section 6.1: "if a particular codec was referenced with a specific payload type
         # number in the offer, that same payload type number SHOULD be used for that codec in the
         # answer."
         pairs = [(peers, replace(ours, payload_type=peers.payload_type)) for peers, ours in pairs]
-        agreed = _agree(local, peer, pairs)
+        agreed = _agree(local, peer, pairs, keys)
         answered = tuple(ours for _, ours in pairs)
         lines = [_refused(media) for media in offer.media]
-        lines[slot] = _audio_line(local, answered, agreed.direction)
+        lines[slot] = _audio_line(local, answered, agreed.direction, keyed)
         self._slot = slot
-        self._described = local, answered
+        self._described = local, answered, keyed
+        self._keying.agree(keyed)
         self._numbers |= {
             codec.name: codec.payload_type
             for codec in answered
@@ -308,7 +335,9 @@ def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
     return [pair for pair in pairs if pair[0].rate_hz in rates]
 
 
-def _agree(local: LocalMedia, peer: PeerAudio, pairs: list[_Pair]) -> NegotiatedAudio:
+def _agree(
+    local: LocalMedia, peer: PeerAudio, pairs: list[_Pair], keys: SrtpKeys | None
+) -> NegotiatedAudio:
     audio = [pair for pair in pairs if not pair[0].is_telephone_event]
     events = [pair for pair in pairs if pair[0].is_telephone_event]
     # RFC 3264 section 7: the sender "SHOULD use the first media format listed".
@@ -324,15 +353,19 @@ def _agree(local: LocalMedia, peer: PeerAudio, pairs: list[_Pair]) -> Negotiated
         receive_events=tuple(ours.payload_type for _, ours in events),
         direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
         ptime_ms=peer.ptime_ms or local.ptime_ms,
+        srtp=keys,
     )
 
 
-def _audio_line(local: LocalMedia, codecs: tuple[Codec, ...], direction: str) -> MediaDescription:
+def _audio_line(
+    local: LocalMedia, codecs: tuple[Codec, ...], direction: str, keyed: Keyed
+) -> MediaDescription:
     attributes = [attribute for codec in codecs for attribute in codec.attributes()]
+    attributes += [crypto.attribute() for crypto in keyed.cryptos]
     return MediaDescription(
         kind="audio",
         port=local.port,
-        protocol=PROTOCOL,
+        protocol=keyed.protocol,
         formats=tuple(str(codec.payload_type) for codec in codecs),
         attributes=(*attributes, Attribute("ptime", str(local.ptime_ms)), Attribute(direction)),
     )
@@ -344,4 +377,4 @@ def _refused(media: MediaDescription) -> MediaDescription:
     return MediaDescription(media.kind, 0, media.protocol, media.formats or ("0",))
 
 
-_REFUSED_AUDIO = MediaDescription("audio", 0, PROTOCOL, ("0",))
+_REFUSED_AUDIO = MediaDescription("audio", 0, PLAIN, ("0",))

@@ -2,7 +2,7 @@
 
 Called by ``offer_answer`` for offers and answers alike: direction and connection may stand at
 session or media level, the RTCP port may be implied, hold may be written the old way. A line that
-no RTP/AVP stream over IP can follow reads as None.
+no RTP stream over IP can follow reads as None.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from rapida_media.sdp.codec import Codec, codecs_of
+from rapida_media.sdp.crypto import Crypto, cryptos_of
 from rapida_media.sdp.description import (
     Attribute,
     MediaDescription,
@@ -18,7 +19,8 @@ from rapida_media.sdp.description import (
     parse_number,
 )
 
-PROTOCOL = "RTP/AVP"
+# RFC 3551 and RFC 3711: plain RTP and SRTP.
+PLAIN, SECURE = "RTP/AVP", "RTP/SAVP"
 
 # direction → (the describing side sends, it receives); RFC 3264 section 5.1.
 DIRECTIONS = {
@@ -38,6 +40,7 @@ class PeerAudio:
 
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
+    protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
     address: str
@@ -47,12 +50,17 @@ class PeerAudio:
     receives: bool
     ptime_ms: int | None
     codecs: tuple[Codec, ...]
+    protocol: str = PLAIN
+    cryptos: tuple[Crypto, ...] = ()
+    keyed: bool = False
 
 
 def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | None:
-    """Read a media line, None unless it is an accepted RTP/AVP audio line to a unicast address."""
+    """Read a media line, None unless it is an accepted RTP audio line to a unicast address."""
     connection = media.connection or session.connection
-    if media.kind != "audio" or media.protocol != PROTOCOL or not media.port or not connection:
+    if media.kind != "audio" or media.protocol not in {PLAIN, SECURE}:
+        return None
+    if not media.port or not connection:
         return None
     ip = parse_address(connection.address)
     if ip is None or ip.is_multicast:
@@ -70,6 +78,9 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         receives=receives,
         ptime_ms=_ptime_ms(media),
         codecs=tuple(codecs_of(media)),
+        protocol=media.protocol,
+        cryptos=tuple(cryptos_of(media)),
+        keyed=media.attribute("crypto") is not None,
     )
 
 

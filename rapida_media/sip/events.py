@@ -109,13 +109,15 @@ class Confirmed(Event):
 class Failed(Event):
     """Our call was not answered. status 408: nobody replied, 503: the transport failed,
     487: it was cancelled. retry_after in seconds, if the peer named it; cause: its Reason;
-    contacts: where a redirection (3xx) sends the call, the best first."""
+    contacts: where a redirection (3xx) sends the call, the best first; heard: the peer sent that
+    status, rather than nothing at all."""
 
     status: int
     reason: str
     retry_after: int | None
     cause: str | None = None
     contacts: tuple[str, ...] = ()
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)

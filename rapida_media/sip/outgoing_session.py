@@ -291,7 +291,8 @@ class OutgoingSession(ReferringSession):
         elif self._canceling:
             status, reason = 487, REASONS[487]
         contacts = _contacts(response) if response is not None and 300 <= status < 400 else ()
-        self._agent.events.append(Failed(self, status, reason, wait, cause, contacts))
+        heard = response is not None
+        self._agent.events.append(Failed(self, status, reason, wait, cause, contacts, heard))
 
 
 def _contacts(response: Response) -> tuple[str, ...]:

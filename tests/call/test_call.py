@@ -18,6 +18,7 @@ from rapida_media import (
     TransferOutcome,
     Transferred,
 )
+from rapida_media.call.endings import Ending
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 
@@ -45,7 +46,7 @@ async def test_audio_arrives_as_twenty_millisecond_frames_with_positions_and_lev
     task = asyncio.create_task(collect(line.call, events))
     line.far.write(speech(200))
     await line.run(0.3)
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     await task
     audio = [event for event in events if isinstance(event, Audio)]
     assert [event.pts for event in audio] == list(range(0, 320 * len(audio), 320))
@@ -56,7 +57,7 @@ async def test_audio_arrives_as_twenty_millisecond_frames_with_positions_and_lev
 
 
 async def test_the_events_end_after_the_hang_up(line):
-    line.call.end("bye", 200)
+    line.call.end(Ending("bye", 200))
     assert [event async for event in line.call] == [HangUp("bye", 200)]
     assert [event async for event in line.call] == []
 
@@ -135,7 +136,7 @@ async def test_keys_go_by_signalling_where_the_far_end_takes_none_in_its_media(l
     assert not sending.done()
     line.signals.done(True)
     assert await sending is True
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     assert await line.call.send_digits("1") is False
 
 
@@ -144,7 +145,7 @@ async def test_a_call_that_ends_before_the_keys_are_sent_sends_none(line):
     line.call.write(speech(1000))
     sending = asyncio.create_task(line.call.send_digits("42"))
     await line.run(0.06)
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     assert await sending is False
     assert line.signals.asked == []
 
@@ -165,7 +166,7 @@ async def test_the_end_of_the_call_releases_everyone_who_waits(line):
     draining = asyncio.create_task(line.call.drain())
     playing = line.call.mark("goodbye")
     await line.run(0.1)
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     await line.settle()
     assert draining.result() is False
     assert await playing is False
@@ -174,8 +175,8 @@ async def test_the_end_of_the_call_releases_everyone_who_waits(line):
 
 
 async def test_ending_twice_keeps_the_first_reason(line):
-    line.call.end("bye", 200)
-    line.call.end("media_timeout")
+    line.call.end(Ending("bye", 200))
+    line.call.end(Ending("media_timeout"))
     assert line.call.ended == HangUp("bye", 200)
 
 
@@ -209,7 +210,7 @@ async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
         ("answer", None),
         ("hang_up", "done"),
     ]
-    call.end("done")
+    call.end(Ending("done"))
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.answer()
 
@@ -227,7 +228,7 @@ async def test_a_transfer_gives_what_became_of_it(line):
     transferring = asyncio.create_task(call.transfer(call))
     await line.settle()
     assert line.signals.asked[-1] == ("transfer", line.signals)  # another call, by its signalling
-    call.end("bye")
+    call.end(Ending("bye"))
     assert not (await transferring).succeeded
 
 
@@ -241,7 +242,7 @@ async def test_only_an_agent_that_was_there_before_hears_what_came_before(line, 
     line.far.write(speech(100))
     await line.run(0.2)
     line.call.confirm(early_agent=early_agent)
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     events = [type(event) async for event in line.call]
     assert (Audio in events, Answered in events) == (early_agent, early_agent)
     assert events[-1] is HangUp
@@ -265,7 +266,7 @@ async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
     assert line.signals.asked == [("hold", True), ("hold", False)]
     holding = asyncio.create_task(call.hold())
     await line.settle()
-    call.end("bye")
+    call.end(Ending("bye"))
     assert await holding is False
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.resume()
@@ -274,7 +275,7 @@ async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
 async def test_answer_returns_false_when_the_caller_gave_up(line):
     answering = asyncio.create_task(line.call.answer())
     await line.settle()
-    line.call.end("canceled", 487)
+    line.call.end(Ending("canceled", 487))
     assert await answering is False
 
 
@@ -289,7 +290,7 @@ async def test_a_recording_holds_both_sides_where_they_were_heard(line, tmp_path
     await line.run(0.5)
     line.call.write(speech(300))
     await line.run(0.5)
-    line.call.end("bye")
+    line.call.end(Ending("bye"))
     with wave.open(str(path), "rb") as source:
         assert (source.getnchannels(), source.getframerate()) == (2, 16_000)
         samples = np.frombuffer(source.readframes(source.getnframes()), "<i2")

@@ -54,4 +54,4 @@ async def test_the_report_of_a_refused_call_says_why_and_when_to_try_again() -> 
         callee.close()
     assert (report.status, report.reason) == (486, "busy")
     assert (report.cause, report.retry_after_s) == ("Q.850;cause=17", 120)
-    assert "ended: busy, Q.850;cause=17, retry after 120 s" in report.to_text()
+    assert "ended: busy, Q.850;cause=17, retry after 120 s, failed: callee" in report.to_text()

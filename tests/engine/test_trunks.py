@@ -39,14 +39,14 @@ async def until_hang_up(call: Call) -> None:
 
 async def start_both(bench: Bench, taken: list[Call], password: str = "open sesame"):
     carrier = await bench.start(CARRIER)
-    original = carrier._make_call
+    original = carrier._calls.make
 
     def keep(*arguments, **options):
         made = original(*arguments, **options)
         taken.append(made.call)
         return made
 
-    carrier._make_call = keep
+    carrier._calls.make = keep
     port = bench.address().port
     customer = await bench.start(CUSTOMER.format(port=port, password=password))
     return carrier, customer

@@ -1,0 +1,50 @@
+/* Comfort noise: RFC 3389 payloads both ways, and the noise itself.
+ *
+ * What for: what is heard while a far end sends no audio, and what a long stall fades into.
+ * Who calls: the receive core for payload type 13, concealment for its floor, the sender.
+ *
+ * State is a plain struct of fixed size; its noise comes from a generator of its own and repeats
+ * from rm_comfort_noise_init on. Samples are 16-bit mono PCM in host order; any rate. No allocation.
+ */
+#ifndef RM_COMFORT_NOISE_H
+#define RM_COMFORT_NOISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* RFC 3389 section 3: "The decoder may reduce the model order by setting higher order reflection
+ * coefficients to zero". */
+enum { RM_COMFORT_NOISE_ORDER = 10 };
+
+typedef struct rm_comfort_noise {
+    float a[RM_COMFORT_NOISE_ORDER + 1];  /* the synthesis filter is 1 / A(z), see lpc.h */
+    float memory[RM_COMFORT_NOISE_ORDER]; /* its last outputs, newest first */
+    float step;                           /* excitation: this times a number in (-1, 1) */
+    uint32_t random;
+} rm_comfort_noise;
+
+/* White noise at -75 dBov, about the idle noise of a telephone line. */
+void rm_comfort_noise_init(rm_comfort_noise *cn);
+
+/* White noise of this root mean square, in sample units. */
+void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms);
+
+/* Noise with the spectrum of k[1..order], order at most RM_COMFORT_NOISE_ORDER. */
+void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order);
+
+/* Take level and spectrum from an RFC 3389 payload; false for an empty one, which changes nothing. */
+bool rm_comfort_noise_receive(rm_comfort_noise *cn, const uint8_t *payload, size_t octets);
+
+/* The next sample, not rounded; the next n samples. */
+float rm_comfort_noise_next(rm_comfort_noise *cn);
+void rm_comfort_noise_read(rm_comfort_noise *cn, int16_t *out, size_t n);
+
+/* The level as RFC 3389 counts it: 0 (loudest) to 127, for a root mean square in sample units. */
+uint8_t rm_comfort_noise_level(float rms);
+
+/* Describe sound in a payload of 1 + order octets, order 0 to RM_COMFORT_NOISE_ORDER; returns its
+ * length. n = 0 is described as silence. */
+size_t rm_comfort_noise_describe(const int16_t *pcm, size_t n, int order, uint8_t *payload);
+
+#endif

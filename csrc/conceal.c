@@ -1,0 +1,252 @@
+/* Loss concealment; see conceal.h. Constants are the best of those tried by PESQ, over loss
+ * patterns, voices and languages (docs/media-quality.md). */
+#include "conceal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "lpc.h"
+
+enum {
+    HISTORY_MS = 60,
+    BLOCK_MS = 10,
+    HOLD_MS = 15,
+    FADE_MS = 100,
+    REPAIR_MS = 2,
+    LEAST_AHEAD_MS = 5,
+    ALIGNED_MS = 10,
+    LONGEST_BRIDGE_MS = 500, /* of a longer gap the beginning is extrapolated */
+    FORWARD_CYCLE_MS = 5,    /* short cycles buzz when they are repeated often */
+    BRIDGE_CYCLE_MS = 1,     /* one lag: the newest is the nearest */
+    ALIGNED_MAX = ALIGNED_MS * 16,
+    SHIFTS_MAX = 15 * 16 + 2,
+};
+static const float VOICED = 0.5F;
+static const float SAME_VOICE = 1.2F; /* pitch before and after a gap differs less, or is not one */
+static const float NOISE_PEAK = 4.0F; /* of Gaussian noise, in root mean squares */
+
+static uint32_t in_ms(const rm_conceal *c, uint32_t ms) { return c->rate_hz / 1000 * ms; }
+
+void rm_conceal_init(rm_conceal *c, uint32_t rate_hz)
+{
+    memset(c, 0, sizeof *c);
+    c->rate_hz = rate_hz;
+    c->kept = in_ms(c, HISTORY_MS);
+    rm_noise_floor_init(&c->floor);
+    rm_comfort_noise_init(&c->noise);
+}
+
+static void keep(rm_conceal *c, const int16_t *pcm, size_t n)
+{
+    if (n < c->kept) {
+        memmove(c->history, c->history + n, (c->kept - n) * sizeof *pcm);
+        memcpy(c->history + c->kept - n, pcm, n * sizeof *pcm);
+    } else {
+        memcpy(c->history, pcm + n - c->kept, c->kept * sizeof *pcm);
+    }
+}
+
+static int16_t rounded(float value, float loudest)
+{
+    return (int16_t)lrintf(fminf(fmaxf(value, -loudest), loudest));
+}
+
+/* Widen samples, in order or with time reversed; gives the largest magnitude. */
+static float widen(const int16_t *pcm, uint32_t n, bool reversed, float *out)
+{
+    float loudest = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = pcm[reversed ? n - 1 - i : i];
+        loudest = fmaxf(loudest, fabsf(out[i]));
+    }
+    return fminf(loudest, INT16_MAX);
+}
+
+static void begin(rm_conceal *c, uint32_t cycle_ms)
+{
+    float heard[RM_GAP_SIDE_HEARD];
+    float loudest = widen(c->history, c->kept, false, heard);
+    rm_gap_side_begin(&c->before, heard, c->kept, c->rate_hz, cycle_ms);
+    rm_noise_floor_apply(&c->floor, &c->noise);
+    c->loudest = fmaxf(loudest, NOISE_PEAK * rm_noise_floor_rms(&c->floor));
+    c->active = true;
+    c->gap = c->repair = 0;
+}
+
+/* How much of the repeated sound is left so far from its edge. */
+static float gain_at(const rm_conceal *c, size_t distance)
+{
+    size_t hold = in_ms(c, HOLD_MS), fade = in_ms(c, FADE_MS);
+    if (distance <= hold)
+        return 1;
+    return distance >= hold + fade ? 0 : 1 - (float)(distance - hold) / (float)fade;
+}
+
+/* The next sample of a gap whose end is not here. */
+static float go_on(rm_conceal *c)
+{
+    float gain = gain_at(c, c->gap), sound = 0;
+    if (gain > 0) {
+        rm_gap_side_read(&c->before, (int32_t)c->gap, &sound, 1);
+        sound += rm_gap_side_ring(&c->before, c->gap);
+        c->gap++;
+    }
+    return gain < 1 ? gain * sound + (1 - gain) * rm_comfort_noise_next(&c->noise) : sound;
+}
+
+void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
+{
+    if (n == 0)
+        return;
+    if (!c->active)
+        begin(c, FORWARD_CYCLE_MS);
+    for (size_t i = 0; i < n; i++)
+        out[i] = rounded(go_on(c), c->loudest);
+    c->closed = false;
+    keep(c, out, n);
+}
+
+/* How a gap is crossed: position before(t) of the forward sound, and that of the later sound. */
+typedef struct crossing {
+    float length; /* of the gap, or what is left of it */
+    float shift;  /* the forward sound's position at the gap's end, less the length */
+    float pace;   /* and its speed there; 1 at the beginning */
+} crossing;
+
+/* The position within the gap, moving as a cubic from pace 1 to the last pace. */
+static float position_at(const crossing *x, float t)
+{
+    float u = t / x->length, squared = u * u, cubed = squared * u;
+    return x->length * (cubed - 2 * squared + u + x->pace * (cubed - squared))
+        + (x->length + x->shift) * (3 * squared - 2 * cubed);
+}
+
+/* The shift, about `expected`, at which the forward sound after n samples is most like what comes;
+ * returns the normalised correlation there. */
+static float align(
+    const rm_conceal *c, size_t n, const float *ahead, uint32_t length, float expected, float *shift)
+{
+    float sound[SHIFTS_MAX + ALIGNED_MAX], match[SHIFTS_MAX] = {0};
+    int32_t half = (int32_t)c->before.lag / 2, low = (int32_t)lrintf(expected) - half;
+    int32_t count = 2 * half + 1, best = 0;
+    float energy = rm_dot(ahead, ahead, length) + (float)length;
+    rm_gap_side_read(&c->before, (int32_t)(c->gap + n) + low, sound, (uint32_t)count + length);
+    for (int32_t i = 0; i < count; i++) {
+        const float *at = sound + i;
+        float own = rm_dot(at, at, length) + (float)length;
+        match[i] = rm_dot(at, ahead, length) / sqrtf(energy * own);
+        if (match[i] > match[best])
+            best = i;
+    }
+    *shift = (float)(low + best);
+    if (best > 0 && best < count - 1) {
+        float left = match[best - 1], right = match[best + 1];
+        float bend = left - 2 * match[best] + right;
+        if (bend < 0)
+            *shift += 0.5F * (left - right) / bend;
+    }
+    return match[best];
+}
+
+static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, const float *ahead,
+                     uint32_t n_ahead)
+{
+    crossing straight = {(float)n, 0, 1}, bent = straight;
+    uint32_t length = in_ms(c, ALIGNED_MS);
+    float pace = (float)c->before.lag / (float)after->lag;
+    bool known = after->match > VOICED && pace < SAME_VOICE && pace > 1 / SAME_VOICE;
+    float expected = known ? bent.length * (pace - 1) / 2 : 0;
+    length = n_ahead < length ? n_ahead : length;
+    if (c->before.match <= VOICED || align(c, n, ahead, length, expected, &bent.shift) < VOICED)
+        return straight;
+    if (!known)
+        pace = fminf(fmaxf(1 + 2 * bent.shift / bent.length, 1 / SAME_VOICE), SAME_VOICE);
+    bent.pace = pace;
+    return bent;
+}
+
+static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, int16_t *out, size_t n)
+{
+    float turn = (float)M_PI / x->length;
+    for (size_t i = 0; i < n; i++) {
+        float weight = 0.5F + 0.5F * cosf(turn * ((float)i + 0.5F));
+        float position = position_at(x, (float)i), gain = gain_at(c, c->gap);
+        float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
+        forward += rm_gap_side_ring(&c->before, c->gap);
+        if (gain < 1)
+            forward = gain * forward + (1 - gain) * rm_comfort_noise_next(&c->noise);
+        float left = (x->length + x->shift - position) / x->pace;
+        float backward = rm_gap_side_at(after, left - 1) + rm_gap_side_ring(after, n - 1 - i);
+        out[i] = rounded(weight * forward + (1 - weight) * backward, c->loudest);
+        c->gap++;
+    }
+}
+
+void rm_conceal_bridge(
+    rm_conceal *c, int16_t *out, size_t n, const int16_t *ahead, size_t n_ahead)
+{
+    size_t longest = in_ms(c, LONGEST_BRIDGE_MS);
+    if (n == 0)
+        return;
+    if (n_ahead < in_ms(c, LEAST_AHEAD_MS)) {
+        rm_conceal_extrapolate(c, out, n);
+        return;
+    }
+    if (n > longest) {
+        rm_conceal_extrapolate(c, out, n - longest);
+        out += n - longest;
+        n = longest;
+    }
+    if (!c->active)
+        begin(c, BRIDGE_CYCLE_MS);
+    rm_gap_side after;
+    float reversed[RM_GAP_SIDE_HEARD], later[RM_GAP_SIDE_HEARD];
+    uint32_t used = n_ahead < c->kept ? (uint32_t)n_ahead : c->kept;
+    c->loudest = fmaxf(c->loudest, widen(ahead, used, false, later));
+    widen(ahead, used, true, reversed);
+    rm_gap_side_begin(&after, reversed, used, c->rate_hz, BRIDGE_CYCLE_MS);
+    crossing x = plan(c, &after, n, later, used);
+    cross(c, &after, &x, out, n);
+    c->closed = true;
+    keep(c, out, n);
+}
+
+static void repair(rm_conceal *c, int16_t *pcm, size_t n)
+{
+    uint32_t whole = in_ms(c, REPAIR_MS);
+    for (size_t i = 0; i < n && c->repair; i++, c->repair--) {
+        float done = ((float)(whole - c->repair) + 0.5F) / (float)whole;
+        float weight = 0.5F + 0.5F * cosf((float)M_PI * done);
+        pcm[i] = rounded(weight * go_on(c) + (1 - weight) * pcm[i], INT16_MAX);
+    }
+}
+
+/* Into the history, a block of the background at a time. */
+static void listen(rm_conceal *c, const int16_t *pcm, size_t n)
+{
+    uint32_t block = in_ms(c, BLOCK_MS);
+    while (n) {
+        size_t part = n < block - c->heard ? n : block - c->heard;
+        keep(c, pcm, part);
+        c->heard += (uint32_t)part;
+        pcm += part;
+        n -= part;
+        if (c->heard == block) {
+            rm_noise_floor_update(&c->floor, c->history + c->kept - block, block);
+            c->heard = 0;
+        }
+    }
+}
+
+void rm_conceal_heard(rm_conceal *c, int16_t *pcm, size_t n)
+{
+    if (n == 0)
+        return;
+    if (c->active) {
+        c->repair = c->closed ? 0 : in_ms(c, REPAIR_MS);
+        c->active = c->closed = false;
+        c->heard = 0;
+    }
+    repair(c, pcm, n);
+    listen(c, pcm, n);
+}

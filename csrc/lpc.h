@@ -1,0 +1,31 @@
+/* Linear prediction: from sound to an all-pole filter and to reflection coefficients, and back.
+ *
+ * Who calls: concealment (gap_side.c, conceal.c) and comfort noise.
+ *
+ * The prediction error filter is A(z) = 1 + a[1] z^-1 + ... + a[order] z^-order, and a[order] of
+ * each order of the recursion is that order's reflection coefficient k. This is the sign of ITU-T's
+ * reference code (G.729 and its annexes): sound with more bass than treble has k1 < 0.
+ */
+#ifndef RM_LPC_H
+#define RM_LPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RM_LPC_ORDER_MAX = 16 };
+
+/* Sum of products. Any n, 0 included. */
+float rm_dot(const float *a, const float *b, size_t n);
+
+/* r[k] = sum of x[i] x[i - k] for k = 0 to order. */
+void rm_autocorrelate(const float *x, size_t n, int order, float *r);
+
+/* Levinson-Durbin: r[0..order] -> a[0..order] with a[0] = 1, and k[1..order]; k may be NULL.
+ * White noise 40 dB below the sound is added, so that any r gives a stable filter. Returns the
+ * error's energy as a share of r[0], above 0 and at most 1. */
+float rm_levinson(const float *r, int order, float *a, float *k);
+
+/* k[1..order], each inside (-1, 1) -> a[0..order]; returns the error's share as above. */
+float rm_step_up(const float *k, int order, float *a);
+
+#endif

@@ -1,0 +1,149 @@
+"""The calls of an engine: makes them, knows them by their sessions, lets go of them.
+
+Owned by the engine; ``Incoming`` and ``Dialling`` make calls here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from rapida_media.agents.base import Agent
+from rapida_media.call.call import Call, CallInfo
+from rapida_media.ids import IdSource
+from rapida_media.net.logs import redact
+from rapida_media.net.sip_call import CallShell, SipCall
+from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
+from rapida_media.sip.incoming_session import IncomingSession
+from rapida_media.sip.invite_session import InviteSession
+from rapida_media.sip.outgoing_session import OutgoingSession
+
+log = logging.getLogger(__name__)
+
+
+class Calls:
+    """shell: what the calls are given. external_address: what SDP names in place of our address."""
+
+    def __init__(
+        self,
+        shell: CallShell,
+        loop: asyncio.AbstractEventLoop,
+        ids: IdSource,
+        external_address: str | None,
+    ) -> None:
+        self._shell = shell
+        self._loop = loop
+        self._ids = ids
+        self._external_address = external_address
+        self._by_session: dict[InviteSession, SipCall] = {}
+        # Agents whose call is over: they may still store what they learnt.
+        self._agents_at_work: set[asyncio.Task[None]] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def make(
+        self,
+        info: CallInfo,
+        agent: Agent,
+        *,
+        address: str,
+        codecs: tuple[str, ...] | None,
+        early_agent: bool,
+        follow_transfers: bool = False,
+    ) -> SipCall | None:
+        """Make a call with media of its own; None when no port is free.
+
+        address: ours, as the far end sees it. It is alive from ``add`` on.
+        """
+        channel = self._shell.media.open()
+        if channel is None:
+            return None
+        local = LocalMedia(self._external_address or address, channel.port.port)
+        return SipCall(
+            self._shell,
+            self._loop,
+            info=info,
+            channel=channel,
+            offers=OfferAnswer(self._ids),
+            local=replace(local, codecs=codecs) if codecs else local,
+            agent=agent,
+            early_agent=early_agent,
+            follow_transfers=follow_transfers,
+        )
+
+    def add(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
+        """Take note of a new call, which begins with this session."""
+        call.begin(session)
+        self._by_session[session] = call
+        self.idle.clear()
+        log.info(
+            "%s call %s → %s",
+            call.call.direction,
+            redact(call.call.caller),
+            redact(call.call.called),
+            extra={"call_id": call.call.id},
+        )
+
+    def move(self, session: InviteSession, call: SipCall) -> None:
+        """Take note of one more session of a call."""
+        self._by_session[session] = call
+
+    def forget(self, session: InviteSession) -> None:
+        """A session that a call left behind is over."""
+        self._by_session.pop(session, None)
+
+    def of(self, session: InviteSession) -> SipCall | None:
+        return self._by_session.get(session)
+
+    @property
+    def alive(self) -> Collection[SipCall]:
+        return set(self._by_session.values())
+
+    @property
+    def agents_at_work(self) -> int:
+        """How many agents have outlived their call."""
+        return len(self._agents_at_work)
+
+    def ended(self, call: SipCall) -> None:
+        """Let go of a call that is over."""
+        for session in call.sessions:
+            self._by_session.pop(session, None)
+        ended = call.call.ended
+        assert ended is not None
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "ended: %s%s%s%s",
+                ended.reason,
+                f" ({ended.code})" if ended.code else "",
+                f", {ended.cause}" if ended.cause else "",
+                f", failed: {ended.failure_class}" if ended.failure_class else "",
+                extra={"call_id": call.call.id, "fields": _facts(call.call)},
+            )
+        if (error := call.call.recording_error) is not None:
+            log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
+        if (agent := call.agent_at_work) is not None:
+            self._agents_at_work.add(agent)
+            agent.add_done_callback(self._agent_ended)
+        self._set_if_idle()
+
+    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
+        self._agents_at_work.discard(agent)
+        self._set_if_idle()
+
+    def _set_if_idle(self) -> None:
+        if not self._by_session and not self._agents_at_work:
+            self.idle.set()
+
+
+def _facts(call: Call) -> dict[str, object]:
+    """Give what the log says of a call that is over."""
+    assert call.ended is not None
+    ended = call.ended
+    return {
+        **call.stats(),
+        "reason": ended.reason,
+        "failure_class": ended.failure_class,
+        "retryable": ended.retryable,
+    }

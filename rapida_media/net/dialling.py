@@ -1,0 +1,121 @@
+"""Calls of ours: a new one to a URI or by a trunk, and the next session of one that moves.
+
+Owned by the engine; ``Placing`` resolves the targets of calls that move.
+"""
+
+from __future__ import annotations
+
+from rapida_media import clock
+from rapida_media.agents.base import Agent
+from rapida_media.call.call import CallInfo
+from rapida_media.errors import RapidaError
+from rapida_media.ids import IdSource
+from rapida_media.net.calls import Calls
+from rapida_media.net.sip_call import CallShell, SipCall
+from rapida_media.net.target import Target
+from rapida_media.net.trunks import Trunks
+from rapida_media.sdp.offer_answer import OfferAnswer
+from rapida_media.sip.address import format_host
+from rapida_media.sip.digest import Credentials
+from rapida_media.sip.endpoint import SipEndpoint
+from rapida_media.sip.uri import escape_user
+from rapida_media.sip.user_agent import Headers
+
+
+class Dialling:
+    """endpoint: set once the engine listens."""
+
+    endpoint: SipEndpoint
+
+    def __init__(self, calls: Calls, trunks: Trunks, ids: IdSource, shell: CallShell) -> None:
+        self._calls = calls
+        self._trunks = trunks
+        self._ids = ids
+        self._shell = shell
+
+    def dial(
+        self,
+        target: Target,
+        agent: Agent,
+        *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
+        credentials: Credentials | None = None,
+        from_uri: str | None = None,
+        headers: Headers = (),
+    ) -> SipCall:
+        """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
+        as the callee sends early media.
+
+        credentials: who we are, also in From unless from_uri names another, and what answers a
+        challenge. headers: more of the INVITE.
+        RapidaError when no port is free. The result's ``finished`` tells the end.
+        """
+        caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
+        if from_uri is None and credentials is not None:
+            caller = f"sip:{escape_user(credentials.username)}@{target.host}"
+        call = self._calls.make(
+            CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri),
+            agent,
+            address=target.local_host,
+            codecs=codecs,
+            early_agent=early_agent,
+        )
+        if call is None:
+            raise RapidaError("no RTP port pair is free")
+        now = clock.monotonic()
+        session = self.endpoint.invite(
+            target=target.uri,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
+            from_uri=caller,
+            body=call.negotiation.offer(),
+            now=now,
+            credentials=credentials,
+            headers=headers,
+        )
+        self._calls.add(session, call)
+        self._shell.drain_signalling(now)
+        return call
+
+    async def dial_trunk(
+        self,
+        trunk: str,
+        number: str,
+        agent: Agent,
+        *,
+        caller_id: str | None = None,
+        headers: Headers = (),
+    ) -> SipCall:
+        """Call a number by a trunk of the configuration.
+
+        caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when the trunk
+        is unknown or its server cannot be found.
+        """
+        way = await self._trunks.outbound(trunk, number, caller_id)
+        return self.dial(
+            way.target,
+            agent,
+            codecs=way.codecs,
+            credentials=way.credentials,
+            from_uri=way.from_uri,
+            headers=(*way.headers, *headers),
+        )
+
+    def move(self, call: SipCall, target: Target, headers: Headers) -> None:
+        """Send the INVITE of the session a call moves to; its mover hears what comes of it."""
+        now = clock.monotonic()
+        negotiation = call.negotiation.successor(OfferAnswer(self._ids))
+        session = self.endpoint.invite(
+            target=target.uri,
+            destination=target.addresses[0],
+            others=target.addresses[1:],
+            from_uri=call.local_uri,
+            body=negotiation.offer(),
+            headers=headers,
+            now=now,
+        )
+        self._calls.move(session, call)
+        call.sessions.add(session)
+        call.mover.placed(session, negotiation)
+        self._shell.drain_signalling(now)

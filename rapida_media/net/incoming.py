@@ -1,0 +1,132 @@
+"""Calls to us: who may call, which assistant takes it, and what the INVITE is answered at once.
+
+The engine hands every ``IncomingInvite`` in; RFC 3261 section 13.3.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from rapida_media.agents.base import Agent, AgentContext, make_agent
+from rapida_media.agents.prologue import with_prologue
+from rapida_media.call.call import CallInfo
+from rapida_media.call.gate import Gate
+from rapida_media.call.headers import CallHeaders
+from rapida_media.call.identity import called_of, caller_of
+from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
+from rapida_media.call.routing import Router
+from rapida_media.config import Assistant
+from rapida_media.errors import NegotiationError, RemoteProtocolError
+from rapida_media.ids import IdSource
+from rapida_media.media.wav import read_wav
+from rapida_media.net.calls import Calls
+from rapida_media.net.local_address import address_towards
+from rapida_media.net.sip_call import SipCall
+from rapida_media.sdp.offer_answer import OfferAnswer
+from rapida_media.sip import events
+from rapida_media.sip.incoming_session import IncomingSession
+from rapida_media.sip.invite_session import InviteSession
+from rapida_media.sip.uri import unescape
+
+log = logging.getLogger(__name__)
+
+
+class Incoming:
+    """default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+
+    ConfigError for an assistant whose agent cannot be made: better now than at its first call.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        gate: Gate,
+        ids: IdSource,
+        *,
+        assistants: Mapping[str, Assistant],
+        default_agent: str | None,
+        context: AgentContext,
+    ) -> None:
+        self._calls = calls
+        self._gate = gate
+        self._ids = ids
+        default = Assistant("", default_agent) if default_agent else None
+        self._router = Router(assistants, default)
+        self._agents = {
+            each.name: _prepare(each, context)
+            for each in (*assistants.values(), *([default] if default else []))
+        }
+
+    def take(self, event: events.IncomingInvite, now: float) -> None:
+        """Put a new call on its assistant's agent, or refuse it."""
+        session = event.session
+        if event.replaces is not None:
+            self._replace(session, event.replaces, event.body, now)
+            return
+        call = self._make(event, now)
+        if call is None:
+            return
+        self._calls.add(session, call)
+        try:
+            call.take(event.body)
+        except (NegotiationError, RemoteProtocolError) as error:
+            log.info("offer refused: %s", error, extra={"call_id": call.call.id})
+            call.reject(getattr(error, "status", None) or NOT_ACCEPTABLE_HERE)
+
+    def _replace(
+        self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
+    ) -> None:
+        """Move a call to the session that takes its place."""
+        call = self._calls.of(replaced)
+        if call is None or call.session is not replaced:
+            session.reject(481, now)
+            return
+        try:
+            call.take_over(session, offer, OfferAnswer(self._ids))
+        except (NegotiationError, RemoteProtocolError):
+            session.reject(NOT_ACCEPTABLE_HERE, now)
+        else:
+            self._calls.move(session, call)
+
+    def _make(self, event: events.IncomingInvite, now: float) -> SipCall | None:
+        session, request = event.session, event.request
+        assert session.dialog is not None, "an incoming session begins with its dialog"
+        trunk = self._gate.trunk_of(request)
+        caller, called = request.from_.uri_text, request.uri_text
+        user = unescape(request.uri.user or "")
+        if trunk is not None:
+            caller = caller_of(request, trunk)
+            user = called_of(request, trunk) or ""
+            called = user or called
+        assistant = self._router.route(user)
+        if assistant is None:
+            session.reject(404, now)
+            return None
+        call = self._calls.make(
+            CallInfo(
+                id=self._ids.token(),
+                provider="sip",
+                direction="inbound",
+                caller=caller,
+                called=called,
+                assistant=assistant.name or None,
+                parameters=assistant.parameters,
+                headers=CallHeaders(request),
+            ),
+            self._agents[assistant.name],
+            address=address_towards(session.dialog.flow),
+            codecs=trunk.codecs if trunk is not None else None,
+            early_agent=assistant.answer == "agent",
+            follow_transfers=assistant.follow_transfers,
+        )
+        if call is None:
+            session.reject(503, now)
+        return call
+
+
+def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
+    agent = make_agent(assistant.agent, context)
+    recordings = context.recordings if assistant.record else None
+    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    return with_prologue(agent, greeting, recordings)

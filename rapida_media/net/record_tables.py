@@ -1,0 +1,241 @@
+"""Call records in SQLite: the tables, how they came to be, and every statement over them.
+
+Synchronous, over one connection at a time; ``record_store`` runs it in threads of its own.
+Times are seconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
+from rapida_media.errors import LocalProtocolError, RapidaError
+
+# One entry a version, never changed once released: a database is brought from its own to ours.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE calls (
+            id TEXT PRIMARY KEY, run TEXT NOT NULL,
+            provider TEXT NOT NULL, direction TEXT NOT NULL,
+            caller TEXT NOT NULL, called TEXT NOT NULL, created_at REAL NOT NULL,
+            assistant TEXT, credential TEXT, trunk TEXT, parameters TEXT NOT NULL,
+            context_id TEXT, provider_call_id TEXT, idempotency_key TEXT,
+            state TEXT NOT NULL, raw_status TEXT,
+            initiated_at REAL, ringing_at REAL, answered_at REAL, first_media_at REAL,
+            ended_at REAL,
+            reason TEXT, code INTEGER, failure_class TEXT, retryable INTEGER,
+            cause TEXT, retry_after_s INTEGER, quality TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX calls_by_age ON calls (created_at, id)",
+        "CREATE INDEX calls_open ON calls (id) WHERE ended_at IS NULL",
+        "CREATE INDEX calls_by_key ON calls (idempotency_key) WHERE idempotency_key IS NOT NULL",
+    ),
+)
+
+_FIELDS = tuple(field.name for field in fields(CallRecord))
+_JSON = frozenset({"parameters", "quality"})
+_COLUMNS = ", ".join(_FIELDS)
+_UPSERT = (
+    f"INSERT OR REPLACE INTO calls ({_COLUMNS}, run) "  # noqa: S608 — names of our own fields
+    f"VALUES ({', '.join('?' for _ in _FIELDS)}, ?)"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM calls"  # noqa: S608 — names of our own fields
+
+# How long a statement waits for another process, such as a backup, to let go.
+BUSY_MS = 2_000
+LARGEST_INTEGER = 2**63 - 1
+# Rows deleted in one transaction: new records wait for no longer than that takes.
+DELETE_AT_ONCE = 500
+
+
+class RecordsTooNew(RapidaError):  # noqa: N818 — a state of the file
+    """A later version of the engine wrote the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which calls, the youngest first. since: created then or later. cursor: from an earlier page.
+
+    limit: the most records of a page.
+    """
+
+    status: CallState | None = None
+    provider: str | None = None
+    assistant: str | None = None
+    since: float | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """cursor: for the next page, None behind the last one."""
+
+    records: tuple[CallRecord, ...]
+    cursor: str | None
+
+
+def open_for_writing(path: Path, now: float) -> sqlite3.Connection:
+    """Open or make a database and bring it to our version. sqlite3.Error, RecordsTooNew."""
+    # Made, used and closed by different threads, one after the other.
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        # "WAL mode is always consistent with synchronous=NORMAL": a killed process loses no commit,
+        # only a failure of power may take back the latest.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        _migrate(database, now)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a database that is there. sqlite3.Error."""
+    where = f"file:{quote(str(path))}?mode=rw"  # which makes no file
+    database = sqlite3.connect(where, isolation_level=None, check_same_thread=False, uri=True)
+    database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    database.execute("PRAGMA query_only = ON")
+    return database
+
+
+def _migrate(database: sqlite3.Connection, now: float) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at REAL)"
+        )
+        (version,) = database.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()
+        if version > len(MIGRATIONS):
+            raise RecordsTooNew(
+                f"it has version {version} and this engine knows {len(MIGRATIONS)}; "
+                "use the newer engine or another file"
+            )
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in statements:
+                database.execute(statement)
+            database.execute("INSERT INTO migrations VALUES (?, ?)", (number, now))
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def write(database: sqlite3.Connection, records: Iterable[CallRecord], run: str) -> None:
+    """Write records of this run of the engine in one transaction."""
+    rows = [(*(_column(record, name) for name in _FIELDS), run) for record in records]
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        database.executemany(_UPSERT, rows)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def close_left_open(database: sqlite3.Connection, run: str, now: float) -> int:
+    """End the calls that other runs of the engine left open; gives how many those were.
+
+    They ended with the engine; when exactly, nobody saw.
+    """
+    return database.execute(
+        "UPDATE calls SET state = ?, reason = 'engine_restarted', failure_class = 'engine', "
+        "retryable = 1, ended_at = max(?, created_at) WHERE ended_at IS NULL AND run <> ?",
+        (CallState.FAILED, now, run),
+    ).rowcount
+
+
+def delete_before(database: sqlite3.Connection, then: float) -> int:
+    """Delete some of the calls that ended before then; gives how many, 0 when all are gone."""
+    return database.execute(
+        "DELETE FROM calls WHERE id IN "
+        "(SELECT id FROM calls WHERE created_at < ? AND ended_at < ? LIMIT ?)",
+        (then, then, DELETE_AT_ONCE),
+    ).rowcount
+
+
+def find(database: sqlite3.Connection, call_id: str) -> CallRecord | None:
+    """Give one call."""
+    row = database.execute(f"{_SELECT} WHERE id = ?", (call_id,)).fetchone()
+    return None if row is None else _record(row)
+
+
+def find_by_key(database: sqlite3.Connection, idempotency_key: str) -> CallRecord | None:
+    """Give the latest call that was ordered under a key."""
+    row = database.execute(
+        f"{_SELECT} WHERE idempotency_key = ? ORDER BY created_at DESC LIMIT 1", (idempotency_key,)
+    ).fetchone()
+    return None if row is None else _record(row)
+
+
+def page(database: sqlite3.Connection, query: RecordQuery) -> RecordPage:
+    """Give one page of calls. LocalProtocolError for a cursor that is none of ours."""
+    wanted: list[tuple[str, tuple[Any, ...]]] = [
+        (f"{name} = ?", (value,))
+        for name, value in (
+            ("state", query.status),
+            ("provider", query.provider),
+            ("assistant", query.assistant),
+        )
+        if value is not None
+    ]
+    if query.since is not None:
+        wanted.append(("created_at >= ?", (query.since,)))
+    if query.cursor is not None:
+        wanted.append(("(created_at, id) < (?, ?)", parse_cursor(query.cursor)))
+    where = " WHERE " + " AND ".join(clause for clause, _ in wanted) if wanted else ""
+    values = [value for _, bound in wanted for value in bound]
+    rows = database.execute(
+        f"{_SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT ?", (*values, query.limit + 1)
+    ).fetchall()
+    records = tuple(_record(row) for row in rows[: query.limit])
+    return RecordPage(records, _cursor(records[-1]) if len(rows) > query.limit else None)
+
+
+def parse_cursor(cursor: str) -> tuple[float, str]:
+    """Read where a page ended. LocalProtocolError."""
+    created_at, _, call_id = cursor.partition("-")
+    try:
+        return float(created_at), call_id
+    except ValueError:
+        raise LocalProtocolError("the cursor is none that was given with a page") from None
+
+
+def _cursor(record: CallRecord) -> str:
+    return f"{record.created_at!r}-{record.id}"
+
+
+def _column(record: CallRecord, name: str) -> Any:
+    """Give what SQLite can hold: far ends choose some of the texts and numbers."""
+    value = getattr(record, name)
+    if name in _JSON:
+        return json.dumps(dict(value), default=str)  # TOML knows dates, JSON does not
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return min(value, LARGEST_INTEGER) if isinstance(value, int) else value
+
+
+def _record(row: tuple[Any, ...]) -> CallRecord:
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    for name in _JSON:
+        values[name] = _mapping(values[name])
+    values["state"] = CallState(values["state"])
+    if values["retryable"] is not None:
+        values["retryable"] = bool(values["retryable"])
+    return CallRecord(**values)
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    value: dict[str, Any] = json.loads(text)
+    return value

@@ -1,0 +1,103 @@
+"""Comfort noise by RFC 3389: payloads, the noise they describe, and descriptions of noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapida_media.kernels import ComfortNoise, describe_noise, level_dbov
+
+
+def pcm(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, "<i2").astype(float)
+
+
+def noise_of(payload: bytes, samples: int = 16000) -> np.ndarray:
+    noise = ComfortNoise()
+    assert noise.receive(payload)
+    return pcm(noise.read(samples))
+
+
+@pytest.mark.parametrize("level", [20, 35, 50, 70])
+def test_the_first_octet_is_the_level_in_minus_dbov(level):
+    assert level_dbov(noise_of(bytes([level])).astype("<i2").tobytes()) == pytest.approx(
+        -level, abs=1
+    )
+
+
+def test_the_most_significant_bit_of_the_level_is_ignored():
+    assert np.array_equal(noise_of(bytes([0x80 | 40])), noise_of(bytes([40])))
+
+
+def quantised(index: int) -> float:
+    """RFC 3389 section 3.2."""
+    return 258 * (index - 127) / 32768
+
+
+@pytest.mark.parametrize("index", [0, 40, 127, 200, 254])
+def test_one_coefficient_gives_noise_with_that_first_correlation(index):
+    made = noise_of(bytes([30, index]))
+    correlation = np.mean(made[1:] * made[:-1]) / np.mean(made * made)
+    assert correlation == pytest.approx(-quantised(index), abs=0.03)
+
+
+@given(st.lists(st.integers(70, 184), max_size=10))
+def test_a_spectrum_leaves_the_level_alone(indices):
+    made = noise_of(bytes([40, *indices]), 64000)
+    level = 20 * np.log10(np.sqrt(np.mean(made**2)) / 32768)
+    assert level == pytest.approx(-40, abs=2.5)
+
+
+@given(st.binary(max_size=40))
+def test_any_payload_gives_noise(payload):
+    noise = ComfortNoise()
+    assert noise.receive(payload) is bool(payload)
+    assert len(noise.read(400)) == 800
+
+
+def test_an_empty_payload_changes_nothing():
+    one, other = ComfortNoise(), ComfortNoise()
+    for noise in (one, other):
+        noise.receive(b"\x23\x30")
+    assert not one.receive(b"")
+    assert one.read(100) == other.read(100)
+
+
+def test_coefficients_beyond_the_tenth_are_zero():
+    payload = bytes([40, *range(100, 110)])
+    assert np.array_equal(noise_of(payload + b"\0\xff"), noise_of(payload))
+
+
+@given(level=st.integers(10, 60), indices=st.lists(st.integers(60, 190), min_size=1, max_size=3))
+def test_a_description_of_noise_comes_near_what_made_it(level, indices):
+    payload = bytes([level, *indices])
+    made = noise_of(payload, 4000)
+    described = describe_noise(made.astype("<i2").tobytes(), len(indices))
+    assert len(described) == len(payload)
+    assert abs(described[0] - level) <= 2
+    for ours, theirs in zip(described[1:], indices, strict=True):
+        assert abs(ours - theirs) < 25
+
+
+@pytest.mark.parametrize(
+    ("samples", "payload"),
+    [([], b"\x7f"), ([0] * 200, b"\x7f"), ([-32768] * 50, b"\0"), ([3277, -3277] * 80, b"\x14")],
+)
+def test_levels_are_counted_from_a_full_scale_square_wave(samples, payload):
+    assert describe_noise(np.array(samples, "<i2").tobytes()) == payload
+
+
+def test_silence_has_a_flat_spectrum():
+    assert describe_noise(bytes(320), 4) == bytes([127, 127, 127, 127, 127])
+
+
+@pytest.mark.parametrize("order", [-1, 11])
+def test_an_order_out_of_range_is_refused(order):
+    with pytest.raises(ValueError, match=f"expected an order of 0 to 10, got {order}"):
+        describe_noise(bytes(320), order)
+
+
+def test_noise_before_the_first_payload_is_that_of_an_idle_line():
+    assert level_dbov(ComfortNoise().read(8000)) == pytest.approx(-75, abs=1)
