@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from rapida_media.errors import LocalProtocolError
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
+from rapida_media.rtp.path import Address
+from rapida_media.rtp.session import RtcpSession
 from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
 from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
-# RFC 4733 section 3.2, table 3: the events that are keys.
-DIGITS = frozenset("0123456789*#ABCD")
+# RFC 4733 section 3.2, table 3: the events that are keys, and ! for the hook flash.
+DIGITS = frozenset("0123456789*#ABCD!")
 
 
 class RtpLeg:
-    """A ``Leg`` over RTP (RFC 3550)."""
+    """A ``Leg`` over RTP (RFC 3550). rtcp: the reports on the same stream."""
 
-    def __init__(self, stream: MediaStream) -> None:
+    def __init__(self, stream: MediaStream, rtcp: RtcpSession) -> None:
         self.received = Bus()
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
+        self.rtcp = rtcp
         self.negotiated: NegotiatedAudio | None = None
         # For RTCP, too; None while media is plain.
         self.srtp_sender: SrtpSender | None = None
@@ -60,7 +63,9 @@ class RtpLeg:
             remote=None if unspecified else (audio.remote_address, audio.remote_port),
             sending=audio.sending,
             receiving=audio.receiving,
+            rtcp_mux=audio.rtcp_mux,
         )
+        self.rtcp.path.signal(None if unspecified else audio.remote_rtcp, audio.rtcp_mux)
 
     def _secure(self, keys: SrtpKeys | None) -> None:
         """Use these keys from now on. A direction whose key is the old one goes on where it was:
@@ -102,6 +107,27 @@ class RtpLeg:
             self._on_mark(*mark)
         while (frame := stream.next_sent_frame()) is not None:
             self.sent.publish(frame)
+        while (report := stream.next_rtcp()) is not None:
+            self.receive_rtcp(*report, now)
+        if stream.take_collision():
+            self.rtcp.collide(now)
+
+    def receive_rtcp(self, data: bytes, source: Address, now: float) -> None:
+        """Take an RTCP datagram from the network."""
+        if self.srtp_receiver is not None:
+            try:
+                data = self.srtp_receiver.unprotect_rtcp(data)
+            except RemoteProtocolError:
+                self.rtcp.counters.unauthentic += 1
+                return
+        self.rtcp.receive(data, source, now)
+
+    def rtcp_to_send(self) -> list[tuple[bytes, Address]]:
+        """Give the RTCP datagrams to send, and where to."""
+        datagrams = self.rtcp.datagrams_to_send()
+        if self.srtp_sender is None or not datagrams:
+            return datagrams
+        return [(self.srtp_sender.protect_rtcp(data), to) for data, to in datagrams]
 
     @property
     def elapsed_samples(self) -> int:
@@ -135,7 +161,7 @@ class RtpLeg:
         return self.stream.queued_ms
 
     def stats(self) -> Stats:
-        stats: Stats = dict(self.stream.statistics())
+        stats: Stats = {**self.stream.statistics(), **self.rtcp.statistics()}
         stats["codec"] = self.negotiated.send.name if self.negotiated else None
         stats["srtp"] = self._keys.suite if self._keys else None
         return stats

@@ -60,7 +60,11 @@ class Calls:
         channel = self._shell.media.open()
         if channel is None:
             return None
-        local = LocalMedia(self._external_address or address, channel.port.port)
+        local = LocalMedia(
+            self._external_address or address,
+            channel.port.port,
+            rtcp_mux=self._shell.media.rtcp_mux,
+        )
         return SipCall(
             self._shell,
             self._loop,

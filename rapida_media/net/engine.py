@@ -134,7 +134,10 @@ class Engine:
         rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
         first, last = self._config.rtp.ports
         ports = MediaPorts(rtp_host, first, last, self._ids)
-        self.media = MediaShell(self._loop, ports, self._ids, self._config.rtp.gap_wait_ms)
+        rtp = self._config.rtp
+        self.media = MediaShell(
+            self._loop, ports, self._ids, rtp.gap_wait_ms, rtcp_mux=rtp.rtcp_mux
+        )
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=self._contacts(),
@@ -237,7 +240,6 @@ class Engine:
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
         now = clock.monotonic()
         for call in self._calls.alive:
-            self.counters.add("rtcp_discarded", call.discard_rtcp())
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )

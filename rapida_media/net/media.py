@@ -16,7 +16,9 @@ from rapida_media.ids import IdSource
 from rapida_media.kernels import MediaPoller, MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
+from rapida_media.net.rtcp import RtcpShell
 from rapida_media.net.ticker import Ticker
+from rapida_media.rtp.session import NTP_EPOCH, RtcpSession
 
 # Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn. A packet
 # waits for half a tick on average.
@@ -43,14 +45,18 @@ class MediaShell:
         ports: MediaPorts,
         ids: IdSource,
         gap_wait_ms: float,
+        *,
+        rtcp_mux: bool = False,
     ) -> None:
+        self.rtcp_mux = rtcp_mux  # whether to offer it
         self.ports = ports
         self.ticker = Ticker(loop, TICK_S, self._tick)
         self._loop = loop
         self._ids = ids
         self._gap_wait_ms = gap_wait_ms
         self._poller = MediaPoller()
-        self._legs: dict[int, RtpLeg] = {}
+        self._channels: dict[int, MediaChannel] = {}
+        self.rtcp = RtcpShell()
         self._paced: dict[Callable[[float], None], None] = {}
 
     def open(self) -> MediaChannel | None:
@@ -68,7 +74,9 @@ class MediaShell:
             timestamp=self._ids.number(32),
             gap_wait_ms=self._gap_wait_ms,
         )
-        return MediaChannel(RtpLeg(stream), port)
+        # Taken per call: the wall clock may have been set since the one before.
+        ntp_offset = clock.wall() + NTP_EPOCH - clock.monotonic()
+        return MediaChannel(RtpLeg(stream, RtcpSession(stream, self._ids, ntp_offset)), port)
 
     def start(self, channel: MediaChannel, now: float) -> None:
         """Let media flow: the leg must be configured. Starting again changes nothing."""
@@ -76,16 +84,19 @@ class MediaShell:
             return
         channel.leg.start(now)
         channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
-        self._legs[channel.slot] = channel.leg
+        self._channels[channel.slot] = channel
+        self.rtcp.open(channel.leg, channel.port, now)
         self.ticker.start()
 
     def close(self, channel: MediaChannel) -> None:
         """Stop the media and give the port pair back."""
         if channel.slot is not None:
             # What arrived since the last tick was said before the end.
-            self._receive(clock.monotonic())
+            now = clock.monotonic()
+            self._receive(now)
+            self.rtcp.close(channel.port, now)
             self._poller.remove(channel.slot)
-            del self._legs[channel.slot]
+            del self._channels[channel.slot]
             channel.slot = None
         self.ports.close(channel.port)
         self._stop_if_idle()
@@ -100,12 +111,13 @@ class MediaShell:
         self._stop_if_idle()
 
     def _stop_if_idle(self) -> None:
-        if not self._legs and not self._paced:
+        if not self._channels and not self._paced:
             self.ticker.stop()
 
     def shut_down(self) -> None:
         self.ticker.stop()
         self._poller.close()
+        self.rtcp.shut_down()
 
     def _tick(self, now: float) -> None:
         self._receive(now)
@@ -118,12 +130,15 @@ class MediaShell:
     def _send(self) -> None:
         now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
+        self.rtcp.visit(now)
         for tick in tuple(self._paced):
             tick(now)
 
     def _pump(self, slots: list[int], now: float) -> None:
         for slot in slots:
             # An agent callback of an earlier leg in this list may have closed this one.
-            leg = self._legs.get(slot)
-            if leg is not None:
-                leg.pump(now)
+            channel = self._channels.get(slot)
+            if channel is not None:
+                channel.leg.pump(now)
+                if channel.leg.rtcp.has_datagrams:
+                    self.rtcp.flush(channel.leg, channel.port)

@@ -351,10 +351,6 @@ class SipCall:
             return False
         return True
 
-    def discard_rtcp(self) -> int:
-        """Empty the RTCP socket; gives how many datagrams were in it."""
-        return self._channel.port.discard_rtcp()
-
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long."""
         answered = self.milestones.get("answered")

@@ -30,6 +30,7 @@ from rapida_media.rtp.rtcp import (
     parse_rtcp,
 )
 from rapida_media.rtp.xr import (
+    UNAVAILABLE,
     DelaySinceLastRr,
     ExtendedReport,
     ReceiverReferenceTime,
@@ -92,6 +93,7 @@ class RtcpCounters:
     sent: int = 0
     received: int = 0
     malformed: int = 0
+    unauthentic: int = 0
     wrong_source: int = 0
     goodbyes: int = 0
     collisions: int = 0
@@ -151,6 +153,10 @@ class RtcpSession:
         if timer.expire(now):
             timer.transmitted(self._send(self._report(now)), now)
 
+    @property
+    def has_datagrams(self) -> bool:
+        return bool(self._out)
+
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         datagrams, self._out = self._out, []
         return datagrams
@@ -164,6 +170,26 @@ class RtcpSession:
         if self._timer is not None and (packets or self.counters.sent):
             self._send([*self._report(now), Goodbye((self._stream.ssrc,))])
         self._timer = None
+
+    def statistics(self) -> dict[str, int | float | None]:
+        """Give what the far end says of us, the round trip, and counts."""
+        view, metrics, counters = self.remote, self.remote_metrics, self.counters
+        packets, _ = self._stream.sender_counts
+        has_score = metrics is not None and metrics.mos_cq != UNAVAILABLE
+        return {
+            "round_trip_ms": None if self.round_trip_s is None else 1000 * self.round_trip_s,
+            "remote_packets_lost": None if view is None else view.packets_lost,
+            "remote_loss": None
+            if view is None
+            else max(0.0, view.packets_lost / max(packets, view.packets_lost, 1)),
+            "remote_jitter_ms": None if view is None else view.jitter_ms,
+            "remote_mos": metrics.mos_cq / 10 if metrics is not None and has_score else None,
+            "rtcp_sent": counters.sent,
+            "rtcp_received": counters.received,
+            "rtcp_malformed": counters.malformed + counters.unauthentic,
+            "rtcp_wrong_source": counters.wrong_source,
+            "ssrc_collisions": counters.collisions,
+        }
 
     # -- reports of ours -------------------------------------------------------------------------
 

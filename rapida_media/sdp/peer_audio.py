@@ -22,6 +22,9 @@ from rapida_media.sdp.description import (
 # RFC 3551 and RFC 3711: plain RTP and SRTP.
 PLAIN, SECURE = "RTP/AVP", "RTP/SAVP"
 
+# RFC 5761 section 5.1.1.
+RTCP_MUX = "rtcp-mux"
+
 # direction → (the describing side sends, it receives); RFC 3264 section 5.1.
 DIRECTIONS = {
     "sendrecv": (True, True),
@@ -40,6 +43,7 @@ class PeerAudio:
 
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
+    rtcp_mux: RTCP may go to the RTP port.
     protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
@@ -50,6 +54,7 @@ class PeerAudio:
     receives: bool
     ptime_ms: int | None
     codecs: tuple[Codec, ...]
+    rtcp_mux: bool = False
     protocol: str = PLAIN
     cryptos: tuple[Crypto, ...] = ()
     keyed: bool = False
@@ -78,6 +83,7 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         receives=receives,
         ptime_ms=_ptime_ms(media),
         codecs=tuple(codecs_of(media)),
+        rtcp_mux=media.has(RTCP_MUX),
         protocol=media.protocol,
         cryptos=tuple(cryptos_of(media)),
         keyed=media.attribute("crypto") is not None,
