@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Test files run side by side in so many processes: most of them wait for a peer, or for time.
+TEST_WORKERS ?= 2
 
 BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.pyx csrc/*.pxd)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
@@ -34,7 +36,7 @@ demo: $(DEMO_READY)
 	@.venv/bin/python -m rapida_media.demo $(ARGS)
 
 test: .venv/.installed-dev test-tools
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 bench: .venv/.installed-bench
 	@.venv/bin/python -m bench $(ARGS)
@@ -78,7 +80,7 @@ check-sanitized: .venv/.installed-dev
 	cd $(SANITIZED) && \
 	  LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" \
 	  CI=true ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	  $(CURDIR)/.venv/bin/python -m pytest -p no:cacheprovider tests/kernels
+	  $(CURDIR)/.venv/bin/python -m pytest -p no:cacheprovider -n $(TEST_WORKERS) tests/kernels
 
 .venv/pyvenv.cfg:
 	@.ci/packages --python "$(PYTHON)"

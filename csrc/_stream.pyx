@@ -363,6 +363,16 @@ cdef class MediaStream:
     def packets_received(self):
         return self.core.counters.packets_received
 
+    @property
+    def first_received_at(self):
+        cdef const rm_stream_counters *counters = &self.core.counters
+        return counters.first_received if counters.packets_received > 0 else None
+
+    @property
+    def first_sent_at(self):
+        cdef const rm_sender *sender = &self.core.sender
+        return sender.first_sent if sender.packets > 0 else None
+
     def statistics(self):
         cdef const rm_stream *core = &self.core
         cdef const rm_stream_counters *counters = &core.counters

@@ -197,8 +197,11 @@ size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
         size_t bytes = run_tick(s, packet);
         pass_ticks(s, 1);
         s->late_ticks += s->due <= now;
-        if (bytes > 0)
-            return bytes;
+        if (bytes == 0)
+            continue;
+        if (s->packets == 1)
+            s->first_sent = now;
+        return bytes;
     }
     return 0;
 }

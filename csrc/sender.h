@@ -42,6 +42,7 @@ typedef struct rm_sender {
     rm_playout playout;
     uint64_t packets, octets;
     uint64_t packets_before, octets_before; /* under SSRCs we had before */
+    double first_sent; /* of these packets; no time before there are any */
     uint64_t late_ticks, skipped_ticks;
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */

@@ -168,7 +168,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         rm_burst_begin(&s->burst, rtp->sequence_number);
         rm_skew_break(&s->skew);
     }
-    s->counters.packets_received++;
+    if (s->counters.packets_received++ == 0)
+        s->counters.first_received = now;
     s->counters.octets_received += rtp->payload_bytes;
     if (verdict == RM_DUPLICATE) {
         s->counters.duplicate++;

@@ -35,6 +35,7 @@ typedef struct rm_stream_config {
 
 typedef struct rm_stream_counters {
     uint64_t packets_received, octets_received;
+    double first_received; /* of these packets; no time before there are any */
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t ssrc_changes, restarts;

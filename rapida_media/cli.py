@@ -98,6 +98,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     command.add_argument(
+        "--trace", action="store_true", help="print the SIP messages, without secrets, at the end"
+    )
+    command.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
     )
     command.set_defaults(run=_call)
@@ -140,6 +143,7 @@ def _call(options: argparse.Namespace) -> int:
                 tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
+                trace=options.trace,
             )
         )
     )

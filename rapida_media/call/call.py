@@ -22,6 +22,7 @@ from rapida_media.agents.events import (
     Transferred,
 )
 from rapida_media.call.endings import Ending
+from rapida_media.call.milestones import Milestones
 from rapida_media.call.recording import Recording
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
@@ -74,6 +75,8 @@ class Call:
         self._hang_up: HangUp | None = None
         self._hang_up_delivered = False
         self.answered = False
+        self.timeline = Milestones()
+        self._read_trace: Callable[[], str] = str
         self._answered_future: Future | None = None
         self._outcomes: list[Future] = []  # of verbs under way
         leg.connect(self.digit_received, self._mark_reached)
@@ -121,6 +124,20 @@ class Call:
     def stats(self) -> Stats:
         """Counts and quality of both directions, and the events this agent was too slow for."""
         return {**self.leg.stats(), "events_dropped": self._events.dropped}
+
+    @property
+    def milestones(self) -> dict[str, float]:
+        """When what happened, in seconds since the call began; see ``call/milestones.py``."""
+        return self.timeline.offsets()
+
+    def trace(self) -> str:
+        """Draw what was said on the wire so far, with secrets and phone numbers hidden; empty
+        where nothing is kept."""
+        return self._read_trace()
+
+    def traced_by(self, read: Callable[[], str]) -> None:
+        """Name what draws the trace. For the shell."""
+        self._read_trace = read
 
     # -- events ------------------------------------------------------------------------------
 

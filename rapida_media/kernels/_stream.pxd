@@ -186,6 +186,7 @@ cdef extern from "sender.h" nogil:
         uint64_t packets_before
         uint64_t octets_before
         rm_meter meter
+        double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
         uint64_t digits_dropped
@@ -244,6 +245,7 @@ cdef extern from "stream.h" nogil:
     ctypedef struct rm_stream_counters:
         uint64_t packets_received
         uint64_t octets_received
+        double first_received
         uint64_t bad_header
         uint64_t bad_payload
         uint64_t unknown_payload_type

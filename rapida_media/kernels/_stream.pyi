@@ -216,6 +216,14 @@ class MediaStream:
         """Where packets go: the SDP address until another one has latched."""
 
     @property
+    def first_received_at(self) -> float | None:
+        """When the first packet that was believed came."""
+
+    @property
+    def first_sent_at(self) -> float | None:
+        """When the first packet was handed out to be sent."""
+
+    @property
     def packets_received(self) -> int:
         """RTP packets of the current and all earlier sources."""
 

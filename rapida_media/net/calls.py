@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
@@ -19,6 +20,7 @@ from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.trace import Tracer, ladder
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +34,13 @@ class Calls:
         loop: asyncio.AbstractEventLoop,
         ids: IdSource,
         external_address: str | None,
+        tracer: Tracer,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._ids = ids
         self._external_address = external_address
+        self._tracer = tracer
         self._by_session: dict[InviteSession, SipCall] = {}
         # Agents whose call is over: they may still store what they learnt.
         self._agents_at_work: set[asyncio.Task[None]] = set()
@@ -81,6 +85,7 @@ class Calls:
         """Take note of a new call, which begins with this session."""
         call.begin(session)
         self._by_session[session] = call
+        self._trace(session, call)
         self.idle.clear()
         log.info(
             "%s call %s → %s",
@@ -93,6 +98,16 @@ class Calls:
     def move(self, session: InviteSession, call: SipCall) -> None:
         """Take note of one more session of a call."""
         self._by_session[session] = call
+        self._trace(session, call)
+
+    def _trace(self, session: InviteSession, call: SipCall) -> None:
+        self._tracer.adopt(session.call_id, call.call.id, call.milestones.note)
+        call.call.traced_by(partial(self.drawn, call.call.id))
+
+    def drawn(self, call_id: str, *, whole: bool = False) -> str:
+        """Draw the SIP messages of a call, of one that is over for as long as they are kept."""
+        trace = self._tracer.of(call_id)
+        return "" if trace is None else ladder(trace, whole=whole)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""
@@ -144,10 +159,10 @@ class Calls:
 def _facts(call: Call) -> dict[str, object]:
     """Give what the log says of a call that is over."""
     assert call.ended is not None
-    ended = call.ended
     return {
         **call.stats(),
-        "reason": ended.reason,
-        "failure_class": ended.failure_class,
-        "retryable": ended.retryable,
+        "reason": call.ended.reason,
+        "failure_class": call.ended.failure_class,
+        "retryable": call.ended.retryable,
+        "milestones": {name: round(at, 4) for name, at in call.milestones.items()},
     }

@@ -39,6 +39,7 @@ from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.trace import Tracer
 from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
@@ -76,7 +77,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
-        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address)
+        self._tracer = Tracer()
+        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self._tracer)
         self._incoming = Incoming(
             self._calls,
             self._gate,
@@ -94,7 +96,7 @@ class Engine:
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
-        self._transport = SipTransport(self._loop, self._handle, self.counters, tls)
+        self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep: asyncio.TimerHandle | None = None
@@ -120,6 +122,11 @@ class Engine:
             "connections": self._transport.connection_count,
             "ports_in_use": self.media.ports.in_use,
         }
+
+    def trace(self, call_id: str, *, whole: bool = False) -> str:
+        """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
+        is kept of it (any more). whole: with the messages themselves."""
+        return self._calls.drawn(call_id, whole=whole)
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""

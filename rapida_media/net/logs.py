@@ -1,22 +1,18 @@
 """Structured logs: text for people, JSON lines for machines, a call id on every line about a call.
 
-Phone numbers are redacted here, once, by ``redact``; whoever logs a number goes through it.
+Phone numbers are redacted once, by ``redact``; whoever logs a number goes through it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 
-_NUMBER = re.compile(r"\+?\d{6,}")
+from rapida_media.sip.redaction import redact_numbers as redact
 
-
-def redact(text: str) -> str:
-    """Hide all but the first and last two digits of every phone number in ``text``."""
-    return _NUMBER.sub(lambda match: f"{match[0][:2]}…{match[0][-2:]}", text)
+__all__ = ["redact", "set_up_logging"]
 
 
 class _TextFormatter(logging.Formatter):

@@ -84,12 +84,13 @@ class SipCall:
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.milestones = self.call.timeline
+        self.milestones.note("initiated", clock.monotonic())
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
         self.mover = Mover(self, follows=follow_transfers)
         self._referral = Referral()
         self.sessions: set[InviteSession] = set()
         self.finished: asyncio.Future[None] = loop.create_future()
-        self.milestones: dict[str, float] = {"initiated": clock.monotonic()}
 
     # -- the start of the call -----------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class SipCall:
         self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
         if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
-            self.milestones["answered"] = now
+            self.milestones.note("answered", now)
         if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
@@ -222,14 +223,14 @@ class SipCall:
             return
         match event:
             case events.Ringing(body=body):
-                self.milestones.setdefault("ringing", now)
+                self.milestones.note("ringing", now)
                 if body:
                     self._hear_early_media(body, now)
             case events.Answered(body=body):
-                self.milestones["answered"] = now
+                self.milestones.note("answered", now)
                 self._answered(body, now)
             case events.Confirmed(body=body):
-                self.milestones.setdefault("answered", now)
+                self.milestones.note("answered", now)
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
                 # "cancel" and "bye" are one thing before the answer: the caller gave up.
@@ -351,9 +352,16 @@ class SipCall:
             return False
         return True
 
+    def _note_media(self) -> None:
+        leg = self._channel.leg
+        self.milestones.note("first_media", leg.first_media_at)
+        self.milestones.note("first_rtp_in", leg.stream.first_received_at)
+        self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
+
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long."""
-        answered = self.milestones.get("answered")
+        self._note_media()
+        answered = self.milestones.at("answered")
         if answered is None:
             return
         if now - answered > max_call_seconds:
@@ -372,10 +380,8 @@ class SipCall:
         """
         if self.finished.done():
             return
-        self.milestones["ended"] = clock.monotonic()
-        first_media = self._channel.leg.first_media_at
-        if first_media is not None:
-            self.milestones["first_media"] = first_media
+        self.milestones.note("ended", clock.monotonic())
+        self._note_media()
         self._shell.media.close(self._channel)
         self.mover.abandon(clock.monotonic())
         self._referral.call_ended()

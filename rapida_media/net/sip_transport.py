@@ -16,6 +16,7 @@ from rapida_media.net.udp import UdpSocket
 from rapida_media.sip.address import Address, Datagram
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.events import AnyEvent
+from rapida_media.sip.trace import Tracer
 from rapida_media.stats import Counters
 
 
@@ -31,11 +32,13 @@ class SipTransport:
         handle_event: Callable[[AnyEvent, float], None],
         counters: Counters,
         tls: Tls,
+        tracer: Tracer,
     ) -> None:
         self._loop = loop
         self._endpoint: SipEndpoint
         self._handle_event = handle_event
         self._counters = counters
+        self._tracer = tracer
         self._udp: dict[Address, UdpSocket] = {}
         self._streams = Connections(
             loop,
@@ -100,6 +103,7 @@ class SipTransport:
 
     def _received(self, data: bytes, source: Address, local: Address) -> None:
         now = clock.monotonic()
+        self._tracer.record(data, sent=False, remote=source, local=local, now=now)
         self._endpoint.receive_datagram(data, source, local, now)
         self.drain(now)
 
@@ -116,7 +120,7 @@ class SipTransport:
                 if not datagrams:
                     break
                 for datagram in datagrams:
-                    self._send(datagram)
+                    self._send(datagram, now)
         finally:
             self._draining = False
         if self._endpoint.sessions:
@@ -145,8 +149,9 @@ class SipTransport:
 
     # -- sending -------------------------------------------------------------------------------
 
-    def _send(self, datagram: Datagram) -> None:
-        destination = datagram.destination
+    def _send(self, datagram: Datagram, now: float) -> None:
+        data, destination, local = datagram
+        self._tracer.record(data, sent=True, remote=destination, local=local, now=now)
         if destination.transport == "udp":
             self._send_udp(datagram)
         else:

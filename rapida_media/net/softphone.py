@@ -44,6 +44,7 @@ class CallOptions:
     tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
+    trace: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Report:
     correlation: float | None = None
     digits: list[str] = field(default_factory=list)
     events: list[dict[str, float | str]] = field(default_factory=list)
+    trace: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -91,7 +93,8 @@ class Report:
             else f"{_ms(self.round_trip_ms)} round trip, correlation {self.correlation:.4f}",
             "digits": "".join(self.digits) or "-",
         }
-        return "\n".join(f"{name:9} {fact}" for name, fact in facts.items())
+        lines = [f"{name:9} {fact}" for name, fact in facts.items()]
+        return "\n".join([*lines, self.trace] if self.trace else lines)
 
 
 def _ms(value: float | None) -> str:
@@ -120,6 +123,7 @@ async def place_call(options: CallOptions) -> Report:
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
+            report.trace = engine.trace(call.call.id, whole=True) if options.trace else ""
             _measure(report, phone, path)
     finally:
         await engine.stop()
@@ -220,18 +224,16 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     assert ended is not None
     stats = call.stats()
     times = sip_call.milestones
-    start = times["initiated"]
     report = Report(options.uri, answered=call.answered, digits=phone.digits)
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
     report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
     report.failure_class, report.retryable = ended.failure_class, ended.retryable
     report.events = [
-        {"at_ms": round((at - start) * 1000, 1), "event": name}
-        for name, at in sorted(times.items(), key=lambda item: item[1])
+        {"at_ms": round(at * 1000, 1), "event": name} for name, at in times.offsets().items()
     ]
     if call.answered:
-        report.setup_ms = round((times["answered"] - start) * 1000, 2)
-        report.duration_s = round(times["ended"] - times["answered"], 3)
+        report.setup_ms = round((times.since("answered", "initiated") or 0.0) * 1000, 2)
+        report.duration_s = round(times.since("ended", "answered") or 0.0, 3)
         report.codec = str(stats["codec"])
         report.packets_sent = int(stats["packets_sent"] or 0)
         report.packets_received = int(stats["packets_received"] or 0)

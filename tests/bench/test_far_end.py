@@ -129,11 +129,11 @@ def test_a_shift_by_any_number_of_samples_is_followed(peers: list[socket.socket]
 
 def test_packets_that_are_lost_do_not_count_as_echoed(peers: list[socket.socket]) -> None:
     figures = measure(
-        peers, lambda call, packet: [(call, packet)] if packet_number(packet) % 5 else []
+        peers, lambda call, packet: [(call, packet)] if packet_number(packet) % 2 else []
     )
 
-    assert figures["echoed"] / figures["sent"] == pytest.approx(0.8, abs=0.05)
-    assert figures["gap_us"]["p99"] == pytest.approx(40_000, abs=5_000)
+    assert figures["echoed"] / figures["sent"] == pytest.approx(0.5, abs=0.05)
+    assert figures["gap_us"]["p50"] == pytest.approx(40_000, abs=5_000)
 
 
 def test_silence_in_good_rhythm_is_no_echo(peers: list[socket.socket]) -> None:

@@ -11,10 +11,12 @@ from random import Random
 from torture.corpus import CORPUS
 
 from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.address import Address
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.framing import StreamFramer
 from rapida_media.sip.headers import parse_contact, parse_cseq, parse_media_type, parse_via
 from rapida_media.sip.message import Message, Request, Response, lazy, parse_message
+from rapida_media.sip.trace import Tracer, ladder
 from rapida_media.sip.uri import equivalent, parse_uri
 
 SEEDS = [torture.data for torture in CORPUS]
@@ -37,6 +39,7 @@ _TYPED = [
 ]
 _STATUSES = 100, 180, 200, 400, 487
 _SOURCE = "192.0.2.9", 5060
+_PEER = Address(*_SOURCE)
 
 
 def fuzz(data: bytes) -> None:
@@ -46,6 +49,7 @@ def fuzz(data: bytes) -> None:
         if isinstance(message, Request):
             _answer(message, valid=_is_valid(message))
     _cut_anywhere(data)
+    _traced(data)
 
 
 def _parsed(data: bytes) -> Request | Response | None:
@@ -113,6 +117,18 @@ def _answer(request: Request, *, valid: bool) -> None:
             assert again.cseq == request.cseq
             assert again.from_ == request.from_
             assert again.to.tag == (request.to.tag if request.to.tag is not None else "ours")
+
+
+def _traced(data: bytes) -> None:
+    """Draw it as part of a call: whatever it is, with no secret that it holds."""
+    tracer = Tracer()
+    tracer.adopt("call", "call")
+    secret = data.replace(b"\r\n", b"\r\nCall-ID:call\r\nAuthorization: Digest hunter2\r\n", 1)
+    tracer.record(secret, sent=True, remote=_PEER, local=None, now=0.0)
+    tracer.record(data, sent=False, remote=_PEER, local=None, now=1.0)
+    trace = tracer.of("call")
+    assert trace is not None
+    assert "hunter2" not in ladder(trace, whole=True)
 
 
 def _cut_anywhere(data: bytes) -> None:

@@ -45,6 +45,22 @@ def test_the_echo_is_the_speech_delayed_by_no_more_than_60_ms(
     assert (names[-1], {"answered", "first_media"} <= set(names)) == ("ended", True)
 
 
+def test_a_traced_call_prints_its_messages_at_the_end_and_no_password(
+    engine: RunningEngine,
+) -> None:
+    report = call(
+        engine.uri("echo"), "--duration", "0.5", "--trace", "--user", "me", "--password", "hunter2"
+    )
+    arrows = [line for line in report["trace"].split("\n") if line.endswith("|")]
+    said = [line.split("|")[1].strip("-<> ").split(" ")[0] for line in arrows]
+    assert said == ["INVITE", "100", "200", "ACK", "BYE", "200"]
+    assert "m=audio" in report["trace"]
+    assert "hunter2" not in report["trace"]
+    times = {event["event"]: event["at_ms"] for event in report["events"]}
+    assert times["invite"] <= times["answered"] <= times["ack"] <= times["bye"] <= times["ended"]
+    assert times["first_rtp_out"] >= times["answered"]
+
+
 def test_a_call_that_nobody_takes_exits_non_zero_and_says_so() -> None:
     done = run_call(f"sip:nobody@{HOST}:{free_port()}", "--transport", "tcp")
     assert done.returncode != 0

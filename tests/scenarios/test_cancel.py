@@ -74,7 +74,7 @@ def test_an_invite_cancelled_and_never_answered_is_dropped_after_64_t1(
     world.run_for(31.0)
     assert session.state == "ringing"
     world.run_for(2.0)
-    assert call.alice.events[-1] == Failed(session, 487, "Request Terminated", None)
+    assert call.alice.events[-1] == Failed(session, 487, "Request Terminated", None, heard=False)
     assert call.alice.idle
 
 

@@ -164,7 +164,7 @@ def test_a_dead_host_is_given_up_after_64_t1(call: Call, world: World) -> None:
     world.run_for(31.9)
     assert call.alice.events == []
     world.run_for(0.2)
-    assert call.alice.events == [Failed(session, 408, "Request Timeout", None)]
+    assert call.alice.events == [Failed(session, 408, "Request Timeout", None, heard=False)]
     assert len(call.alice.sent) == 7
     assert call.alice.idle
     assert world.now - start < 33
@@ -177,5 +177,5 @@ def test_a_refused_port_fails_at_once_with_503(call: Call, world: World) -> None
     assert call.alice.events == []
     call.alice.endpoint.transport_failed(call.bob.address, world.now)
     world.run_for(0.0)
-    assert call.alice.events == [Failed(session, 503, "Service Unavailable", None)]
+    assert call.alice.events == [Failed(session, 503, "Service Unavailable", None, heard=False)]
     assert call.alice.idle
