@@ -149,7 +149,7 @@ def _parse_sdes(count: int, body: bytes) -> SourceDescription:
             end = at + 2 + body[at + 1]
             if end > len(body):
                 raise IndexError
-            if item == _CNAME:
+            if item == _CNAME and end > at + 2:
                 cnames.setdefault(ssrc, body[at + 2 : end])
             at = end
         # "one or more null octets, the first of which is interpreted as an item type of zero to
@@ -165,7 +165,8 @@ def _parse_bye(count: int, body: bytes) -> Goodbye:
     rest = body[4 * count :]
     if rest and 1 + rest[0] > len(rest):
         raise IndexError
-    return Goodbye(ssrcs, rest[1 : 1 + rest[0]].decode("utf-8", "replace") if rest else "")
+    reason = rest[1 : 1 + rest[0]] if rest else b""
+    return Goodbye(ssrcs, reason.decode("utf-8", "surrogateescape"))
 
 
 def _parse_xr(count: int, body: bytes) -> ExtendedReport:
@@ -242,7 +243,7 @@ def _format_bye(packet: Goodbye) -> bytes:
     _check_count(len(packet.ssrcs))
     body = struct.pack(f"!{len(packet.ssrcs)}I", *packet.ssrcs)
     if packet.reason:
-        reason = packet.reason.encode()
+        reason = packet.reason.encode("utf-8", "surrogateescape")
         if len(reason) > 255:
             raise LocalProtocolError("the reason of a BYE has at most 255 octets")
         body += bytes([len(reason)]) + reason
