@@ -6,7 +6,7 @@ The work is in stream.c and below; here arguments are checked and values convert
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.math cimport INFINITY, isfinite
+from libc.math cimport INFINITY, isfinite, isnan
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
@@ -22,6 +22,7 @@ DIGIT = RM_FRAME_DIGIT
 cdef str DIGITS = "0123456789*#ABCD!"
 cdef enum:
     SAMPLES_PER_MS = 16
+    FRAME_MS = 20
     FRAME_BYTES = 640
     EVENT_MIN_MS = 20
     EVENT_MAX_MS = 60000
@@ -376,6 +377,8 @@ cdef class MediaStream:
     def statistics(self):
         cdef const rm_stream *core = &self.core
         cdef const rm_stream_counters *counters = &core.counters
+        cdef rm_burst_figures bursts = rm_burst_report(&core.burst)
+        cdef double skew_ppm = rm_skew_ppm(&core.skew)
         return {
             "packets_received": counters.packets_received,
             "octets_received": counters.octets_received,
@@ -390,6 +393,21 @@ cdef class MediaStream:
             "concealed_ms": core.ingress.line.concealed_samples // SAMPLES_PER_MS,
             "own_packets_back": counters.own_packets_back,
             "rtcp_dropped": core.rtcp.dropped,
+            "heard_ms": core.ingress.line.meter.frames * FRAME_MS,
+            "discarded": core.burst.discarded,
+            "burst_density": bursts.burst_density,
+            "gap_density": bursts.gap_density,
+            "burst_ms": bursts.burst_packets * core.ingress.last_samples / SAMPLES_PER_MS,
+            "gap_ms": bursts.gap_packets * core.ingress.last_samples / SAMPLES_PER_MS,
+            "loss_run": bursts.mean_run,
+            "clock_skew_ppm": None if isnan(skew_ppm) else skew_ppm,
+            "received_speech_dbov": rm_meter_speech_dbov(&core.ingress.line.meter),
+            "received_noise_dbov": rm_meter_noise_dbov(&core.ingress.line.meter),
+            "received_active_ms": core.ingress.line.meter.active_frames * FRAME_MS,
+            "received_clipped": core.ingress.line.meter.clipped,
+            "sent_speech_dbov": rm_meter_speech_dbov(&core.sender.meter),
+            "sent_active_ms": core.sender.meter.active_frames * FRAME_MS,
+            "sent_clipped": core.sender.meter.clipped,
             "dropped_frames": core.ingress.line.dropped,
             "bad_header": counters.bad_header,
             "bad_payload": counters.bad_payload + core.events.malformed,

@@ -59,6 +59,25 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class OneWayAudio:
+    """One side is not heard, though nobody holds the call; told once until it is over.
+
+    missing: "received", nothing comes of the far end; "sent", the far end reports that nothing of
+    ours does.  seconds: for how long.
+    """
+
+    missing: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAir:
+    """Neither side has spoken for so many seconds; told once until somebody does."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The call is over; always the last event.
 
@@ -80,13 +99,26 @@ class HangUp:
 __all__ = [
     "Answered",
     "Audio",
+    "DeadAir",
     "Digit",
     "Event",
     "HangUp",
     "Hold",
     "Message",
+    "OneWayAudio",
     "PlaybackMarked",
     "Transferred",
 ]
 
-Event = Audio | Digit | Message | Answered | Transferred | PlaybackMarked | Hold | HangUp
+Event = (
+    Audio
+    | Digit
+    | Message
+    | Answered
+    | Transferred
+    | PlaybackMarked
+    | Hold
+    | OneWayAudio
+    | DeadAir
+    | HangUp
+)

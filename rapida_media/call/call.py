@@ -13,11 +13,13 @@ from typing import Any
 
 from rapida_media.agents.events import (
     Answered,
+    DeadAir,
     Digit,
     Event,
     HangUp,
     Hold,
     Message,
+    OneWayAudio,
     PlaybackMarked,
     Transferred,
 )
@@ -175,6 +177,10 @@ class Call:
     def hold_changed(self, held: bool) -> None:
         """Tell the agent that the far end holds the call, or took it back. For the shell."""
         self._post(Hold(held))
+
+    def media_trouble(self, missing: str, seconds: float) -> None:
+        """Tell the agent what is wrong with the media (``rtp.watch``). For the shell."""
+        self._post(DeadAir(seconds) if missing == "speech" else OneWayAudio(missing, seconds))
 
     # -- speaking ----------------------------------------------------------------------------
 

@@ -227,7 +227,8 @@ class MediaStream:
     def packets_received(self) -> int:
         """RTP packets of the current and all earlier sources."""
 
-    def statistics(self) -> dict[str, int | float]: ...
+    def statistics(self) -> dict[str, int | float | None]:
+        """Give all counts and figures; docs/media-quality.md says what they mean."""
 
 class PayloadDecoder:
     """RTP payload → s16le mono 16 kHz, resampler state carried on. An odd L16 byte is ignored."""

@@ -15,8 +15,11 @@ from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
 from rapida_media.rtp.path import Address
+from rapida_media.rtp.quality import QualityMeter, voip_metrics
 from rapida_media.rtp.session import RtcpSession
 from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
+from rapida_media.rtp.watch import MediaWatch
+from rapida_media.rtp.xr import VoipMetrics
 from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
@@ -32,6 +35,9 @@ class RtpLeg:
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
         self.rtcp = rtcp
+        rtcp.metrics = self._voip_metrics
+        self._quality = QualityMeter()
+        self._watch = MediaWatch()
         self.negotiated: NegotiatedAudio | None = None
         # For RTCP, too; None while media is plain.
         self.srtp_sender: SrtpSender | None = None
@@ -50,6 +56,7 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        self._quality.codec = audio.receive[0].name
         self._secure(audio.srtp)
         unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
@@ -160,8 +167,29 @@ class RtpLeg:
     def queued_ms(self) -> int:
         return self.stream.queued_ms
 
+    def look(self, now: float, *, expecting: bool) -> list[tuple[str, float]]:
+        """Once a second: give what is newly wrong with the media, and for how many seconds.
+
+        expecting: both sides should be heard. See ``rtp.watch``.
+        """
+        figures = self._figures()
+        self._quality.look(figures, now)
+        if not expecting:
+            self._watch.rest()
+            return []
+        view = self.rtcp.remote
+        return self._watch.look(figures, 0 if view is None else view.highest, now)
+
+    def _figures(self) -> dict[str, int | float | None]:
+        return {**self.stream.statistics(), **self.rtcp.statistics()}
+
+    def _voip_metrics(self, ssrc: int) -> VoipMetrics | None:
+        figures = self._figures()
+        return voip_metrics(ssrc, figures, self._quality.assess(figures))
+
     def stats(self) -> Stats:
-        stats: Stats = {**self.stream.statistics(), **self.rtcp.statistics()}
+        figures = self._figures()
+        stats: Stats = {**figures, **self._quality.assess(figures)}
         stats["codec"] = self.negotiated.send.name if self.negotiated else None
         stats["srtp"] = self._keys.suite if self._keys else None
         return stats

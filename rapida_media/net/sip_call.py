@@ -368,6 +368,10 @@ class SipCall:
             self.hang_up("max_duration")
         elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
             self.hang_up("media_timeout")
+        expecting = not self.negotiation.silent
+        for missing, seconds in self._channel.leg.look(now, expecting=expecting):
+            log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.call.id})
+            self.call.media_trouble(missing, seconds)
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from rapida_media.agents.events import DeadAir, OneWayAudio
 from rapida_media.call.call import Call
+from rapida_media.rtp import watch
 from rapida_media.rtp.rtcp import (
     Goodbye,
     Packet,
@@ -53,15 +55,17 @@ def rtcp() -> Iterator[RtcpPhone]:
 
 
 class Listener:
-    """An agent that only keeps its call."""
+    """An agent that only keeps its call and what it is told of its media."""
 
     def __init__(self) -> None:
         self.call: Call
+        self.troubles: list[OneWayAudio | DeadAir] = []
 
     async def __call__(self, call: Call) -> None:
         self.call = call
-        async for _ in call:
-            pass
+        async for event in call:
+            if isinstance(event, OneWayAudio | DeadAir):
+                self.troubles.append(event)
 
 
 async def test_reports_go_to_the_port_that_the_far_end_names_and_come_back(
@@ -124,3 +128,20 @@ async def test_rtcp_shares_the_media_port_when_the_far_end_offers_that(
     packets = parse_rtcp(datagram)
     assert packets is not None
     assert isinstance(packets[-1], Goodbye)
+
+
+async def test_an_agent_is_told_that_a_side_is_not_heard_and_that_nobody_speaks(
+    bench: Bench, agent_named: AgentNamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ONE_WAY_S", 1.0)
+    monkeypatch.setattr(watch, "DEAD_AIR_S", 2.0)
+    listener = Listener()
+    await bench.start(agent=agent_named(listener))
+    call = await (await bench.phone()).call()
+    await call.rtp.say(speech(0.2))
+    await eventually(lambda: len(listener.troubles) == 2, 8.0)
+    one_way, dead_air = listener.troubles
+    assert isinstance(one_way, OneWayAudio)
+    assert (one_way.missing, one_way.seconds >= 1.0) == ("received", True)
+    assert isinstance(dead_air, DeadAir)
+    assert await call.bye() == 200
