@@ -40,6 +40,7 @@ STREAM = [
     "monitor.c",
     "payload.c",
     "playout.c",
+    "relay.c",
     "rtcp_queue.c",
     "sender.c",
     "skew.c",

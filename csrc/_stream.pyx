@@ -258,6 +258,24 @@ cdef class MediaStream:
     def change_ssrc(self, uint32_t ssrc):
         rm_sender_change_ssrc(&self.core.sender, ssrc)
 
+    # --- pass-through
+
+    def relay_to(self, MediaStream other):
+        if other is self:
+            raise LocalProtocolError("relay_to: a stream cannot pass to itself")
+        if other is not None and other.core.sender.relay != NULL and other.core.sender.relay.live:
+            raise LocalProtocolError("relay_to: another stream passes to that one already")
+        if not rm_stream_relay(&self.core, NULL if other is None else &other.core):
+            raise MemoryError
+        self.relayed_to = other
+
+    @property
+    def relaying(self):
+        return self.core.relay_to != NULL
+
+    def listen(self, bint listened):
+        self.core.listened = listened
+
     # --- egress
 
     def start(self, double now):
@@ -422,6 +440,8 @@ cdef class MediaStream:
             "packets_sent": core.sender.packets,
             "octets_sent": core.sender.octets,
             "silence_packets_sent": core.sender.silence_packets,
+            "packets_passed_through": core.sender.relay.passed if core.sender.relay != NULL else 0,
+            "pass_through_drops": core.sender.relay.dropped if core.sender.relay != NULL else 0,
             "played_ms": core.sender.played // SAMPLES_PER_MS,
             "dropped_samples": core.sender.playout.dropped,
             "cleared_samples": core.sender.playout.cleared,

@@ -1,6 +1,7 @@
 #include "sender.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "source.h"
@@ -15,6 +16,8 @@ enum {
     FLUSHED_TICKS = 2,
     /* A packet that a reflector sends back is not older than this. */
     REFLECTED_PACKETS = 500,
+    /* So long nothing passes through before we send silence of our own again. */
+    PAUSE_TICKS = 5,
 };
 static const double REFLECTED_SECONDS = 30;
 
@@ -36,6 +39,7 @@ void rm_sender_free(rm_sender *s)
 {
     rm_playout_free(&s->playout);
     rm_monitor_free(s->monitor);
+    free(s->relay);
 }
 
 void rm_sender_start(rm_sender *s, double now)
@@ -153,12 +157,93 @@ static size_t audio_packet(rm_sender *s, uint8_t *packet)
     return RM_RTP_HEADER_BYTES + bytes;
 }
 
+/* --- what passes through ----------------------------------------------------------------- */
+
+bool rm_sender_open_relay(rm_sender *s)
+{
+    if (s->relay == NULL && (s->relay = calloc(1, sizeof *s->relay)) == NULL)
+        return false;
+    s->relay->live = true;
+    return true;
+}
+
+bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding)
+{
+    bool event = encoding == RM_NO_ENCODING;
+    if ((event ? s->event_payload_type < 0 : encoding != s->encoder.encoding) ||
+        rtp->payload_bytes > RM_RELAY_PAYLOAD_BYTES)
+        return false;
+    if (!s->sending || s->due == INFINITY || !rm_sender_idle(s))
+        return true;
+    uint32_t samples = event ? 0
+                             : (uint32_t)(rtp->payload_bytes /
+                                          rm_encoding_bytes_per_sample(encoding));
+    rm_relay_push(s->relay, rtp, event ? (uint8_t)s->event_payload_type : s->payload_type, samples,
+                  (rm_relay_place){s->sequence_number, s->timestamp, units_per_tick(s) * 50},
+                  &s->sequence_number);
+    s->relay->last_tick = s->tick;
+    s->silent_ticks = FLUSHED_TICKS + 1;
+    return true;
+}
+
+static bool passes_through(const rm_sender *s)
+{
+    const rm_relay *r = s->relay;
+    return r != NULL && r->live && r->anchored && s->tick - r->last_tick <= PAUSE_TICKS &&
+           rm_sender_idle(s);
+}
+
+/* What we send ourselves follows what passed through, in number and in time. */
+static void resume(rm_sender *s)
+{
+    rm_relay *r = s->relay;
+    if (r == NULL || !r->anchored)
+        return;
+    r->anchored = false;
+    s->marker_next = true;
+    if ((int32_t)(r->end - s->timestamp) > 0)
+        s->timestamp = r->end;
+}
+
+static void listen_in(rm_sender *s, const rm_relayed *packet)
+{
+    int32_t units = (int32_t)units_per_tick(s);
+    int32_t ahead = (int32_t)(packet->timestamp - s->timestamp);
+    int64_t tick = (int64_t)s->tick + (ahead + (ahead < 0 ? -units : units) / 2) / units;
+    size_t most = (size_t)units * rm_encoding_bytes_per_sample(s->encoder.encoding);
+    for (size_t at = 0; at < packet->bytes; at += most, tick++) {
+        size_t bytes = packet->bytes - at < most ? packet->bytes - at : most;
+        rm_monitor_take(s->monitor, tick > 0 ? (uint64_t)tick : 0, s->encoder.encoding,
+                        packet->payload + at, bytes);
+    }
+}
+
+static size_t relayed_packet(rm_sender *s, uint8_t *packet)
+{
+    const rm_relayed *relayed = s->relay != NULL ? rm_relay_pop(s->relay) : NULL;
+    if (relayed == NULL)
+        return 0;
+    rm_rtp_write_header(packet, relayed->marker, relayed->payload_type, relayed->sequence_number,
+                        relayed->timestamp, s->ssrc);
+    memcpy(packet + RM_RTP_HEADER_BYTES, relayed->payload, relayed->bytes);
+    if (s->monitor != NULL && relayed->audio)
+        listen_in(s, relayed);
+    s->packets++;
+    s->octets += relayed->bytes;
+    return RM_RTP_HEADER_BYTES + relayed->bytes;
+}
+
+/* --- the schedule ------------------------------------------------------------------------ */
+
 static size_t run_tick(rm_sender *s, uint8_t *packet)
 {
     if (!s->sending) {
         s->marker_next = true;
         return 0;
     }
+    if (passes_through(s))
+        return 0;
+    resume(s);
     if (!s->event.active)
         begin_event(s);
     size_t bytes = s->event.active ? event_packet(s, packet) : audio_packet(s, packet);
@@ -168,8 +253,6 @@ static size_t run_tick(rm_sender *s, uint8_t *packet)
     }
     return bytes;
 }
-
-/* --- the schedule ------------------------------------------------------------------------ */
 
 static void pass_ticks(rm_sender *s, uint64_t ticks)
 {
@@ -192,6 +275,9 @@ static void skip_hopeless(rm_sender *s, double now)
 
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
 {
+    size_t relayed = relayed_packet(s, packet);
+    if (relayed > 0)
+        return relayed;
     skip_hopeless(s, now);
     while (rm_sender_next_time(s) <= now) {
         size_t bytes = run_tick(s, packet);

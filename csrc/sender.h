@@ -4,6 +4,8 @@
  *   timestamp   moves by 20 ms of its clock at every tick, sent or not (RFC 3550 section 5.1)
  *   marker      on the first packet after ticks without one
  *   late        ticks are caught up, ten at most; the rest is skipped, in time but not in audio
+ *   relayed     while payloads of another stream pass through, ticks send nothing, unless something
+ *               is queued: that has the word, and what would pass meanwhile is dropped
  *   held        a tick that finds nothing right after speech waits up to 15 ms for more, so that a
  *               writer who keeps pace frame by frame is not cut by 20 ms of silence whenever one
  *               frame comes a moment late; the next tick stays where it is
@@ -16,6 +18,7 @@
 #include "monitor.h"
 #include "payload.h"
 #include "playout.h"
+#include "relay.h"
 #include "rtp.h"
 #include "srtp.h"
 #include "telephone_event.h"
@@ -49,6 +52,7 @@ typedef struct rm_sender {
     uint64_t silence_packets;
     rm_meter meter;
     rm_monitor *monitor; /* NULL while nobody listens in */
+    rm_relay *relay;     /* NULL until payloads of another stream pass through */
 } rm_sender;
 
 void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
@@ -67,8 +71,18 @@ static inline bool rm_sender_may_hold(const rm_sender *s)
 /* When rm_sender_next will have something to do. */
 static inline double rm_sender_next_time(const rm_sender *s)
 {
+    if (s->relay != NULL && s->relay->count > 0)
+        return 0;
     return rm_sender_may_hold(s) ? s->due + RM_HOLD_SECONDS : s->due;
 }
+
+/* Let payloads pass through; false when memory is short. */
+bool rm_sender_open_relay(rm_sender *s);
+
+/* Pass a packet of another stream through, audio or (RM_NO_ENCODING) a telephone-event. False when
+ * our far end does not take it so; true also when it is dropped, because we may not send now or
+ * have something to say ourselves. */
+bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding);
 
 /* Write the next packet that is due; returns its size, or 0 when nothing more is due. */
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES]);

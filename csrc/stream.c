@@ -53,6 +53,16 @@ static bool means_audio(uint8_t meaning)
     return meaning != RM_MEANS_NOTHING && meaning < RM_MEANS_EVENT;
 }
 
+bool rm_stream_relay(rm_stream *s, rm_stream *to)
+{
+    if (to != NULL && !rm_sender_open_relay(&to->sender))
+        return false;
+    if (s->relay_to != NULL)
+        s->relay_to->relay->live = false;
+    s->relay_to = to != NULL ? &to->sender : NULL;
+    return true;
+}
+
 /* --- which source is it ------------------------------------------------------------------ */
 
 static void close_beginning(rm_stream *s, int64_t lost, uint32_t expected)
@@ -153,6 +163,19 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
     rm_skew_packet(&s->skew, rtp->timestamp, rate_hz, now);
 }
 
+/* Whether another stream sends the packet on. */
+static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding)
+{
+    if (meaning >= RM_MEANS_EVENT && s->receiving)
+        return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING);
+    if (encoding == RM_NO_ENCODING)
+        return false;
+    bool passed = rm_sender_pass(s->relay_to, rtp, encoding);
+    if (!passed)
+        rm_stream_relay(s, NULL);
+    return passed;
+}
+
 static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_verdict verdict,
                              double now)
 {
@@ -164,6 +187,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     }
     if (verdict == RM_RESTARTED) {
         rm_event_receiver_restart(&s->events);
+        if (s->relay_to != NULL)
+            s->relay_to->relay->anchored = false;
         rm_ingress_restart(&s->ingress, &packet);
         rm_burst_begin(&s->burst, rtp->sequence_number);
         rm_skew_break(&s->skew);
@@ -182,6 +207,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = rm_event_covers(&s->events, packet.timestamp, s->ingress.rate_hz);
     uint64_t late = s->ingress.late;
+    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
+        packet.encoding = RM_NO_ENCODING;
     rm_ingress_receive(&s->ingress, &packet);
     rm_burst_packet(&s->burst, rtp->sequence_number, s->ingress.late == late);
 }

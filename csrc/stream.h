@@ -63,6 +63,8 @@ typedef struct rm_stream {
     rm_burst burst;
     rm_skew skew;
     rm_rtcp_queue rtcp;
+    rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
+    bool listened;       /* whoever relays wants the frames, too */
     rm_srtp_sender srtp_sender;
     rm_srtp_receiver srtp_receiver;
     rm_srtp_counters srtp;
@@ -79,6 +81,11 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now);
+
+/* Send what is received on by another stream too, which outlives this or is taken off by NULL: what
+ * its far end takes as it is, no frames are made of it unless somebody listens. Audio that it does
+ * not take ends the relay. False when memory is short. */
+bool rm_stream_relay(rm_stream *s, rm_stream *to);
 
 /* Write the next packet that is due, protected where that was agreed; returns its size, or 0 when
  * nothing more is due. */

@@ -11,16 +11,19 @@ from rapida_media.agents.events import (
     Message,
     OneWayAudio,
     PlaybackMarked,
+    Ringing,
     Transferred,
 )
 from rapida_media.call.call import Call
 from rapida_media.call.transfer import TransferOutcome
+from rapida_media.errors import DialError
 
 __all__ = [
     "Answered",
     "Audio",
     "Call",
     "DeadAir",
+    "DialError",
     "Digit",
     "Event",
     "HangUp",
@@ -28,6 +31,7 @@ __all__ = [
     "Message",
     "OneWayAudio",
     "PlaybackMarked",
+    "Ringing",
     "TransferOutcome",
     "Transferred",
 ]

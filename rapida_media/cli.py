@@ -101,6 +101,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--trace", action="store_true", help="print the SIP messages, without secrets, at the end"
     )
     command.add_argument(
+        "--pcap", type=Path, metavar="FILE", help="write SIP and RTP there, with all its secrets"
+    )
+    command.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="warning"
     )
     command.set_defaults(run=_call)
@@ -144,6 +147,7 @@ def _call(options: argparse.Namespace) -> int:
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
                 trace=options.trace,
+                pcap=options.pcap,
             )
         )
     )

@@ -4,6 +4,7 @@
     ├── LocalProtocolError      the caller asked for what the protocol forbids; nothing was changed
     ├── RemoteProtocolError     the peer sent what the protocol forbids; status to answer, or a drop
     ├── NegotiationError        offer and answer have no medium or codec in common
+    ├── DialError               a call of ours was not answered; status as in SIP
     ├── ProviderError           a telephony provider did not do what it was asked
     └── ConfigError             the configuration is wrong; names the key and the remedy
 
@@ -34,6 +35,21 @@ class RemoteProtocolError(RapidaError):
 
 class NegotiationError(RapidaError):
     """Offer and answer have nothing in common (RFC 3264 section 6: answered 488)."""
+
+
+class DialError(RapidaError):
+    """A call of ours was not answered.
+
+    status: what the callee, or somebody on the way, said; 408: nobody answered in time, 404: the
+    target cannot be found, 487: the call was taken back, 503: it could not be sent.
+    retry_after_s: when a busy callee asks to be called again.
+    """
+
+    def __init__(self, status: int, reason: str, retry_after_s: int | None = None) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class ProviderError(RapidaError):

@@ -47,6 +47,9 @@ calls_per_second = 12.5
 max_call_seconds = 3600
 drain_seconds = 0
 [store]
+contexts = "redis://:secret@127.0.0.1:6379/1"
+records = "sqlite:state/calls.db"
+retention_days = 30
 recordings = "recordings/"
 
 [trunks.carrier]
@@ -104,7 +107,12 @@ def test_every_key_is_read() -> None:
             ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
         ),
         limits=LimitsConfig(400, 12.5, 3600.0, 0.0),
-        store=StoreConfig(Path("/etc/rapida/recordings")),
+        store=StoreConfig(
+            contexts="redis://:secret@127.0.0.1:6379/1",
+            records=Path("/etc/rapida/state/calls.db"),
+            retention_days=30.0,
+            recordings=Path("/etc/rapida/recordings"),
+        ),
         assistants={
             "support": Assistant(
                 name="support",
@@ -169,6 +177,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("")
     config = load_config(tmp_path / "c.toml")
     assert config.store.recordings == tmp_path / "recordings"
+    assert config.store.records == tmp_path / "rapida-calls.db"
+    assert config.store.contexts == "memory:"
     assert config.sip == SipConfig()
 
 
@@ -284,6 +294,15 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[store]\nrecordings = ""',
             '[store] recordings: expected a text that is not empty, got ""',
+        ),
+        (
+            '[store]\nrecords = "calls.db"',
+            '[store] records: expected "sqlite:FILE", got "calls.db"',
+        ),
+        (
+            '[store]\ncontexts = "http://127.0.0.1"',
+            '[store] contexts: expected "memory:" or a URL such as "redis://127.0.0.1:6379/0", '
+            'got "http://127.0.0.1"',
         ),
         (
             '[store]\nrecordings = "file:missing"',

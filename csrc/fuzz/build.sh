@@ -14,8 +14,8 @@ rtp) sources=rtp.c ;;
 g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 stream) sources="stream.c address.c burst.c frame_line.c ingress.c latch.c meter.c monitor.c payload.c
-    playout.c rtcp_queue.c sender.c skew.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c
-    $g711 $resample" ;;
+    playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c telephone_event.c rtp.c source.c dsp.c
+    g722.c $g711 $resample" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
   config="${PYTHON:-python3} -c"

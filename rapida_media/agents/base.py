@@ -1,6 +1,7 @@
 """From an agent's name in the configuration to the coroutine function that talks on a call.
 
-echo   silence   play:FILE.wav   record   tone:440   python:package.module:function
+echo   silence   play:FILE.wav   record   tone:440   bridge:sip:user@host
+python:package.module:function
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rapida_media.agents.bridge import bridge
 from rapida_media.agents.builtin import echo, play, record, silence, tone
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RemoteProtocolError
 from rapida_media.media.wav import read_wav
+from rapida_media.sip.uri import parse_uri
 
 if TYPE_CHECKING:
     from rapida_media.call.call import Call
@@ -57,6 +60,14 @@ def _make_tone(argument: str, context: AgentContext) -> Agent:
     return tone(hz)
 
 
+def _make_bridge(argument: str, context: AgentContext) -> Agent:
+    try:
+        parse_uri(argument)
+    except RemoteProtocolError as error:
+        raise ConfigError(f"agent bridge:{argument}: expected a SIP URI: {error}") from None
+    return bridge(argument)
+
+
 def _make_python(argument: str, context: AgentContext) -> Agent:
     module_name, colon, function_name = argument.partition(":")
     if not (module_name and colon and function_name):
@@ -83,10 +94,12 @@ _FACTORIES: dict[str, Callable[[str, AgentContext], Agent]] = {
     "play": _make_play,
     "record": lambda argument, context: record(context.recordings),
     "tone": _make_tone,
+    "bridge": _make_bridge,
     "python": _make_python,
 }
 _WITH_ARGUMENT = {
     "play": "play:FILE.wav",
     "tone": "tone:HERTZ, for example tone:440",
+    "bridge": "bridge:sip:user@host",
     "python": "python:package.module:function",
 }

@@ -26,6 +26,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Ringing:
+    """A call that the agent dials makes progress.
+
+    party: whom it calls, as dialled. status: 180, 183 …; early_media: it is heard already.
+    """
+
+    party: str
+    status: int
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The call was answered; only for an agent that was there before."""
 
@@ -107,6 +119,7 @@ __all__ = [
     "Message",
     "OneWayAudio",
     "PlaybackMarked",
+    "Ringing",
     "Transferred",
 ]
 
@@ -114,6 +127,7 @@ Event = (
     Audio
     | Digit
     | Message
+    | Ringing
     | Answered
     | Transferred
     | PlaybackMarked

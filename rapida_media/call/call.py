@@ -1,57 +1,35 @@
 """One call as an agent holds it: events to iterate over, verbs to act with.
 
-The shell creates it, ends it (``end``) and runs the agent on it. Nothing here knows an event
-loop: futures come from the factory that the shell hands in.
+The shell creates it, ends it (``end``) and runs the agent on it. What is said is in
+``Conversation``, here is the life of the call: answering, holding, joining others, the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
 
-from rapida_media.agents.events import (
-    Answered,
-    DeadAir,
-    Digit,
-    Event,
-    HangUp,
-    Hold,
-    Message,
-    OneWayAudio,
-    PlaybackMarked,
-    Transferred,
-)
+from rapida_media.agents.events import Answered, HangUp, Hold, Transferred
+from rapida_media.call.bridge import Bridge
+from rapida_media.call.conversation import CallInfo, Conversation, resolve
 from rapida_media.call.endings import Ending
-from rapida_media.call.milestones import Milestones
-from rapida_media.call.recording import Recording
+from rapida_media.call.hunt import hunt
+from rapida_media.call.ring_back import RingBack
+from rapida_media.call.second_leg import DIAL_S, DialOrder, Headers
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
-from rapida_media.legs.base import Leg, Stats
-from rapida_media.media.frame import FRAME_MS, Ring
-from rapida_media.media.wav import read_wav
+from rapida_media.legs.base import Leg
 
-# An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
-EVENT_LIMIT = 10_000 // FRAME_MS
+if TYPE_CHECKING:
+    from rapida_media.agents.base import Agent
+    from rapida_media.agents.events import Ringing
 
-
-@dataclass(frozen=True, slots=True)
-class CallInfo:
-    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``."""
-
-    id: str
-    provider: str
-    direction: str
-    caller: str
-    called: str
-    assistant: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+__all__ = ["Call", "CallInfo"]
 
 
-class Call:
+class Call(Conversation):
     """A phone call on the 16 kHz bus.
 
     ``async for event in call`` gives Audio, Digit, PlaybackMarked, Hold and at last HangUp.
@@ -65,191 +43,10 @@ class Call:
         signalling: Signalling,
         new_future: Callable[[], Future],
     ) -> None:
-        self.info = info
-        self.leg = leg
-        self._signalling = signalling
-        self._new_future = new_future
-        self._events: Ring[Event] = Ring(EVENT_LIMIT)
-        self._reader: Future | None = None
-        self._marks: dict[int, tuple[str | None, Future]] = {}
-        self._last_mark = 0
-        self._recording: Recording | None = None
-        self._hang_up: HangUp | None = None
-        self._hang_up_delivered = False
+        super().__init__(info, leg, signalling, new_future)
         self.answered = False
-        self.timeline = Milestones()
-        self._read_trace: Callable[[], str] = str
-        self._answered_future: Future | None = None
-        self._outcomes: list[Future] = []  # of verbs under way
-        leg.connect(self.digit_received, self._mark_reached)
-        leg.received.subscribe(self._post)
-
-    # -- who and what ------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        return self.info.id
-
-    @property
-    def provider(self) -> str:
-        return self.info.provider
-
-    @property
-    def direction(self) -> str:
-        return self.info.direction
-
-    @property
-    def caller(self) -> str:
-        return self.info.caller
-
-    @property
-    def called(self) -> str:
-        return self.info.called
-
-    @property
-    def assistant(self) -> str | None:
-        return self.info.assistant
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        return self.info.parameters
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self.info.headers
-
-    @property
-    def ended(self) -> HangUp | None:
-        """How the call ended, or None while it lives."""
-        return self._hang_up
-
-    def stats(self) -> Stats:
-        """Counts and quality of both directions, and the events this agent was too slow for."""
-        return {**self.leg.stats(), "events_dropped": self._events.dropped}
-
-    @property
-    def milestones(self) -> dict[str, float]:
-        """When what happened, in seconds since the call began; see ``call/milestones.py``."""
-        return self.timeline.offsets()
-
-    def trace(self) -> str:
-        """Draw what was said on the wire so far, with secrets and phone numbers hidden; empty
-        where nothing is kept."""
-        return self._read_trace()
-
-    def traced_by(self, read: Callable[[], str]) -> None:
-        """Name what draws the trace. For the shell."""
-        self._read_trace = read
-
-    # -- events ------------------------------------------------------------------------------
-
-    def __aiter__(self) -> Call:
-        return self
-
-    async def __anext__(self) -> Event:
-        while not self._events:
-            if self._hang_up_delivered:
-                raise StopAsyncIteration
-            if self._hang_up is not None:
-                self._hang_up_delivered = True
-                return self._hang_up
-            if self._reader is None or self._reader.done():
-                self._reader = self._new_future()
-            await self._reader
-        return self._events.pop()
-
-    def _post(self, event: Event) -> None:
-        self._events.push(event)
-        self._wake()
-
-    def _wake(self) -> None:
-        reader = self._reader
-        if reader is not None and not reader.done():
-            reader.set_result(None)
-
-    def message_received(self, text: str) -> None:
-        """Hand a text of the far end to the agent. For the shell."""
-        self._post(Message(text))
-
-    def digit_received(self, digit: str, duration_ms: int) -> None:
-        self._post(Digit(digit, duration_ms))
-
-    def hold_changed(self, held: bool) -> None:
-        """Tell the agent that the far end holds the call, or took it back. For the shell."""
-        self._post(Hold(held))
-
-    def media_trouble(self, missing: str, seconds: float) -> None:
-        """Tell the agent what is wrong with the media (``rtp.watch``). For the shell."""
-        self._post(DeadAir(seconds) if missing == "speech" else OneWayAudio(missing, seconds))
-
-    # -- speaking ----------------------------------------------------------------------------
-
-    def write(self, pcm: bytes) -> int:
-        """Queue s16le mono 16 kHz audio of any length (even bytes); gives the samples accepted.
-
-        What does not fit the playout limit (ten minutes) is dropped and counted in ``stats``.
-        After the end of the call nothing is accepted.
-        """
-        return 0 if self._hang_up is not None else self.leg.write(pcm)
-
-    @property
-    def queued_ms(self) -> int:
-        """What was written and not yet sent."""
-        return self.leg.queued_ms
-
-    async def clear(self) -> int:
-        """Stop speaking at once (barge-in): gives how many ms of the utterance were heard."""
-        return self.leg.clear()
-
-    def mark(self, name: str) -> Awaitable[bool]:
-        """Mark this point of what is written.
-
-        The result tells, once the audio before it is over, whether it was heard (True) or
-        dropped (False). A ``PlaybackMarked`` event says the same.
-        """
-        return self._mark(name)
-
-    async def drain(self) -> bool:
-        """Wait until all that was written has been heard; False if it was dropped instead."""
-        return await self._mark(None)
-
-    async def play_file(self, path: str | Path) -> bool:
-        """Play a WAV file; returns when it was heard (True) or dropped (False)."""
-        self.write(read_wav(path))
-        return await self.drain()
-
-    async def send_digits(self, digits: str) -> bool:
-        """Press keys (``0-9 * # A-D``) behind the audio already queued; True once they are sent.
-
-        As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
-        """
-        if self._hang_up is not None:
-            return False
-        if self.leg.takes_digits:
-            self.leg.send_digits(digits)
-            return await self.drain()
-        if not await self.drain() and self._hang_up is not None:
-            return False
-        outcome = self._outcome()
-        self._signalling.send_digits(digits, lambda sent: _resolve(outcome, sent))
-        return bool(await outcome)
-
-    def _mark(self, name: str | None) -> Awaitable[bool]:
-        future = self._new_future()
-        if self._hang_up is not None:
-            future.set_result(False)
-        else:
-            self._last_mark += 1
-            self._marks[self._last_mark] = (name, future)
-            self.leg.mark(self._last_mark)
-        return future
-
-    def _mark_reached(self, mark_id: int, played: bool) -> None:
-        name, future = self._marks.pop(mark_id)
-        if not future.done():
-            future.set_result(played)
-        if name is not None:
-            self._post(PlaybackMarked(name, played))
+        self._settling: list[Future] = []
+        self._bridge: Bridge | None = None
 
     # -- the life of the call ----------------------------------------------------------------
 
@@ -270,9 +67,14 @@ class Call:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
         self._require_unanswered("answer")
         self._signalling.answer()
-        if self._hang_up is None:
-            self._answered_future = self._new_future()
-            await self._answered_future
+        return await self.settled()
+
+    async def settled(self) -> bool:
+        """Wait until the call is answered (True) or over (False)."""
+        if not self.answered and self._hang_up is None:
+            future = self._new_future()
+            self._settling.append(future)
+            await future
         return self._hang_up is None
 
     async def reject(self, status: int = 603) -> None:
@@ -298,16 +100,118 @@ class Call:
         """Take the far end back from hold; True when it agreed."""
         return await self._hold(False)
 
-    async def transfer(self, target: str | Call) -> TransferOutcome:
-        """Have the far end call somebody else; when that works, this call is hung up.
+    # -- with others ---------------------------------------------------------------------------
 
-        target: a SIP URI (blind), or another call of ours, whose far end it is to be connected
-        with (attended). Gives what became of it; after a failure the call goes on.
+    async def dial(
+        self,
+        uri: str,
+        *,
+        trunk: str | None = None,
+        timeout: float = DIAL_S,  # noqa: ASYNC109 — of the ringing, in the words of the network
+        caller_id: str | None = None,
+        headers: Headers = (),
+        ring_back: bool = False,
+    ) -> Call:
+        """Call somebody else; gives the second call once it is answered.
+
+        uri: a SIP URI; with trunk, of the configuration, a number. timeout: seconds it may ring.
+        caller_id: number or user that calls. headers: more of the INVITE. ring_back: this call's
+        far end hears it ring, or the callee's early media.
+        ``Ringing`` events of this call tell of its progress; DialError why it was not answered.
+        The second call is this agent's, too, and ends with this one unless ``hand_over``.
+        """
+        order = DialOrder(uri, trunk, timeout, caller_id, tuple(headers))
+        return await self.place(order, ring_back=ring_back)
+
+    async def place(self, order: DialOrder, *, ring_back: bool = False) -> Call:
+        """Do what ``dial`` does, for an order that is written already."""
+        if self._hang_up is not None:
+            raise LocalProtocolError("cannot dial: the call is ended")
+        tone = RingBack(self)
+
+        def ringing(leg: Call, event: Ringing) -> None:
+            self._post(event)
+            if ring_back:
+                tone.ringing(leg, event)
+
+        try:
+            return await self._signalling.dial(order, ringing)
+        finally:
+            tone.close()
+
+    def hand_over(self, agent: Agent) -> None:
+        """Give a call that ``dial`` made an agent of its own: it does not end with the first one.
+
+        LocalProtocolError for a call that has one already.
+        """
+        self._require_answered("hand over")
+        self._signalling.hand_over(agent)
+
+    async def bridge(self, other: Call, *, listen: bool = False) -> Call | None:
+        """Connect two calls: their far ends talk to each other until one ends or ``unbridge``.
+
+        Keys and hold are passed on; a caller that was not answered is. What an agent writes to one
+        of them meanwhile is heard in place of the other. listen: ``Audio`` events go on.
+        Gives the call that ended, or None when they were parted.
+        """
+        self._require_joinable(other)
+        over = self._new_future()
+        bridge = Bridge(self, other, lambda ended: resolve(over, ended), listen=listen)
+        try:
+            for each in (self, other):
+                each.answer_now()
+            return await over  # type: ignore[no-any-return]
+        finally:
+            bridge.close()
+
+    async def talk(self, other: Call) -> None:
+        """Bridge two calls to their end: who hangs up ends the other one, with its Reason."""
+        first = await self.bridge(other)
+        if first is not None and first.ended is not None:
+            left = other if first is self else self
+            await left.hang_up("bridge_ended", cause=first.ended.cause)
+
+    async def unbridge(self) -> None:
+        """Part this call from the one it is bridged to; both go on with their agent."""
+        if self._bridge is not None:
+            self._bridge.close()
+
+    @property
+    def bridged(self) -> Bridge | None:
+        """The bridge this call is part of now."""
+        return self._bridge
+
+    async def transfer(
+        self,
+        target: str | Call | Sequence[str],
+        *,
+        mode: Literal["refer", "bridge"] = "refer",
+        ring_seconds: float = DIAL_S,
+        trunk: str | None = None,
+        caller_id: str | None = None,
+        headers: Headers = (),
+    ) -> TransferOutcome:
+        """Connect the far end with somebody else; gives what became of it.
+
+        refer: the far end calls target itself; when that works, this call is hung up. target: a
+        SIP URI (blind), or another call of ours, whose far end it is to be connected with
+        (attended).
+        bridge: we call target, or each of several in order, for ring_seconds; trunk, caller_id and
+        headers as in ``dial``. Returns when the far ends have parted, and then this call is over.
+        Where it fails the call goes on, with its agent.
         """
         self._require_answered("transfer")
+        if mode == "bridge":
+            if isinstance(target, Call):
+                raise LocalProtocolError("another call is joined by bridge()")
+            targets = [target] if isinstance(target, str) else target
+            order = DialOrder("", trunk, ring_seconds, caller_id, tuple(headers))
+            return await hunt(self, targets, order)
+        if not isinstance(target, str | Call):
+            raise LocalProtocolError('several targets want mode="bridge"')
         outcome = self._outcome()
         whom = target._signalling if isinstance(target, Call) else target
-        self._signalling.transfer(whom, lambda told: _resolve(outcome, told))
+        self._signalling.transfer(whom, lambda told: resolve(outcome, told))
         told: TransferOutcome | None = await outcome
         return told or TransferOutcome(487, "Request Terminated")
 
@@ -318,7 +222,7 @@ class Call:
     async def _hold(self, held: bool) -> bool:
         self._require_answered("hold" if held else "resume")
         outcome = self._outcome()
-        self._signalling.hold(held, lambda agreed: _resolve(outcome, agreed))
+        self._signalling.hold(held, lambda agreed: resolve(outcome, agreed))
         return bool(await outcome)
 
     def _require_answered(self, verb: str) -> None:
@@ -326,16 +230,21 @@ class Call:
             state = "ended" if self._hang_up is not None else "not answered"
             raise LocalProtocolError(f"cannot {verb}: the call is {state}")
 
-    def _outcome(self) -> Future:
-        """Make a future that the end of the call resolves with None."""
-        self._outcomes = [each for each in self._outcomes if not each.done()]
-        self._outcomes.append(self._new_future())
-        return self._outcomes[-1]
+    def _require_joinable(self, other: Call) -> None:
+        for call in (self, other):
+            if call._hang_up is not None or call._bridge is not None:
+                state = "ended" if call._hang_up is not None else "bridged already"
+                raise LocalProtocolError(f"cannot bridge: a call is {state}")
+        if other is self:
+            raise LocalProtocolError("cannot bridge a call with itself")
 
-    async def hang_up(self, reason: str = "agent_hangup") -> None:
-        """End the call now; ``drain`` first when a goodbye must be heard."""
+    async def hang_up(self, reason: str = "agent_hangup", *, cause: str | None = None) -> None:
+        """End the call now; ``drain`` first when a goodbye must be heard.
+
+        cause: what the far end is given as the Reason (RFC 3326) in place of ours.
+        """
         if self._hang_up is None:
-            self._signalling.hang_up(reason)
+            self._signalling.hang_up(reason, cause)
 
     def _require_unanswered(self, verb: str) -> None:
         if self.answered or self._hang_up is not None:
@@ -353,7 +262,7 @@ class Call:
             self._post(Answered())
         else:
             self._events.clear()
-        self._resolve_answer()
+        self._settle()
 
     def end(
         self, ending: Ending, *, cause: str | None = None, retry_after_s: int | None = None
@@ -371,35 +280,66 @@ class Call:
         )
         if self._recording is not None:
             self._recording.close()
-        for mark_id in list(self._marks):
-            self._mark_reached(mark_id, False)
-        self._resolve_answer()
+        if self._bridge is not None:
+            self._bridge.close(self)
+        self._marks.drop()
+        self._settle()
         for outcome in self._outcomes:
-            _resolve(outcome, None)
+            resolve(outcome, None)
         self._wake()
 
-    def _resolve_answer(self) -> None:
-        if self._answered_future is not None:
-            _resolve(self._answered_future, None)
+    def _settle(self) -> None:
+        settling, self._settling = self._settling, []
+        for future in settling:
+            resolve(future, None)
 
-    # -- recording ---------------------------------------------------------------------------
+    # -- what the far end does -----------------------------------------------------------------
 
-    @property
-    def recording_error(self) -> OSError | None:
-        """Why the latest recording is shorter than it should be, or None."""
-        return None if self._recording is None else self._recording.error
+    def digit_received(self, digit: str, duration_ms: int) -> None:
+        super().digit_received(digit, duration_ms)
+        if self._bridge is not None:
+            self._bridge.digit(self, digit)
 
-    def record(self, path: str | Path) -> Recording:
-        """Record both sides from now on: stereo WAV, 16 kHz, left the far end, right the agent.
+    def hold_changed(self, held: bool) -> None:
+        """Tell the agent that the far end holds the call, or took it back. For the shell."""
+        self._post(Hold(held))
+        if self._bridge is not None:
+            self._bridge.held(self, held)
 
-        Ends with the call or with ``close`` on what is returned.
-        """
-        if self._recording is not None and not self._recording.closed:
-            raise LocalProtocolError("the call is being recorded already")
-        self._recording = Recording(self.leg, path)
-        return self._recording
+    # -- for a bridge --------------------------------------------------------------------------
+
+    def joined(self, bridge: Bridge, *, listen: bool) -> None:
+        self._bridge = bridge
+        self._listen(listen)
+
+    def parted(self) -> None:
+        self._bridge = None
+        self._listen(True)
+
+    def press(self, digit: str) -> None:
+        """Press a key for the other call; one the far end cannot be told is lost."""
+        if self._hang_up is not None or digit == "flash":
+            return
+        if self.leg.takes_digits:
+            self.leg.send_digits(digit)
+        elif self.answered:
+            with suppress(LocalProtocolError):
+                self._signalling.send_digits(digit, _ignore)
+
+    def pass_hold(self, held: bool) -> None:
+        self._signalling.hold(held, _ignore)
+
+    def ring_now(self) -> None:
+        self._signalling.ring()
+
+    def progress_now(self) -> None:
+        self._signalling.progress()
+
+    def answer_now(self) -> None:
+        """Answer a caller that waits for it."""
+        if not self.answered and self.direction == "inbound":
+            self._signalling.answer()
 
 
-def _resolve(future: Future, result: Any) -> None:
-    if not future.done():
-        future.set_result(result)
+def _ignore(agreed: bool) -> None:
+    """Nobody waits for the outcome."""

@@ -21,10 +21,12 @@ class Milestones:
     def __init__(self) -> None:
         self._times: dict[str, float] = {}
 
-    def note(self, name: str, at: float | None) -> None:
-        """Keep the first time of ``name``; None is no time."""
+    def note(self, name: str, at: float | None) -> bool:
+        """Keep the first time of ``name``, and tell whether this is it; None is no time."""
+        first = at is not None and name not in self._times
         if at is not None:
             self._times.setdefault(name, at)
+        return first
 
     def at(self, name: str) -> float | None:
         return self._times.get(name)

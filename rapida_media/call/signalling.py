@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
+from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.transfer import TransferOutcome
+
+if TYPE_CHECKING:
+    from rapida_media.agents.base import Agent
+    from rapida_media.call.call import Call
 
 
 class Future(Protocol):
@@ -29,4 +34,6 @@ class Signalling(Protocol):
         self, target: str | Signalling, done: Callable[[TransferOutcome], None]
     ) -> None: ...
     def hold(self, held: bool, done: Callable[[bool], None]) -> None: ...
-    def hang_up(self, reason: str) -> None: ...
+    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]: ...
+    def hand_over(self, agent: Agent) -> None: ...
+    def hang_up(self, reason: str, cause: str | None = None) -> None: ...

@@ -19,6 +19,8 @@ from rapida_media.config.http import Credential as Credential
 from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
+from rapida_media.config.store import StoreConfig as StoreConfig
+from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.config.trunk import Trunk as Trunk
 from rapida_media.config.trunk import check_trunks, read_trunk
@@ -96,13 +98,6 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreConfig:
-    """``[store]``. recordings: folder the recordings go to."""
-
-    recordings: Path = Path("recordings")
-
-
-@dataclass(frozen=True, slots=True)
 class Assistant:
     """``[assistants.NAME]``: the agent behind called numbers.
 
@@ -129,7 +124,7 @@ class Config:
     sip: SipConfig = SipConfig()
     rtp: RtpConfig = RtpConfig()
     limits: LimitsConfig = LimitsConfig()
-    store: StoreConfig = StoreConfig()
+    store: StoreConfig = field(default_factory=StoreConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
     assistants: Mapping[str, Assistant] = field(default_factory=dict)
@@ -190,7 +185,7 @@ def parse_config(
         sip=_sip(root.table("sip")),
         rtp=_rtp(root.table("rtp")),
         limits=_limits(root.table("limits")),
-        store=_store(root.table("store")),
+        store=read_store(root.table("store")),
         http=read_http(root.table("http")),
         credentials={
             name: read_credential(name, table) for name, table in root.tables("credentials")
@@ -277,12 +272,6 @@ def _limits(table: Table) -> LimitsConfig:
         max_call_seconds=table.number("max_call_seconds", default.max_call_seconds, above=0),
         drain_seconds=table.number("drain_seconds", default.drain_seconds),
     )
-    table.finish()
-    return config
-
-
-def _store(table: Table) -> StoreConfig:
-    config = StoreConfig(table.path("recordings") or table.folder / StoreConfig().recordings)
     table.finish()
     return config
 

@@ -173,6 +173,13 @@ cdef extern from "monitor.h" nogil:
     void rm_monitor_free(rm_monitor *)
 
 
+cdef extern from "relay.h" nogil:
+    ctypedef struct rm_relay:
+        bint live
+        uint64_t passed
+        uint64_t dropped
+
+
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
@@ -193,6 +200,7 @@ cdef extern from "sender.h" nogil:
         uint64_t played
         uint64_t silence_packets
         rm_monitor *monitor
+        rm_relay *relay
 
     void rm_sender_start(rm_sender *, double)
     double rm_sender_next_time(const rm_sender *)
@@ -273,6 +281,8 @@ cdef extern from "stream.h" nogil:
         rm_burst burst
         rm_skew skew
         rm_rtcp_queue rtcp
+        rm_sender *relay_to
+        bint listened
         rm_srtp_sender srtp_sender
         rm_srtp_receiver srtp_receiver
         rm_srtp_counters srtp
@@ -281,6 +291,7 @@ cdef extern from "stream.h" nogil:
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
+    bint rm_stream_relay(rm_stream *, rm_stream *)
     size_t rm_stream_next_packet(rm_stream *, double, uint8_t *)
     void rm_stream_handle_timeout(rm_stream *, double)
     bint rm_stream_has_news(const rm_stream *)
@@ -291,6 +302,7 @@ cdef extern from "stream.h" nogil:
 
 cdef class MediaStream:
     cdef rm_stream core
+    cdef MediaStream relayed_to  # keeps alive what core.relay_to points to
     # They own what the core's SRTP pointers lead to.
     cdef object srtp_sender
     cdef object srtp_receiver

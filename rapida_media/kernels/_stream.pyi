@@ -162,6 +162,21 @@ class MediaStream:
     def change_ssrc(self, ssrc: int) -> None:
         """Go on sending as another source (RFC 3550 section 8.2)."""
 
+    def relay_to(self, other: MediaStream | None) -> None:
+        """Have another stream send on what this one receives, as it is; None: no longer.
+
+        Audio in the encoding that stream sends, at its own payload type, and telephone-events where
+        its far end takes them, with its own SSRC, sequence numbers and timestamps. What is written
+        to it has the word. LocalProtocolError when a third stream does that already.
+        """
+
+    @property
+    def relaying(self) -> bool:
+        """False too once audio came that the other stream's far end does not take."""
+
+    def listen(self, listened: bool) -> None:
+        """While relaying: whether frames are made all the same."""
+
     def start(self, now: float) -> None:
         """Anchor the 20 ms schedule; the first packet is due now."""
 

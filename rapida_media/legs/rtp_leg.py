@@ -31,7 +31,7 @@ class RtpLeg:
     """A ``Leg`` over RTP (RFC 3550). rtcp: the reports on the same stream."""
 
     def __init__(self, stream: MediaStream, rtcp: RtcpSession) -> None:
-        self.received = Bus()
+        self.received = Bus(wanted=stream.listen)
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
         self.rtcp = rtcp
@@ -46,6 +46,7 @@ class RtpLeg:
         self.first_media_at: float | None = None
         self._started_at: float | None = None
         self._now = 0.0
+        self._relay_lost: Callable[[], None] | None = None
         self._on_digit: Callable[[str, int], None] = _ignore_digit
         self._on_mark: Callable[[int, bool], None] = _ignore_mark
 
@@ -102,6 +103,9 @@ class RtpLeg:
         """Hand up all the stream has: frames, digits, marks and, when asked for, sent frames."""
         self._now = now
         stream = self.stream
+        if self._relay_lost is not None and not stream.relaying:
+            lost, self._relay_lost = self._relay_lost, None
+            lost()
         while (frame := stream.next_frame()) is not None:
             if self.first_media_at is None:
                 self.first_media_at = now
@@ -135,6 +139,23 @@ class RtpLeg:
         if self.srtp_sender is None or not datagrams:
             return datagrams
         return [(self.srtp_sender.protect_rtcp(data), to) for data, to in datagrams]
+
+    def relay_to(self, other: RtpLeg, lost: Callable[[], None]) -> bool:
+        """Let the far end's payloads pass to another leg as they are, if that sends the same codec.
+
+        lost: called when the far end changes its codec; from then on there are frames again.
+        """
+        if self.negotiated is None or other.negotiated is None:
+            return False
+        if self.negotiated.send.name != other.negotiated.send.name:
+            return False
+        self.stream.relay_to(other.stream)
+        self._relay_lost = lost
+        return True
+
+    def stop_relay(self) -> None:
+        self._relay_lost = None
+        self.stream.relay_to(None)
 
     @property
     def elapsed_samples(self) -> int:

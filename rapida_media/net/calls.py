@@ -11,8 +11,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
+from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
@@ -26,7 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Calls:
-    """shell: what the calls are given. external_address: what SDP names in place of our address."""
+    """shell: what the calls are given. external_address: what SDP names in place of our address.
+
+    journal: hears of every call when it begins and when it ends; the call itself tells the rest.
+    """
 
     def __init__(
         self,
@@ -34,13 +41,16 @@ class Calls:
         loop: asyncio.AbstractEventLoop,
         ids: IdSource,
         external_address: str | None,
+        *,
         tracer: Tracer,
+        journal: Journal,
     ) -> None:
         self._shell = shell
         self._loop = loop
         self._ids = ids
         self._external_address = external_address
         self._tracer = tracer
+        self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
         # Agents whose call is over: they may still store what they learnt.
         self._agents_at_work: set[asyncio.Task[None]] = set()
@@ -50,7 +60,7 @@ class Calls:
     def make(
         self,
         info: CallInfo,
-        agent: Agent,
+        agent: Agent | None,
         *,
         address: str,
         codecs: tuple[str, ...] | None,
@@ -87,12 +97,36 @@ class Calls:
         self._by_session[session] = call
         self._trace(session, call)
         self.idle.clear()
+        self._begin_record(call.call.info)
         log.info(
             "%s call %s → %s",
             call.call.direction,
             redact(call.call.caller),
             redact(call.call.called),
             extra={"call_id": call.call.id},
+        )
+
+    def _begin_record(self, info: CallInfo) -> None:
+        if info.id in self._journal.live:  # it was ordered, and is placed now
+            self._journal.changed(
+                info.id, CallState.INITIATED, caller=info.caller, called=info.called
+            )
+            return
+        now = clock.wall()
+        self._journal.created(
+            CallRecord(
+                id=info.id,
+                provider=info.provider,
+                direction=info.direction,
+                caller=info.caller,
+                called=info.called,
+                created_at=now,
+                assistant=info.assistant,
+                trunk=info.trunk,
+                parameters=info.parameters,
+                state=CallState.INITIATED,
+                initiated_at=now,
+            )
         )
 
     def move(self, session: InviteSession, call: SipCall) -> None:
@@ -131,6 +165,16 @@ class Calls:
             self._by_session.pop(session, None)
         ended = call.call.ended
         assert ended is not None
+        self._journal.ended(
+            call.call.id,
+            reason=ended.reason,
+            code=ended.code,
+            failure_class=ended.failure_class,
+            retryable=ended.retryable,
+            cause=ended.cause,
+            retry_after_s=ended.retry_after_s,
+            quality=call.call.stats(),
+        )
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "ended: %s%s%s%s",

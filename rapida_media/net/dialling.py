@@ -8,12 +8,16 @@ from __future__ import annotations
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
+from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.calls import Calls
+from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import CallShell, SipCall
-from rapida_media.net.target import Target
+from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.trunks import Trunks
+from rapida_media.sdp.codec import DEFAULT_CODECS
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip.address import format_host
 from rapida_media.sip.digest import Credentials
@@ -27,35 +31,50 @@ class Dialling:
 
     endpoint: SipEndpoint
 
-    def __init__(self, calls: Calls, trunks: Trunks, ids: IdSource, shell: CallShell) -> None:
+    def __init__(
+        self, calls: Calls, trunks: Trunks, resolver: Resolver, ids: IdSource, shell: CallShell
+    ) -> None:
         self._calls = calls
         self._trunks = trunks
+        self._resolver = resolver
         self._ids = ids
         self._shell = shell
 
     def dial(
         self,
         target: Target,
-        agent: Agent,
+        agent: Agent | None,
         *,
         codecs: tuple[str, ...] | None = None,
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        trunk: str | None = None,
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
-        as the callee sends early media.
+        as the callee sends early media. None: somebody else acts on the call.
 
         credentials: who we are, also in From unless from_uri names another, and what answers a
-        challenge. headers: more of the INVITE.
+        challenge. headers: more of the INVITE. ordered: the call's record, where it was journalled
+        before; its id, assistant and parameters are the call's.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         if from_uri is None and credentials is not None:
             caller = f"sip:{escape_user(credentials.username)}@{target.host}"
         call = self._calls.make(
-            CallInfo(self._ids.token(), "sip", "outbound", caller, target.uri),
+            CallInfo(
+                id=ordered.id if ordered is not None else self._ids.token(),
+                provider="sip",
+                direction="outbound",
+                caller=caller,
+                called=target.uri,
+                assistant=ordered.assistant if ordered is not None else None,
+                trunk=trunk,
+                parameters=ordered.parameters if ordered is not None else {},
+            ),
             agent,
             address=target.local_host,
             codecs=codecs,
@@ -86,6 +105,7 @@ class Dialling:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration.
 
@@ -100,6 +120,38 @@ class Dialling:
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
+            trunk=trunk,
+            ordered=ordered,
+        )
+
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+        """Make the second leg that the agent of a call ordered.
+
+        It offers the codec of the first call before all others, so that payloads can pass from one
+        to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
+        """
+        spoken = call.codec
+        headers = order.headers
+        if order.trunk is not None:
+            way = await self._trunks.outbound(order.trunk, order.uri, order.caller_id)
+            codecs = _preferring(spoken, way.codecs or DEFAULT_CODECS)
+            return self.dial(
+                way.target,
+                None,
+                codecs=codecs,
+                credentials=way.credentials,
+                from_uri=way.from_uri,
+                headers=(*way.headers, *headers),
+                trunk=order.trunk,
+            )
+        target = await resolve_target(order.uri, "udp", self._resolver)
+        user = escape_user(order.caller_id or "rapida")
+        return self.dial(
+            target,
+            None,
+            codecs=_preferring(spoken, DEFAULT_CODECS),
+            from_uri=f"sip:{user}@{format_host(target.local_host)}",
+            headers=headers,
         )
 
     def move(self, call: SipCall, target: Target, headers: Headers) -> None:
@@ -119,3 +171,8 @@ class Dialling:
         call.sessions.add(session)
         call.mover.placed(session, negotiation)
         self._shell.drain_signalling(now)
+
+
+def _preferring(first: str | None, codecs: tuple[str, ...]) -> tuple[str, ...]:
+    """Put one of the codecs in front of the others."""
+    return tuple(sorted(codecs, key=lambda each: each != first))

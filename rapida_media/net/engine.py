@@ -14,11 +14,16 @@ from pathlib import Path
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.config import Config, Trunk
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
+from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
@@ -57,6 +62,7 @@ class Engine:
 
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    contexts: where media finds its call; in memory unless given.
     timers, ring_seconds: those of the SIP endpoint.
     """
 
@@ -67,6 +73,7 @@ class Engine:
         directory: Path,
         default_agent: str | None,
         ids: IdSource | None = None,
+        contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
     ) -> None:
@@ -78,7 +85,17 @@ class Engine:
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
-        self._calls = Calls(self, self._loop, self._ids, config.sip.external_address, self._tracer)
+        self._captures = Captures(self._loop, self._tracer)
+        self.contexts = contexts or MemoryContexts()
+        self.journal = Journal(self._loop.create_future, clock.wall)
+        self._calls = Calls(
+            self,
+            self._loop,
+            self._ids,
+            config.sip.external_address,
+            tracer=self._tracer,
+            journal=self.journal,
+        )
         self._incoming = Incoming(
             self._calls,
             self._gate,
@@ -92,7 +109,7 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._dialling = Dialling(self._calls, self._trunks, self._ids, self)
+        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -127,6 +144,18 @@ class Engine:
         """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
         is kept of it (any more). whole: with the messages themselves."""
         return self._calls.drawn(call_id, whole=whole)
+
+    def capture(self, call_id: str, path: Path) -> None:
+        """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
+
+        In clear and with all its numbers. RapidaError when there is no such call, or it is being
+        captured; OSError when the file cannot be made.
+        """
+        for call in self._calls.alive:
+            if call.call.id == call_id:
+                self._captures.start(call, path, self.media)
+                return
+        raise RapidaError("there is no such call")
 
     async def start(self) -> None:
         """Bind all listeners; ConfigError when one cannot be had."""
@@ -186,6 +215,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
 
@@ -199,6 +229,7 @@ class Engine:
         credentials: Credentials | None = None,
         from_uri: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; see ``Dialling.dial``."""
         return self._dialling.dial(
@@ -209,6 +240,7 @@ class Engine:
             credentials=credentials,
             from_uri=from_uri,
             headers=headers,
+            ordered=ordered,
         )
 
     async def dial_trunk(
@@ -219,10 +251,11 @@ class Engine:
         *,
         caller_id: str | None = None,
         headers: Headers = (),
+        ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers
+            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
         )
 
     # -- events ----------------------------------------------------------------------------------
@@ -272,6 +305,10 @@ class Engine:
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
+
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+        """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
+        return await self._dialling.dial_for(call, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

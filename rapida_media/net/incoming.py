@@ -111,18 +111,25 @@ class Incoming:
                 caller=caller,
                 called=called,
                 assistant=assistant.name or None,
+                trunk=trunk.name if trunk is not None else None,
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
             ),
             self._agents[assistant.name],
             address=address_towards(session.dialog.flow),
             codecs=trunk.codecs if trunk is not None else None,
-            early_agent=assistant.answer == "agent",
+            early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )
         if call is None:
             session.reject(503, now)
         return call
+
+
+def _starts_early(assistant: Assistant) -> bool:
+    """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
+    bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
+    return assistant.answer == "agent" or bridges
 
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:

@@ -17,6 +17,7 @@ from rapida_media.kernels import MediaPoller, MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
 from rapida_media.net.rtcp import RtcpShell
+from rapida_media.net.tapped_media import Tap, TappedMedia
 from rapida_media.net.ticker import Ticker
 from rapida_media.rtp.session import NTP_EPOCH, RtcpSession
 
@@ -28,12 +29,13 @@ TICK_S = 0.005
 class MediaChannel:
     """A leg with its sockets, between ``MediaShell.open`` and ``MediaShell.close``."""
 
-    __slots__ = ("leg", "port", "slot")
+    __slots__ = ("leg", "port", "slot", "tapped")
 
     def __init__(self, leg: RtpLeg, port: MediaPort) -> None:
         self.leg = leg
         self.port = port
         self.slot: int | None = None
+        self.tapped: TappedMedia | None = None
 
 
 class MediaShell:
@@ -83,23 +85,39 @@ class MediaShell:
         if channel.slot is not None:
             return
         channel.leg.start(now)
+        self.rtcp.open(channel.leg, channel.port, now)
+        if channel.tapped is not None:
+            self.pace(channel.tapped.tick)
+            return
         channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
         self._channels[channel.slot] = channel
-        self.rtcp.open(channel.leg, channel.port, now)
         self.ticker.start()
+
+    def tap(self, channel: MediaChannel, tap: Tap) -> None:
+        """Have ``tap`` see every packet from now on, at many times the cost of a packet."""
+        channel.tapped = TappedMedia(channel.leg, channel.port, tap)
+        if channel.slot is not None:
+            self._stop_polling(channel)
+            self.pace(channel.tapped.tick)
 
     def close(self, channel: MediaChannel) -> None:
         """Stop the media and give the port pair back."""
         if channel.slot is not None:
             # What arrived since the last tick was said before the end.
-            now = clock.monotonic()
-            self._receive(now)
-            self.rtcp.close(channel.port, now)
-            self._poller.remove(channel.slot)
-            del self._channels[channel.slot]
-            channel.slot = None
+            self._receive(clock.monotonic())
+            self._stop_polling(channel)
+        if channel.tapped is not None and channel.tapped.tick in self._paced:
+            channel.tapped.receive(clock.monotonic())
+            self.unpace(channel.tapped.tick)
+        self.rtcp.close(channel.port, clock.monotonic())
         self.ports.close(channel.port)
         self._stop_if_idle()
+
+    def _stop_polling(self, channel: MediaChannel) -> None:
+        assert channel.slot is not None, "only a started channel is polled"
+        self._poller.remove(channel.slot)
+        del self._channels[channel.slot]
+        channel.slot = None
 
     def pace(self, tick: Callable[[float], None]) -> None:
         """Call ``tick(now)`` with every tick, for a leg whose media needs no port of ours."""

@@ -40,15 +40,19 @@ class RtcpShell:
 
     def open(self, leg: RtpLeg, port: MediaPort, now: float) -> None:
         fd = port.rtcp.fileno()
+        if fd in self._entries:
+            return
         entry = self._entries[fd] = RtcpEntry(leg, port)
         self._epoll.register(fd, select.EPOLLIN)
         leg.rtcp.start(now)
         self._schedule(fd, entry)
 
     def close(self, port: MediaPort, now: float) -> None:
-        """Say goodbye; the sockets stay the caller's."""
+        """Say goodbye, where anything was said; the sockets stay the caller's."""
         fd = port.rtcp.fileno()
-        entry = self._entries.pop(fd)
+        entry = self._entries.pop(fd, None)
+        if entry is None:
+            return
         self._epoll.unregister(fd)
         self._read(entry, now)
         entry.leg.rtcp.goodbye(now)

@@ -13,6 +13,7 @@ from pathlib import Path
 from rapida_media.config import Config, Listen, load_config
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
+from rapida_media.net.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,22 @@ async def serve(options: ServeOptions) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the calls at once."""
     config, directory = _configuration(options)
     make_room(config.limits.max_calls)
-    engine = Engine(config, directory=directory, default_agent=options.agent or DEFAULT_AGENT)
+    stores = Stores(config.store)
+    engine = Engine(
+        config,
+        directory=directory,
+        default_agent=options.agent or DEFAULT_AGENT,
+        contexts=stores.contexts,
+    )
+    await stores.open(engine.journal)
+    try:
+        await _run(engine, config)
+    finally:
+        await stores.close()
+    return 0
+
+
+async def _run(engine: Engine, config: Config) -> None:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -45,7 +61,6 @@ async def serve(options: ServeOptions) -> int:
     await signals.get()
     await _drain(engine, signals, config.limits.drain_seconds)
     await engine.stop()
-    return 0
 
 
 def _configuration(options: ServeOptions) -> tuple[Config, Path]:

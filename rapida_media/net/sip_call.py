@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered, reason_header, turned_away
+from rapida_media.call.journal import Journal
 from rapida_media.call.negotiation import Negotiation
+from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
+from rapida_media.call.state import CallState
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
@@ -25,6 +28,8 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral, party_of
+from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
@@ -39,16 +44,19 @@ log = logging.getLogger(__name__)
 
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
+STATES = {"ringing": CallState.RINGING, "answered": CallState.IN_PROGRESS}
 
 
 class CallShell(Protocol):
     """What a SIP call needs from the engine around it."""
 
     media: MediaShell
+    journal: Journal
 
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
     def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
+    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall: ...
     def forget(self, session: InviteSession) -> None: ...
 
 
@@ -57,7 +65,7 @@ class SipCall:
 
     early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
     outbound it hears the callee's early media. follow_transfers: the far end may send the call
-    elsewhere.
+    elsewhere. agent: None for a second leg, which the agent of another call acts on.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class SipCall:
         channel: MediaChannel,
         offers: OfferAnswer,
         local: LocalMedia,
-        agent: Agent,
+        agent: Agent | None,
         early_agent: bool = False,
         follow_transfers: bool = False,
     ) -> None:
@@ -80,6 +88,11 @@ class SipCall:
         self._early_agent = early_agent
         self._agent_task: AgentTask | None = None
         self._hang_up_reason: str | None = None
+        self._hang_up_cause: str | None = None
+        self._legs = SecondLegs(self, shell.dial_for)
+        # For who dialled this call as a second leg: status and whether early media is heard.
+        self.on_ringing: Callable[[int, bool], None] | None = None
+        self.on_hand_over: Callable[[], None] | None = None
         self._watch = MediaWatch(channel.leg.stream)
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
@@ -112,7 +125,7 @@ class SipCall:
         self._keys = InfoKeys(session, self._loop, self._act)
 
     def _start_agent(self) -> None:
-        if self._agent_task is None:
+        if self._agent_task is None and self._agent is not None:
             self._agent_task = AgentTask(self._loop, self._agent, self.call)
 
     def established(self, now: float) -> None:
@@ -128,9 +141,11 @@ class SipCall:
         session = self._incoming
         body = self.negotiation.description if session.early_offer_required else b""
         self._act(lambda now: session.ring(now, body))
+        self._reached("ringing", clock.monotonic(), "180")
 
     def progress(self) -> None:
         self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
+        self._reached("ringing", clock.monotonic(), "183")
         if not self.negotiation.awaiting_answer:
             self._shell.media.start(self._channel, clock.monotonic())
 
@@ -138,7 +153,7 @@ class SipCall:
         self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
         now = clock.monotonic()
         if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
-            self.milestones.note("answered", now)
+            self._reached("answered", now, "200")
         if not self.negotiation.awaiting_answer and not self.finished.done():
             # The caller hears and is heard from its 200 on, which may be before we see the ACK.
             self._shell.media.start(self._channel, now)
@@ -169,11 +184,21 @@ class SipCall:
     def hold(self, held: bool, done: Callable[[bool], None]) -> None:
         self._act(lambda now: self.negotiation.hold(held, done, now))
 
-    def hang_up(self, reason: str) -> None:
+    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
+        return self._legs.dial(order, ringing)
+
+    def hand_over(self, agent: Agent) -> None:
+        if self._agent is not None or self.on_hand_over is None:
+            raise LocalProtocolError("the call has an agent already")
+        self.on_hand_over()
+        self._agent = agent
+        self._start_agent()
+
+    def hang_up(self, reason: str, cause: str | None = None) -> None:
         """BYE, CANCEL or a refusal, as the state of the session wants it."""
         if self.finished.done() or self._hang_up_reason is not None:
             return
-        self._hang_up_reason = reason
+        self._hang_up_reason, self._hang_up_cause = reason, cause
         self._act(self._end_session)
 
     def abandon(self, reason: str) -> None:
@@ -195,7 +220,8 @@ class SipCall:
 
     def _end_session(self, now: float) -> None:
         session = self.session
-        why = (reason_header(self._hang_up_reason or ""),)
+        given = self._hang_up_cause
+        why = (reason_header(self._hang_up_reason or "") if given is None else ("Reason", given),)
         if session.state == TERMINATED:  # moving, and not there yet
             self._finish(ended("canceled", REQUEST_TERMINATED))
         elif session.state in (ACCEPTED, CONFIRMED):
@@ -222,15 +248,16 @@ class SipCall:
             self.mover.handle(event, now)
             return
         match event:
-            case events.Ringing(body=body):
-                self.milestones.note("ringing", now)
-                if body:
-                    self._hear_early_media(body, now)
+            case events.Ringing(status=status, body=body):
+                self._reached("ringing", now, str(status))
+                early = bool(body) and self._hear_early_media(body, now)
+                if self.on_ringing is not None:
+                    self.on_ringing(status, early)
             case events.Answered(body=body):
-                self.milestones.note("answered", now)
+                self._reached("answered", now, "200")
                 self._answered(body, now)
             case events.Confirmed(body=body):
-                self.milestones.note("answered", now)
+                self._reached("answered", now, "200")
                 self._answered(body, now)
             case events.Canceled(reason=reason, status=status, cause=cause):
                 # "cancel" and "bye" are one thing before the answer: the caller gave up.
@@ -244,6 +271,11 @@ class SipCall:
                     self.over(event)
             case _:
                 self._handle_change(event, now)
+
+    def _reached(self, milestone: str, now: float, raw: str) -> None:
+        """Note how far the call has come; raw: the status that said so."""
+        if self.milestones.note(milestone, now):
+            self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow what the far end says about the media, or beside it."""
@@ -271,6 +303,12 @@ class SipCall:
                     self.hang_up("transferred")
 
     # -- for the mover ---------------------------------------------------------------------------
+
+    @property
+    def codec(self) -> str | None:
+        """What we send, None before that is agreed."""
+        audio = self._channel.leg.negotiated
+        return None if audio is None else audio.send.name
 
     @property
     def local_uri(self) -> str:
@@ -327,15 +365,16 @@ class SipCall:
 
     # -- offers and answers ----------------------------------------------------------------------
 
-    def _hear_early_media(self, body: bytes, now: float) -> None:
+    def _hear_early_media(self, body: bytes, now: float) -> bool:
         try:
             self.negotiation.hear_early(body)
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("unusable early media: %s", error, extra={"call_id": self.call.id})
-        else:
-            self._shell.media.start(self._channel, now)
-            if self._early_agent:
-                self._start_agent()
+            return False
+        self._shell.media.start(self._channel, now)
+        if self._early_agent:
+            self._start_agent()
+        return True
 
     def _answered(self, body: bytes, now: float) -> None:
         if self._negotiate(lambda: self.negotiation.receive_answer(body), now):
@@ -352,9 +391,17 @@ class SipCall:
             return False
         return True
 
+    def tap_media(self, media: MediaShell, tap: Tap) -> None:
+        """Have ``tap`` see the packets of this call until its end."""
+        media.tap(self._channel, tap)
+
     def _note_media(self) -> None:
+        """Note when media was first heard and sent."""
         leg = self._channel.leg
-        self.milestones.note("first_media", leg.first_media_at)
+        if self.milestones.note("first_media", leg.first_media_at):
+            assert leg.first_media_at is not None, "there is a first time"
+            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
+            self._shell.journal.changed(self.call.id, first_media_at=wall)
         self.milestones.note("first_rtp_in", leg.stream.first_received_at)
         self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
 
@@ -392,6 +439,7 @@ class SipCall:
         if self._hang_up_reason is not None:
             ending = ended(self._hang_up_reason, ending.code)
         self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
+        self._legs.end(cause)
         if self._agent_task is not None:
             self._agent_task.stop_soon()
         self.finished.set_result(None)

@@ -45,6 +45,7 @@ class CallOptions:
     credentials: Credentials | None = None
     timeout_s: float = 60.0
     trace: bool = False
+    pcap: Path | None = None
 
 
 @dataclass(slots=True)
@@ -104,8 +105,9 @@ def _ms(value: float | None) -> str:
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
     speech = read_wav(options.play) if options.play else b""
-    if options.record and not options.record.parent.is_dir():
-        raise ConfigError(f"--record: there is no directory {options.record.parent}")
+    for name, path in (("--record", options.record), ("--pcap", options.pcap)):
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{name}: there is no directory {path.parent}")
     target = await resolve_target(options.uri, options.transport, Resolver(SystemIds()))
     engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
     await engine.start()
@@ -120,13 +122,16 @@ async def place_call(options: CallOptions) -> Report:
                 early_agent=True,
                 credentials=options.credentials,
             )
+            if options.pcap is not None:
+                engine.capture(call.call.id, options.pcap)
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
             report = _report(options, call, phone)
-            report.trace = engine.trace(call.call.id, whole=True) if options.trace else ""
             _measure(report, phone, path)
     finally:
         await engine.stop()
+    if options.trace:  # now that the BYE is answered
+        report.trace = engine.trace(call.call.id, whole=True)
     return report
 
 

@@ -57,7 +57,7 @@ class CallTrace:
         self.messages: deque[TracedMessage] = deque()
         self.dropped = 0
         self.bytes = 0
-        self.note: Callable[[str, float], None] | None = None
+        self.note: Callable[[str, float], object] | None = None
         self.tap: Callable[[TracedMessage], None] | None = None
 
     def add(self, message: TracedMessage, limits: TraceLimits) -> int:
@@ -139,7 +139,7 @@ class Tracer:
             self._unlink(gone)
 
     def adopt(
-        self, call_id: str, key: str, note: Callable[[str, float], None] | None = None
+        self, call_id: str, key: str, note: Callable[[str, float], object] | None = None
     ) -> None:
         """Keep what has this Call-ID for the call ``key``, which may have several.
 

@@ -78,7 +78,9 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     async with serving(tmp_path, LOOPBACK) as first:
         port = first.address().port
         taken = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
-        async with serving(tmp_path, taken) as second:
+        other = tmp_path / "other"
+        other.mkdir()
+        async with serving(other, taken) as second:
             assert await second.ended() == 2
         assert second.logged("[sip] listen: ")
         first.signal()

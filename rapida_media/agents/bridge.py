@@ -1,0 +1,56 @@
+"""The agent ``bridge:sip:user@host``: whoever calls is connected with one SIP URI (B2BUA).
+
+It starts before the answer: the caller hears the callee's ring-back or early media, is answered
+when the callee answers, refused as the callee refuses, and takes the callee back by giving up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from rapida_media.errors import DialError, RemoteProtocolError
+from rapida_media.sip.uri import parse_uri, unescape
+
+if TYPE_CHECKING:
+    from rapida_media.call.call import Call
+
+# As long as a proxy waits for an answer (RFC 3261 section 16.6, Timer C).
+RING_S = 180.0
+# What a refusal of the callee's side is to our caller, where it does not mean the same there:
+# a challenge is for us to answer, and "a proxy which receives a 503 (Service Unavailable) response
+# SHOULD NOT forward it upstream" but "generate a 500" (RFC 3261 section 16.7).
+_STATUS = {401: 403, 407: 403, 408: 480, 487: 480, 503: 500}
+
+
+def bridge(uri: str) -> Callable[[Call], Awaitable[None]]:
+    """Connect every caller with ``uri``."""
+
+    async def agent(call: Call) -> None:
+        try:
+            other = await call.dial(
+                uri, timeout=RING_S, caller_id=_user(call.caller), ring_back=True
+            )
+        except DialError as error:
+            await _refuse(call, error.status)
+        else:
+            await call.talk(other)
+
+    return agent
+
+
+async def _refuse(call: Call, status: int) -> None:
+    if call.ended is not None:
+        return
+    if call.answered:
+        await call.hang_up("bridge_failed")
+    else:
+        await call.reject(_STATUS.get(status, status) if status >= 400 else 480)
+
+
+def _user(caller: str) -> str | None:
+    """Give the number or user that calls: over a trunk it is no URI."""
+    try:
+        return unescape(parse_uri(caller).user or "") or None
+    except RemoteProtocolError:
+        return caller

@@ -1,0 +1,277 @@
+"""The half of a call that talks: the far end as events to iterate over, and what is said to it.
+
+Base of ``Call``, which adds its life. Nothing here knows an event loop: futures come from the
+factory that the shell hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rapida_media.agents.events import (
+    DeadAir,
+    Digit,
+    Event,
+    HangUp,
+    Message,
+    OneWayAudio,
+    PlaybackMarked,
+)
+from rapida_media.call.marks import Marks
+from rapida_media.call.milestones import Milestones
+from rapida_media.call.recording import Recording
+from rapida_media.call.signalling import Future, Signalling
+from rapida_media.errors import LocalProtocolError
+from rapida_media.legs.base import Leg, Stats
+from rapida_media.media.frame import FRAME_MS, Ring
+from rapida_media.media.wav import read_wav
+
+# An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
+EVENT_LIMIT = 10_000 // FRAME_MS
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``."""
+
+    id: str
+    provider: str
+    direction: str
+    caller: str
+    called: str
+    assistant: str | None = None
+    trunk: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Conversation:
+    """What is said on a call, both ways."""
+
+    def __init__(
+        self,
+        info: CallInfo,
+        leg: Leg,
+        signalling: Signalling,
+        new_future: Callable[[], Future],
+    ) -> None:
+        self.info = info
+        self.leg = leg
+        self._signalling = signalling
+        self._new_future = new_future
+        self._events: Ring[Event] = Ring(EVENT_LIMIT)
+        self._reader: Future | None = None
+        self._marks = Marks(leg)
+        self._recording: Recording | None = None
+        self._hang_up: HangUp | None = None
+        self._hang_up_delivered = False
+        self.timeline = Milestones()
+        self._read_trace: Callable[[], str] = str
+        self._outcomes: list[Future] = []  # of verbs under way
+        leg.connect(self.digit_received, self._marks.reached)
+        self._deaf: Callable[[], None] | None = leg.received.subscribe(self._post)
+
+    # -- who and what ------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def provider(self) -> str:
+        return self.info.provider
+
+    @property
+    def direction(self) -> str:
+        return self.info.direction
+
+    @property
+    def caller(self) -> str:
+        return self.info.caller
+
+    @property
+    def called(self) -> str:
+        return self.info.called
+
+    @property
+    def assistant(self) -> str | None:
+        return self.info.assistant
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.info.parameters
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.info.headers
+
+    @property
+    def ended(self) -> HangUp | None:
+        """How the call ended, or None while it lives."""
+        return self._hang_up
+
+    def stats(self) -> Stats:
+        """Counts and quality of both directions, and the events this agent was too slow for."""
+        return {**self.leg.stats(), "events_dropped": self._events.dropped}
+
+    @property
+    def milestones(self) -> dict[str, float]:
+        """When what happened, in seconds since the call began; see ``call/milestones.py``."""
+        return self.timeline.offsets()
+
+    def trace(self) -> str:
+        """Draw what was said on the wire so far, with secrets and phone numbers hidden; empty
+        where nothing is kept."""
+        return self._read_trace()
+
+    def traced_by(self, read: Callable[[], str]) -> None:
+        """Name what draws the trace. For the shell."""
+        self._read_trace = read
+
+    # -- events ------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._hang_up_delivered:
+                raise StopAsyncIteration
+            if self._hang_up is not None:
+                self._hang_up_delivered = True
+                return self._hang_up
+            if self._reader is None or self._reader.done():
+                self._reader = self._new_future()
+            await self._reader
+        return self._events.pop()
+
+    def _post(self, event: Event) -> None:
+        self._events.push(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def message_received(self, text: str) -> None:
+        """Hand a text of the far end to the agent. For the shell."""
+        self._post(Message(text))
+
+    def digit_received(self, digit: str, duration_ms: int) -> None:
+        self._post(Digit(digit, duration_ms))
+
+    def media_trouble(self, missing: str, seconds: float) -> None:
+        """Tell the agent what is wrong with the media (``rtp.watch``). For the shell."""
+        self._post(DeadAir(seconds) if missing == "speech" else OneWayAudio(missing, seconds))
+
+    # -- speaking ----------------------------------------------------------------------------
+
+    def write(self, pcm: bytes) -> int:
+        """Queue s16le mono 16 kHz audio of any length (even bytes); gives the samples accepted.
+
+        What does not fit the playout limit (ten minutes) is dropped and counted in ``stats``.
+        After the end of the call nothing is accepted.
+        """
+        return 0 if self._hang_up is not None else self.leg.write(pcm)
+
+    @property
+    def queued_ms(self) -> int:
+        """What was written and not yet sent."""
+        return self.leg.queued_ms
+
+    async def clear(self) -> int:
+        """Stop speaking at once (barge-in): gives how many ms of the utterance were heard."""
+        return self.leg.clear()
+
+    def mark(self, name: str) -> Awaitable[bool]:
+        """Mark this point of what is written.
+
+        The result tells, once the audio before it is over, whether it was heard (True) or
+        dropped (False). A ``PlaybackMarked`` event says the same.
+        """
+        return self._mark(name)
+
+    async def drain(self) -> bool:
+        """Wait until all that was written has been heard; False if it was dropped instead."""
+        return await self._mark(None)
+
+    async def play_file(self, path: str | Path) -> bool:
+        """Play a WAV file; returns when it was heard (True) or dropped (False)."""
+        self.write(read_wav(path))
+        return await self.drain()
+
+    async def send_digits(self, digits: str) -> bool:
+        """Press keys (``0-9 * # A-D``) behind the audio already queued; True once they are sent.
+
+        As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
+        """
+        if self._hang_up is not None:
+            return False
+        if self.leg.takes_digits:
+            self.leg.send_digits(digits)
+            return await self.drain()
+        if not await self.drain() and self._hang_up is not None:
+            return False
+        outcome = self._outcome()
+        self._signalling.send_digits(digits, lambda sent: resolve(outcome, sent))
+        return bool(await outcome)
+
+    def when_played(self, told: Callable[[bool], None]) -> None:
+        """Have ``told`` called once what was written so far is over: True if it was heard."""
+        self._marks.add(told)
+
+    def _mark(self, name: str | None) -> Awaitable[bool]:
+        future = self._new_future()
+        if self._hang_up is not None:
+            future.set_result(False)
+            return future
+
+        def told(played: bool) -> None:
+            resolve(future, played)
+            if name is not None:
+                self._post(PlaybackMarked(name, played))
+
+        self._marks.add(told)
+        return future
+
+    # -- for the verbs -----------------------------------------------------------------------
+
+    def _listen(self, listening: bool) -> None:
+        """Hand the far end's audio to the agent, or do not."""
+        if listening and self._deaf is None:
+            self._deaf = self.leg.received.subscribe(self._post)
+        elif not listening and self._deaf is not None:
+            self._deaf()
+            self._deaf = None
+
+    def _outcome(self) -> Future:
+        """Make a future that the end of the call resolves with None."""
+        self._outcomes = [each for each in self._outcomes if not each.done()]
+        self._outcomes.append(self._new_future())
+        return self._outcomes[-1]
+
+    # -- recording ---------------------------------------------------------------------------
+
+    @property
+    def recording_error(self) -> OSError | None:
+        """Why the latest recording is shorter than it should be, or None."""
+        return None if self._recording is None else self._recording.error
+
+    def record(self, path: str | Path) -> Recording:
+        """Record both sides from now on: stereo WAV, 16 kHz, left the far end, right the agent.
+
+        Ends with the call or with ``close`` on what is returned.
+        """
+        if self._recording is not None and not self._recording.closed:
+            raise LocalProtocolError("the call is being recorded already")
+        self._recording = Recording(self.leg, path)
+        return self._recording
+
+
+def resolve(future: Future, result: Any) -> None:
+    if not future.done():
+        future.set_result(result)

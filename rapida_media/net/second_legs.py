@@ -1,0 +1,82 @@
+"""The calls that the agent of one call dialled: placed, waited for, and ended with that call.
+
+Each ``SipCall`` has one; the engine's ``Dialling`` finds the way to a target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from rapida_media.agents.events import Ringing
+from rapida_media.call.second_leg import DialOrder, OnRinging
+from rapida_media.errors import ConfigError, DialError, RapidaError
+from rapida_media.sip.builder import REASONS
+
+if TYPE_CHECKING:
+    from rapida_media.call.call import Call
+    from rapida_media.net.sip_call import SipCall
+
+NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED, UNAVAILABLE = 404, 408, 487, 503
+
+Place = Callable[["SipCall", DialOrder], Awaitable["SipCall"]]
+
+
+class SecondLegs:
+    """owner: the call whose agent dials. place: sends the INVITE."""
+
+    def __init__(self, owner: SipCall, place: Place) -> None:
+        self._owner = owner
+        self._place = place
+        self._legs: set[SipCall] = set()
+
+    async def dial(self, order: DialOrder, ringing: OnRinging) -> Call:
+        """Call somebody and wait for the answer; DialError tells why there was none."""
+        leg = await self._send(order)
+        leg.on_ringing = lambda status, early: ringing(leg.call, Ringing(order.uri, status, early))
+        try:
+            async with asyncio.timeout(order.timeout_s):
+                answered = await leg.call.settled()
+        except TimeoutError:
+            leg.hang_up("no_answer")
+            raise _error(REQUEST_TIMEOUT) from None
+        except BaseException:  # the agent does not wait any longer
+            leg.hang_up("canceled")
+            raise
+        finally:
+            leg.on_ringing = None
+        if not answered:
+            raise _refusal(leg.call)
+        return leg.call
+
+    async def _send(self, order: DialOrder) -> SipCall:
+        try:
+            leg = await self._place(self._owner, order)
+        except ConfigError as error:
+            raise DialError(NOT_FOUND, str(error)) from error
+        except RapidaError as error:
+            raise DialError(UNAVAILABLE, str(error)) from error
+        if self._owner.finished.done():
+            leg.hang_up("canceled")
+            raise _error(REQUEST_TERMINATED)
+        self._legs.add(leg)
+        leg.finished.add_done_callback(lambda _: self._legs.discard(leg))
+        leg.on_hand_over = lambda: self._legs.discard(leg)
+        return leg
+
+    def end(self, cause: str | None) -> None:
+        """The call is over, and with it those that its agent dialled."""
+        for leg in list(self._legs):
+            leg.hang_up("first_call_ended", cause)
+
+
+def _refusal(call: Call) -> DialError:
+    ended = call.ended
+    assert ended is not None, "it is settled, and not by an answer"
+    status = ended.code or UNAVAILABLE
+    return DialError(status, REASONS.get(status, ended.reason), ended.retry_after_s)
+
+
+def _error(status: int) -> DialError:
+    return DialError(status, REASONS[status])
