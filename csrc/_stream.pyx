@@ -248,7 +248,7 @@ cdef class MediaStream:
         text[0] = 0
         rm_address_format(&datagram.sender, text)
         return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
-                ((<bytes>text).decode(), datagram.sender.port))
+                ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
 
     def take_collision(self):
         collided = bool(self.core.collided)

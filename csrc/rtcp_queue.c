@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rm_rtcp_queue_put(rm_rtcp_queue *q, const uint8_t *data, size_t bytes, const rm_address *from)
+void rm_rtcp_queue_put(rm_rtcp_queue *q, const uint8_t *data, size_t bytes,
+                       const rm_address *from, double arrival)
 {
     if (q->ring == NULL)
         q->ring = malloc(RM_RTCP_QUEUE * sizeof *q->ring);
@@ -13,6 +14,7 @@ void rm_rtcp_queue_put(rm_rtcp_queue *q, const uint8_t *data, size_t bytes, cons
     }
     rm_rtcp_datagram *entry = &q->ring[(q->head + q->count++) % RM_RTCP_QUEUE];
     entry->from = *from;
+    entry->arrival = arrival;
     entry->bytes = (uint16_t)bytes;
     memcpy(entry->data, data, bytes);
 }

@@ -13,6 +13,7 @@ enum { RM_RTCP_QUEUE = 4, RM_RTCP_BYTES = 1500 };
 
 typedef struct rm_rtcp_datagram {
     rm_address from;
+    double arrival;
     uint16_t bytes;
     uint8_t data[RM_RTCP_BYTES];
 } rm_rtcp_datagram;
@@ -31,7 +32,7 @@ static inline bool rm_is_rtcp(const uint8_t *data, size_t bytes)
 }
 
 void rm_rtcp_queue_put(rm_rtcp_queue *q, const uint8_t *data, size_t bytes,
-                       const rm_address *from);
+                       const rm_address *from, double arrival);
 
 /* The oldest datagram or NULL; valid until the next put. */
 const rm_rtcp_datagram *rm_rtcp_queue_take(rm_rtcp_queue *q);

@@ -251,7 +251,7 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
                        double now)
 {
     if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
-        rm_rtcp_queue_put(&s->rtcp, data, bytes, from);
+        rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
         return;
     }
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];

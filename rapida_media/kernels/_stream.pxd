@@ -86,6 +86,7 @@ cdef extern from "source.h" nogil:
 cdef extern from "rtcp_queue.h" nogil:
     ctypedef struct rm_rtcp_datagram:
         rm_address sender "from"
+        double arrival
         uint16_t bytes
         uint8_t data[1500]
 

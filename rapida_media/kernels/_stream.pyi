@@ -153,8 +153,8 @@ class MediaStream:
     def reception_report(self) -> ReceptionReport | None:
         """Report on the current source; the fraction lost covers the time since the last report."""
 
-    def next_rtcp(self) -> tuple[bytes, tuple[str, int]] | None:
-        """Take an RTCP datagram that came on the RTP port, and where from."""
+    def next_rtcp(self) -> tuple[bytes, tuple[str, int], float] | None:
+        """Take an RTCP datagram that came on the RTP port, where from and when."""
 
     def take_collision(self) -> bool:
         """Whether another source has used our SSRC since the last time."""

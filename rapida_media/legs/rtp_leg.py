@@ -119,7 +119,7 @@ class RtpLeg:
         while (frame := stream.next_sent_frame()) is not None:
             self.sent.publish(frame)
         while (report := stream.next_rtcp()) is not None:
-            self.receive_rtcp(*report, now)
+            self.receive_rtcp(*report)
         if stream.take_collision():
             self.rtcp.collide(now)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import heapq
 import select
+import socket
+import struct
 from dataclasses import dataclass
 
+from rapida_media import clock
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, plain_address, reachable_address
 from rapida_media.stats import Counters
@@ -18,6 +21,13 @@ from rapida_media.stats import Counters
 DATAGRAMS_AT_ONCE = 4
 CALLS_AT_ONCE = 64
 DATAGRAM_BYTES = 2048
+CONTROL_BYTES = 64
+# Linux: the kernel notes when it got a datagram, as seconds and nanoseconds. The round trip is
+# measured from that, not from when we came to read it. The socket module does not name it.
+SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
+# Older than this no datagram waits; the system's clock was set.
+WAITED_MAX_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +54,7 @@ class RtcpShell:
             return
         entry = self._entries[fd] = RtcpEntry(leg, port)
         self._epoll.register(fd, select.EPOLLIN)
+        port.rtcp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         leg.rtcp.start(now)
         self._schedule(fd, entry)
 
@@ -88,13 +99,13 @@ class RtcpShell:
     def _read(self, entry: RtcpEntry, now: float) -> None:
         for _ in range(DATAGRAMS_AT_ONCE):
             try:
-                data, address = entry.port.rtcp.recvfrom(DATAGRAM_BYTES)
+                data, extra, _, address = entry.port.rtcp.recvmsg(DATAGRAM_BYTES, CONTROL_BYTES)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error of what we sent before
                 self.counters.add("rtcp_receive_errors")
                 continue
-            entry.leg.receive_rtcp(data, plain_address(address), now)
+            entry.leg.receive_rtcp(data, plain_address(address), now - _waited(extra))
 
     def flush(self, leg: RtpLeg, port: MediaPort) -> None:
         """Send what the leg's RTCP has ready."""
@@ -104,3 +115,13 @@ class RtcpShell:
                 used.sendto(data, reachable_address(used, destination))
             except OSError:
                 self.counters.add("rtcp_send_errors")
+
+
+def _waited(extra: list[tuple[int, int, bytes]]) -> float:
+    """Give how many seconds a datagram waited in its socket, 0 where the kernel does not say."""
+    for level, kind, content in extra:
+        if (level, kind, len(content)) == (socket.SOL_SOCKET, SO_TIMESTAMPNS, _TIMESPEC.size):
+            seconds, nanoseconds = _TIMESPEC.unpack(content)
+            waited = clock.wall() - seconds - 1e-9 * nanoseconds
+            return waited if 0 < waited < WAITED_MAX_S else 0.0
+    return 0.0

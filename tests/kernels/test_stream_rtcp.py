@@ -69,7 +69,7 @@ def test_rtcp_on_the_rtp_port_is_told_apart_when_that_was_agreed() -> None:
     peer = started(rtcp_mux=True)
     peer.deliver(REPORT)
     assert peer.stream.has_news
-    assert peer.stream.next_rtcp() == (REPORT, HOST)
+    assert peer.stream.next_rtcp() == (REPORT, HOST, peer.now)
     assert peer.stream.next_rtcp() is None
     assert not peer.stream.has_news
     configure(peer.stream)
@@ -88,7 +88,7 @@ def test_rtp_is_no_rtcp(second: int) -> None:
 def test_a_flood_of_rtcp_is_bounded_and_counted() -> None:
     peer = started(rtcp_mux=True)
     peer.deliver(*[REPORT] * 10, REPORT + bytes(1493))
-    assert [peer.stream.next_rtcp() for _ in range(5)] == [(REPORT, HOST)] * 4 + [None]
+    assert [peer.stream.next_rtcp() for _ in range(5)] == [(REPORT, HOST, peer.now)] * 4 + [None]
     assert peer.stream.statistics()["rtcp_dropped"] == 7
 
 
