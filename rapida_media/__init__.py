@@ -11,6 +11,8 @@ from rapida_media.agents.events import (
     Message,
     OneWayAudio,
     PlaybackMarked,
+    RecordingFailed,
+    RecordingPaused,
     Ringing,
     Transferred,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "Message",
     "OneWayAudio",
     "PlaybackMarked",
+    "RecordingFailed",
+    "RecordingPaused",
     "Ringing",
     "TransferOutcome",
     "Transferred",

@@ -90,6 +90,24 @@ class DeadAir:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """The recording of the call was paused, or resumed (``paused`` is False)."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """The recording ended early, the disk being full for example; the call goes on.
+
+    What was recorded until then stays readable.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The call is over; always the last event.
 
@@ -119,6 +137,8 @@ __all__ = [
     "Message",
     "OneWayAudio",
     "PlaybackMarked",
+    "RecordingFailed",
+    "RecordingPaused",
     "Ringing",
     "Transferred",
 ]
@@ -134,5 +154,7 @@ Event = (
     | Hold
     | OneWayAudio
     | DeadAir
+    | RecordingPaused
+    | RecordingFailed
     | HangUp
 )

@@ -25,6 +25,7 @@ from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
@@ -82,6 +83,7 @@ class Engine:
         self._timers, self._ring_seconds = timers, ring_seconds
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
+        self.disk = DiskThread(self._loop)
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
@@ -196,6 +198,7 @@ class Engine:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
         await self._calls.idle.wait()
+        await self.disk.flushed()
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
@@ -215,6 +218,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        await self.disk.stop()
         self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------

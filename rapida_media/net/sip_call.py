@@ -23,6 +23,7 @@ from rapida_media.call.state import CallState
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
@@ -51,6 +52,7 @@ class CallShell(Protocol):
     """What a SIP call needs from the engine around it."""
 
     media: MediaShell
+    disk: DiskThread
     journal: Journal
 
     def drain_signalling(self, now: float) -> None: ...
@@ -97,6 +99,7 @@ class SipCall:
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.call.disk = shell.disk
         self.milestones = self.call.timeline
         self.milestones.note("initiated", clock.monotonic())
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
