@@ -25,7 +25,10 @@ MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 LPC = ["lpc.c"]
 COMFORT_NOISE = [*LPC, "comfort_noise.c"]
 CONCEAL = [*COMFORT_NOISE, "noise_floor.c", "gap_side.c", "conceal.c"]
+ADAPTIVE = ["adaptive.c", "adjust.c", "backlog.c", "jitter.c", "stretch.c", "timeline.c"]
 STREAM = [
+    *ADAPTIVE,
+    *CONCEAL,
     *G711,
     *RESAMPLE,
     *DSP,
@@ -35,7 +38,9 @@ STREAM = [
     "burst.c",
     "frame_line.c",
     "ingress.c",
+    "stragglers.c",
     "latch.c",
+    "listener.c",
     "meter.c",
     "monitor.c",
     "payload.c",

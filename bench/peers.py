@@ -33,6 +33,7 @@ PACKAGES: dict[str, tuple[str, str]] = {
         "pipecat-ai",
         f"pip install pipecat-ai, or name its site-packages in {PIPECAT_SITE}",
     ),
+    "pesq": ("pesq", "pip install pesq"),
     "pybase64": ("pybase64", "pip install pybase64"),
     "samplerate": ("samplerate", "pip install samplerate"),
     "scipy": ("scipy", "pip install scipy"),
@@ -57,6 +58,10 @@ DECLARATIONS = {
         int g722_encode(void *state, uint8_t *codes, const char *pcm, int samples);
         void *g722_decode_init(void *state, int rate, int options);
         int g722_decode(void *state, int16_t *pcm, const char *codes, int octets);
+        void *plc_init(void *state);
+        int plc_rx(void *state, int16_t *pcm, int samples);
+        int plc_fillin(void *state, int16_t *pcm, int samples);
+        int plc_free(void *state);
     """,
 }
 

@@ -23,6 +23,9 @@ QUALITY_LIMITS: dict[str, tuple[float, int]] = {
     "worst delay ms": (0.02, +1),
     "lost ms": (0.02, +1),
     "codes unlike ITU's": (0.0, +1),
+    "3 % single": (0.03, -1),
+    "3 % random": (0.03, -1),
+    "3 % bursty": (0.03, -1),
 }
 
 Fact = float | bool | str | None

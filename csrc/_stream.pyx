@@ -23,10 +23,11 @@ cdef str DIGITS = "0123456789*#ABCD!"
 cdef enum:
     SAMPLES_PER_MS = 16
     FRAME_MS = 20
-    FRAME_BYTES = 640
     EVENT_MIN_MS = 20
     EVENT_MAX_MS = 60000
     GAP_MAX_MS = 10000
+    DELAY_MAX_MS = 400
+    PULL_MAX_MS = 20
 
 
 cdef rm_encoding _encoding(name) except RM_NO_ENCODING:
@@ -105,6 +106,17 @@ cdef class Audio:
         return f"Audio(pts={self.pts}, level_dbov={self.level_dbov}, flags={self.flags})"
 
 
+cdef int _fixed_ms(str policy) except -2:
+    """Give the delay of "fixed:N", -1 for "adaptive"."""
+    name, _, delay = policy.partition(":")
+    if policy == "adaptive":
+        return -1
+    if name == "fixed" and delay.isascii() and delay.isdigit() and int(delay) <= DELAY_MAX_MS:
+        return int(delay)
+    raise LocalProtocolError(
+        f"jitter: expected immediate, adaptive or fixed:0 to fixed:{DELAY_MAX_MS}, got {policy!r}")
+
+
 cdef Audio _take_frame(rm_frame_line *line):
     cdef const rm_frame *frame = rm_frame_line_front(line)
     cdef Audio taken
@@ -113,7 +125,7 @@ cdef Audio _take_frame(rm_frame_line *line):
     taken = Audio.__new__(Audio)
     taken.pts = frame.pts
     taken.flags = frame.flags
-    taken.pcm = PyBytes_FromStringAndSize(<const char *>frame.pcm, FRAME_BYTES)
+    taken.pcm = PyBytes_FromStringAndSize(<const char *>frame.pcm, 2 * frame.samples)
     rm_frame_line_drop_front(line)
     return taken
 
@@ -121,11 +133,16 @@ cdef Audio _take_frame(rm_frame_line *line):
 cdef class MediaStream:
     def __cinit__(self, *, unsigned int ssrc, unsigned short sequence_number,
                   unsigned int timestamp, double gap_wait_ms=40.0,
-                  unsigned int playout_limit_ms=600_000):
+                  unsigned int playout_limit_ms=600_000, str jitter not None="immediate",
+                  bint framed=True):
+        cdef int fixed_ms = -1 if jitter == "immediate" else _fixed_ms(jitter)
         if not 0 <= gap_wait_ms <= 10_000 or not 20 <= playout_limit_ms <= 3_600_000:
             raise LocalProtocolError("gap_wait_ms or playout_limit_ms is out of range")
         if not rm_stream_init(&self.core, ssrc, sequence_number, timestamp, gap_wait_ms / 1000,
                               playout_limit_ms * SAMPLES_PER_MS):
+            raise MemoryError
+        self.core.ingress.unframed = not framed
+        if jitter != "immediate" and not rm_stream_listen(&self.core, fixed_ms):
             raise MemoryError
 
     def __dealloc__(self):
@@ -197,6 +214,17 @@ cdef class MediaStream:
 
     def next_frame(self):
         return _take_frame(&self.core.ingress.line)
+
+    def pull(self, double now, int duration_ms):
+        cdef int16_t samples[PULL_MAX_MS * SAMPLES_PER_MS]
+        cdef uint32_t rate_hz
+        _check_now(now)
+        if self.core.listener == NULL or not 0 < duration_ms <= PULL_MAX_MS:
+            raise LocalProtocolError(
+                f"pull: expected 1 to {PULL_MAX_MS} ms of a stream that is adaptive or fixed")
+        rate_hz = self.core.listener.playout.rate_hz
+        rm_listener_pull(self.core.listener, now, samples, duration_ms * rate_hz // 1000)
+        return PyBytes_FromStringAndSize(<const char *>samples, duration_ms * rate_hz // 500)
 
     @property
     def has_news(self):
@@ -382,6 +410,13 @@ cdef class MediaStream:
     def packets_received(self):
         return self.core.counters.packets_received
 
+    def playout_state(self):
+        cdef const rm_adaptive *a
+        if self.core.listener == NULL:
+            raise LocalProtocolError("playout_state: expected an adaptive or fixed stream")
+        a = self.core.listener.playout
+        return a.play - a.queued, a.owed, bool(a.idle)
+
     @property
     def first_received_at(self):
         cdef const rm_stream_counters *counters = &self.core.counters
@@ -393,10 +428,38 @@ cdef class MediaStream:
         return sender.first_sent if sender.packets > 0 else None
 
     def statistics(self):
+        cdef dict figures = self._figures()
+        if self.core.listener != NULL:
+            figures.update(self._listener_figures())
+        return figures
+
+    cdef dict _listener_figures(self):
+        cdef const rm_adaptive *a = self.core.listener.playout
+        cdef const rm_adaptive_counters *c = &a.counters
+        cdef uint32_t per_ms = a.rate_hz // 1000
+        return {
+            "late": c.late,
+            "concealed_ms": (c.lost + c.stalled) // per_ms,
+            "played": c.played,
+            "skipped": c.skipped,
+            "waiting": rm_adaptive_waiting(a),
+            "delay_ms": c.delay_sum / c.delay_count if c.delay_count else 0.0,
+            "lost_ms": c.lost // per_ms,
+            "stalled_ms": c.stalled // per_ms,
+            "pause_ms": c.noise // per_ms,
+            "cut_in_pause_ms": c.cut_in_pause // per_ms,
+            "cut_in_speech_ms": c.cut_in_speech // per_ms,
+            "added_in_pause_ms": c.added_in_pause // per_ms,
+            "added_in_speech_ms": c.added_in_speech // per_ms,
+            "stretches_in_speech": c.stretches_in_speech,
+        }
+
+    cdef dict _figures(self):
         cdef const rm_stream *core = &self.core
         cdef const rm_stream_counters *counters = &core.counters
         cdef rm_burst_figures bursts = rm_burst_report(&core.burst)
         cdef double skew_ppm = rm_skew_ppm(&core.skew)
+        cdef double packet_ms = (core.ingress.last_samples or 320) / <double>SAMPLES_PER_MS
         return {
             "packets_received": counters.packets_received,
             "octets_received": counters.octets_received,
@@ -415,8 +478,8 @@ cdef class MediaStream:
             "discarded": core.burst.discarded,
             "burst_density": bursts.burst_density,
             "gap_density": bursts.gap_density,
-            "burst_ms": bursts.burst_packets * core.ingress.last_samples / SAMPLES_PER_MS,
-            "gap_ms": bursts.gap_packets * core.ingress.last_samples / SAMPLES_PER_MS,
+            "burst_ms": bursts.burst_packets * packet_ms,
+            "gap_ms": bursts.gap_packets * packet_ms,
             "loss_run": bursts.mean_run,
             "clock_skew_ppm": None if isnan(skew_ppm) else skew_ppm,
             "received_speech_dbov": rm_meter_speech_dbov(&core.ingress.line.meter),

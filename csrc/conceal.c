@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fade.h"
 #include "lpc.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 };
 static const float VOICED = 0.5F;
 static const float SAME_VOICE = 1.2F; /* pitch before and after a gap differs less, or is not one */
+static const float INAUDIBLE = 1e-4F;
 static const float NOISE_PEAK = 4.0F; /* of Gaussian noise, in root mean squares */
 
 static uint32_t in_ms(const rm_conceal *c, uint32_t ms) { return c->rate_hz / 1000 * ms; }
@@ -87,8 +89,7 @@ static float go_on(rm_conceal *c)
 {
     float gain = gain_at(c, c->gap), sound = 0;
     if (gain > 0) {
-        rm_gap_side_read(&c->before, (int32_t)c->gap, &sound, 1);
-        sound += rm_gap_side_ring(&c->before, c->gap);
+        sound = rm_gap_side_at(&c->before, (float)c->gap) + rm_gap_side_ring(&c->before, c->gap);
         c->gap++;
     }
     return gain < 1 ? gain * sound + (1 - gain) * rm_comfort_noise_next(&c->noise) : sound;
@@ -130,7 +131,7 @@ static float align(
     int32_t half = (int32_t)c->before.lag / 2, low = (int32_t)lrintf(expected) - half;
     int32_t count = 2 * half + 1, best = 0;
     float energy = rm_dot(ahead, ahead, length) + (float)length;
-    rm_gap_side_read(&c->before, (int32_t)(c->gap + n) + low, sound, (uint32_t)count + length);
+    rm_gap_side_read(&c->before, (float)(c->gap + n) + (float)low, sound, (uint32_t)count + length);
     for (int32_t i = 0; i < count; i++) {
         const float *at = sound + i;
         float own = rm_dot(at, at, length) + (float)length;
@@ -139,12 +140,8 @@ static float align(
             best = i;
     }
     *shift = (float)(low + best);
-    if (best > 0 && best < count - 1) {
-        float left = match[best - 1], right = match[best + 1];
-        float bend = left - 2 * match[best] + right;
-        if (bend < 0)
-            *shift += 0.5F * (left - right) / bend;
-    }
+    if (best > 0 && best < count - 1)
+        *shift += rm_peak_offset(match + best);
     return match[best];
 }
 
@@ -153,7 +150,7 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
 {
     crossing straight = {(float)n, 0, 1}, bent = straight;
     uint32_t length = in_ms(c, ALIGNED_MS);
-    float pace = (float)c->before.lag / (float)after->lag;
+    float pace = c->before.period / after->period;
     bool known = after->match > VOICED && pace < SAME_VOICE && pace > 1 / SAME_VOICE;
     float expected = known ? bent.length * (pace - 1) / 2 : 0;
     length = n_ahead < length ? n_ahead : length;
@@ -165,20 +162,25 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
     return bent;
 }
 
+/* The gap's n samples, from the forward sound to the backward one. Each fades with the distance from
+ * its own edge, and what both leave is filled with the background. */
 static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, int16_t *out, size_t n)
 {
-    float turn = (float)M_PI / x->length;
-    for (size_t i = 0; i < n; i++) {
-        float weight = 0.5F + 0.5F * cosf(turn * ((float)i + 0.5F));
-        float position = position_at(x, (float)i), gain = gain_at(c, c->gap);
-        float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
-        forward += rm_gap_side_ring(&c->before, c->gap);
-        if (gain < 1)
-            forward = gain * forward + (1 - gain) * rm_comfort_noise_next(&c->noise);
+    rm_fade fade = rm_fade_over(n);
+    for (size_t i = 0; i < n; i++, c->gap++) {
+        size_t distance = n - 1 - i;
+        float position = position_at(x, (float)i), weight = rm_fade_next(&fade);
         float left = (x->length + x->shift - position) / x->pace;
-        float backward = rm_gap_side_at(after, left - 1) + rm_gap_side_ring(after, n - 1 - i);
-        out[i] = rounded(weight * forward + (1 - weight) * backward, c->loudest);
-        c->gap++;
+        float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
+        float backward = rm_gap_side_at(after, left - 1);
+        float of_forward = weight * gain_at(c, c->gap);
+        float of_backward = (1 - weight) * gain_at(c, distance);
+        float value = of_forward * (forward + rm_gap_side_ring(&c->before, c->gap))
+            + of_backward * (backward + rm_gap_side_ring(after, distance));
+        float rest = 1 - of_forward - of_backward;
+        if (rest > INAUDIBLE)
+            value += rest * rm_comfort_noise_next(&c->noise);
+        out[i] = rounded(value, c->loudest);
     }
 }
 
@@ -214,7 +216,7 @@ void rm_conceal_bridge(
 static void repair(rm_conceal *c, int16_t *pcm, size_t n)
 {
     uint32_t whole = in_ms(c, REPAIR_MS);
-    for (size_t i = 0; i < n && c->repair; i++, c->repair--) {
+    for (size_t i = 0; i < n && c->repair; i++, c->repair--) { /* in pieces of any size */
         float done = ((float)(whole - c->repair) + 0.5F) / (float)whole;
         float weight = 0.5F + 0.5F * cosf((float)M_PI * done);
         pcm[i] = rounded(weight * go_on(c) + (1 - weight) * pcm[i], INT16_MAX);

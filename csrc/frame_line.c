@@ -3,14 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dsp.h"
-
 enum {
     FRAMES_AT_REST = 4,
     FRAMES_KEPT = 16, /* a larger ring is given back once it has been emptied */
     FRAMES_MAX = 64,  /* 1.3 s; who takes no frames for so long loses the oldest */
-    FADE_SAMPLES = 960,
-    UNITY_Q15 = 32768,
     /* Both G.711 laws have no code nearer to zero than ±8; twice that is still nothing to hear. */
     SILENCE_PEAK = 16,
 };
@@ -49,10 +45,10 @@ static void resize(rm_frame_line *line, uint32_t capacity)
     line->head = 0;
 }
 
-static bool is_silent(const int16_t *pcm)
+static bool is_silent(const int16_t *pcm, uint32_t n)
 {
     int low = 0, high = 0;
-    for (int i = 0; i < RM_FRAME_SAMPLES; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         low = pcm[i] < low ? pcm[i] : low;
         high = pcm[i] > high ? pcm[i] : high;
     }
@@ -62,9 +58,9 @@ static bool is_silent(const int16_t *pcm)
 static void finish_frame(rm_frame_line *line)
 {
     rm_frame *frame = frame_at(line, line->count);
-    memcpy(line->last, frame->pcm, sizeof line->last);
-    rm_meter_take(&line->meter, frame->pcm, RM_FRAME_SAMPLES);
-    if (is_silent(frame->pcm))
+    rm_meter_take(&line->meter, frame->pcm, line->fill);
+    frame->samples = line->fill;
+    if (is_silent(frame->pcm, frame->samples))
         frame->flags |= RM_FRAME_SILENCE;
     line->concealed += (frame->flags & RM_FRAME_CONCEALED) != 0;
     line->fill = 0;
@@ -73,7 +69,7 @@ static void finish_frame(rm_frame_line *line)
         return;
     if (line->capacity < FRAMES_MAX) {
         line->count--; /* the finished frame takes the open one's place in the move */
-        line->fill = RM_FRAME_SAMPLES;
+        line->fill = frame->samples;
         resize(line, line->capacity * 2);
         line->fill = 0;
         line->count++;
@@ -99,6 +95,8 @@ void rm_frame_line_commit(rm_frame_line *line, size_t n, uint32_t flags)
     }
     frame->flags |= flags | line->next_flags;
     line->next_flags = 0;
+    if (flags & RM_FRAME_CONCEALED)
+        line->concealed_samples += n;
     line->fill += (uint32_t)n;
     line->pts += (int64_t)n;
     if (line->fill == RM_FRAME_SAMPLES)
@@ -135,28 +133,10 @@ void rm_frame_line_skip(rm_frame_line *line, int64_t samples)
     line->pts += samples;
 }
 
-static int32_t fade_q15(size_t produced)
+void rm_frame_line_close(rm_frame_line *line)
 {
-    return produced < FADE_SAMPLES
-               ? (int32_t)(UNITY_Q15 - UNITY_Q15 * produced / FADE_SAMPLES)
-               : 0;
-}
-
-void rm_frame_line_conceal(rm_frame_line *line, size_t n)
-{
-    /* The newest 20 ms: the end of the finished frame, then what the open one has. */
-    int16_t period[RM_FRAME_SAMPLES], faded[RM_FRAME_SAMPLES];
-    size_t old = RM_FRAME_SAMPLES - line->fill;
-    memcpy(period, line->last + line->fill, old * sizeof *period);
-    memcpy(period + old, frame_at(line, line->count)->pcm, line->fill * sizeof *period);
-
-    line->concealed_samples += n;
-    for (size_t done = 0; done < n; done += RM_FRAME_SAMPLES) {
-        size_t part = n - done < RM_FRAME_SAMPLES ? n - done : RM_FRAME_SAMPLES;
-        memcpy(faded, period, sizeof faded);
-        rm_gain_ramp(faded, part, fade_q15(done), fade_q15(done + part));
-        rm_frame_line_write(line, faded, part, RM_FRAME_CONCEALED);
-    }
+    if (line->fill > 0)
+        finish_frame(line);
 }
 
 const rm_frame *rm_frame_line_front(const rm_frame_line *line)

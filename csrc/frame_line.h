@@ -1,4 +1,4 @@
-/* A line of 16 kHz samples cut into bus frames: what ingress.c decodes into and the stream's owner
+/* A line of samples, usually at 16 kHz, cut into bus frames: what ingress.c decodes into and the stream's owner
  * takes frames from. Positions (pts) are samples since the line began; skipped time keeps its
  * length. A sample is in one frame only and frames never overlap. */
 #ifndef RM_FRAME_LINE_H
@@ -22,6 +22,7 @@ enum {
 typedef struct rm_frame {
     int64_t pts;
     uint32_t flags;
+    uint32_t samples; /* all of RM_FRAME_SAMPLES unless it was closed early */
     int16_t pcm[RM_FRAME_SAMPLES];
 } rm_frame;
 
@@ -37,7 +38,6 @@ typedef struct rm_frame_line {
     uint64_t dropped; /* oldest frames that nobody took in time */
     uint64_t concealed_samples;
     rm_meter meter;
-    int16_t last[RM_FRAME_SAMPLES]; /* the frame finished last */
 } rm_frame_line;
 
 /* False when memory is short. */
@@ -59,8 +59,8 @@ void rm_frame_line_write(rm_frame_line *line, const int16_t *pcm, size_t n, uint
 /* Let time pass without audio: an open frame is filled up with zeros, then the position jumps. */
 void rm_frame_line_skip(rm_frame_line *line, int64_t samples);
 
-/* Append n made-up samples: the last 20 ms again and again, fading to silence in 60 ms. */
-void rm_frame_line_conceal(rm_frame_line *line, size_t n);
+/* Finish the open frame as short as it is. */
+void rm_frame_line_close(rm_frame_line *line);
 
 /* The oldest finished frame or NULL; valid until the next call that changes the line. */
 const rm_frame *rm_frame_line_front(const rm_frame_line *line);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fade.h"
 #include "lpc.h"
 
 enum {
@@ -57,19 +58,29 @@ static uint32_t choose(const float *match, uint32_t count)
     return best;
 }
 
+float rm_peak_offset(const float *peak)
+{
+    float bend = peak[-1] - 2 * peak[0] + peak[1];
+    return bend < 0 ? fminf(fmaxf(0.5F * (peak[-1] - peak[1]) / bend, -0.5F), 0.5F) : 0;
+}
+
 static void find_lag(rm_gap_side *side, const float *heard, uint32_t n, uint32_t rate_hz)
 {
     float match[LAGS_MAX];
     uint32_t low = in_ms(rate_hz, SHORTEST_LAG_MS), high = in_ms(rate_hz, LONGEST_LAG_MS);
     uint32_t least = in_ms(rate_hz, LEAST_MATCHED_MS);
     side->lag = n < low ? (n ? n : 1) : low;
+    side->period = (float)side->lag;
     side->match = 0;
     if (n < low + least)
         return;
     high = n - least < high ? n - least : high;
     correlate(heard, n, rate_hz, low, high, match);
-    uint32_t chosen = choose(match, high - low + 1);
+    uint32_t count = high - low + 1, chosen = choose(match, count);
     side->lag = low + chosen;
+    side->period = (float)side->lag;
+    if (chosen > 0 && chosen < count - 1)
+        side->period += rm_peak_offset(match + chosen);
     side->match = fminf(fmaxf(match[chosen], 0), 1);
 }
 
@@ -106,9 +117,14 @@ static void cut_cycle(rm_gap_side *side, const float *heard, uint32_t n)
 static void spectrum(const float *heard, uint32_t n, float *a)
 {
     float x[RM_GAP_SIDE_HEARD], r[ORDER + 1];
-    float turn = 2.0F * (float)M_PI / (float)n;
-    for (uint32_t i = 0; i < n; i++)
-        x[i] = heard[i] * (0.5F - 0.5F * cosf(turn * ((float)i + 0.5F)));
+    uint32_t half = n / 2;
+    rm_fade fade = rm_fade_over(half);
+    x[half] = heard[half]; /* of an odd number the middle; else overwritten */
+    for (uint32_t i = 0; i < half; i++) {
+        float weight = rm_fade_next(&fade);
+        x[half - 1 - i] = weight * heard[half - 1 - i];
+        x[n - half + i] = weight * heard[n - half + i];
+    }
     rm_autocorrelate(x, n, ORDER, r);
     rm_levinson(r, ORDER, a, NULL);
 }
@@ -126,13 +142,13 @@ static void ring_out(rm_gap_side *side, const float *heard, uint32_t n, uint32_t
     for (uint32_t i = 1; i <= ORDER; i++)
         memory[ORDER - i] = heard[n - i] - heard[n - cycle - i];
     side->ring_length = in_ms(rate_hz, 5);
-    float turn = (float)M_PI / (float)side->ring_length;
+    rm_fade fade = rm_fade_over(side->ring_length);
     for (uint32_t t = 0; t < side->ring_length; t++) {
         float value = 0;
         for (int j = 1; j <= ORDER; j++)
             value -= a[j] * ring[(int)t - j];
         ring[t] = fabsf(value) < DENORMAL ? 0 : value;
-        side->ring[t] = ring[t] * (0.5F + 0.5F * cosf(turn * ((float)t + 0.5F)));
+        side->ring[t] = ring[t] * rm_fade_next(&fade);
     }
 }
 
@@ -154,7 +170,7 @@ static int32_t wrapped(int32_t position, uint32_t cycle)
 
 float rm_gap_side_at(const rm_gap_side *side, float position)
 {
-    float whole = floorf(position), f = position - whole;
+    float at = position * (float)side->lag / side->period, whole = floorf(at), f = at - whole;
     const float *c = side->source + RM_GAP_SIDE_GUARD + wrapped((int32_t)whole, side->cycle);
     /* The cubic through both samples with the slopes of their neighbours (Catmull and Rom). */
     float slope = c[1] - c[-1], bend = 2 * c[-1] - 5 * c[0] + 4 * c[1] - c[2];
@@ -162,11 +178,8 @@ float rm_gap_side_at(const rm_gap_side *side, float position)
     return c[0] + 0.5F * f * (slope + f * (bend + f * twist));
 }
 
-void rm_gap_side_read(const rm_gap_side *side, int32_t position, float *out, uint32_t n)
+void rm_gap_side_read(const rm_gap_side *side, float position, float *out, uint32_t n)
 {
-    uint32_t at = (uint32_t)wrapped(position, side->cycle);
-    for (uint32_t i = 0; i < n; i++) {
-        out[i] = side->source[RM_GAP_SIDE_GUARD + at];
-        at = at + 1 < side->cycle ? at + 1 : 0;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = rm_gap_side_at(side, position + (float)i);
 }

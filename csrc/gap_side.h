@@ -9,7 +9,8 @@
  * knowing a later sample. Repeating the prediction residual through that filter is the same sum.
  *
  * A position counts samples from the edge into the gap: 0 is the gap's first sample, -1 the last
- * one before it. Between samples it is interpolated, so the sound can be read faster or slower.
+ * one before it. Between samples it is interpolated: so the period need not be a whole number of
+ * them, and the sound can be read faster or slower.
  */
 #ifndef RM_GAP_SIDE_H
 #define RM_GAP_SIDE_H
@@ -28,6 +29,7 @@ typedef struct rm_gap_side {
     uint32_t lag;   /* the pitch period, or the most alike distance where there is none */
     uint32_t cycle; /* what is repeated: one or more lags */
     uint32_t ring_length;
+    float period;   /* the lag again, with its fraction */
     float match;    /* normalised correlation at the lag, 0 to 1 */
     float source[RM_GAP_SIDE_CYCLE + 2 * RM_GAP_SIDE_GUARD];
     float ring[RM_GAP_SIDE_RING];
@@ -38,11 +40,15 @@ typedef struct rm_gap_side {
 void rm_gap_side_begin(
     rm_gap_side *side, const float *heard, uint32_t n, uint32_t rate_hz, uint32_t cycle_ms);
 
-/* The repeated sound at any position, the ringing of the edge not added. */
+/* The repeated sound at any position within some seconds, the ringing of the edge not added. */
 float rm_gap_side_at(const rm_gap_side *side, float position);
 
-/* n samples of the repeated sound from a whole position on, which may be negative. */
-void rm_gap_side_read(const rm_gap_side *side, int32_t position, float *out, uint32_t n);
+/* n samples of it from a position on. */
+void rm_gap_side_read(const rm_gap_side *side, float position, float *out, uint32_t n);
+
+/* Where between its neighbours peak[-1] and peak[1] the top of a curve through peak[0] lies: -0.5 to
+ * 0.5, by the parabola through the three. */
+float rm_peak_offset(const float *peak);
 
 /* What to add for the edge at this distance from it. */
 static inline float rm_gap_side_ring(const rm_gap_side *side, size_t distance)

@@ -6,19 +6,23 @@
 
 enum {
     BUS_RATE_HZ = 16000,
-    /* Longer holes than this are not filled: after the fade only silence would be made up. */
-    CONCEAL_MAX_SAMPLES = BUS_RATE_HZ / 5,
+    PACKET_MAX_SAMPLES = BUS_RATE_HZ / 5,
+    /* Longer holes than this are not filled: after the fade only noise would be made up. */
+    CONCEAL_MAX_MS = 200,
+    AHEAD_MS = 40, /* of what follows a hole: as much as concealment can use */
     /* A timestamp may run ahead of the arrival clock by this much (bursts, a stalled network)
      * before we take it for a new clock rather than for a pause. */
-    AHEAD_MAX_SAMPLES = 2 * BUS_RATE_HZ,
+    AHEAD_MAX_S = 2,
     /* After a new clock: a later arrival than this is a pause, an earlier one jitter. */
-    PAUSE_MIN_SAMPLES = BUS_RATE_HZ / 10,
-    PAUSE_MAX_SAMPLES = BUS_RATE_HZ * 86400,
+    PAUSE_MIN_MS = 100,
+    PAUSE_MAX_S = 86400,
 };
 
 bool rm_ingress_init(rm_ingress *in, double gap_wait)
 {
-    *in = (rm_ingress){.deadline = INFINITY, .gap_wait = gap_wait, .rate_hz = 8000};
+    *in = (rm_ingress){
+        .deadline = INFINITY, .gap_wait = gap_wait, .rate_hz = 8000, .line_hz = BUS_RATE_HZ};
+    rm_conceal_init(&in->conceal, BUS_RATE_HZ);
     return rm_frame_line_init(&in->line);
 }
 
@@ -37,42 +41,63 @@ static int64_t distance(const rm_ingress *in, const rm_packet *packet)
 {
     if (!in->heard && !in->anchored)
         return 0;
-    double elapsed = (packet->arrival - in->last_arrival) * BUS_RATE_HZ;
+    double per_s = in->line_hz, elapsed = (packet->arrival - in->last_arrival) * per_s;
     if (in->anchored) {
         int64_t step = (int32_t)(packet->timestamp - in->next_timestamp);
-        int64_t samples = step * (int64_t)(BUS_RATE_HZ / in->rate_hz);
-        if (samples >= 0 && (double)samples <= fmax(elapsed, 0) + AHEAD_MAX_SAMPLES)
+        int64_t samples = step * (int64_t)(in->line_hz / in->rate_hz);
+        if (samples >= 0 && (double)samples <= fmax(elapsed, 0) + AHEAD_MAX_S * per_s)
             return samples;
     }
-    double pause = fmin(elapsed - in->last_samples, PAUSE_MAX_SAMPLES);
-    if (!(pause >= PAUSE_MIN_SAMPLES))
+    double pause = fmin(elapsed - in->last_samples, PAUSE_MAX_S * per_s);
+    if (!(pause >= PAUSE_MIN_MS * per_s / 1000))
         return 0;
     return llrint(pause / RM_FRAME_SAMPLES) * RM_FRAME_SAMPLES;
 }
 
-static void decode(rm_ingress *in, const rm_packet *packet)
+static uint32_t decode(rm_ingress *in, const rm_packet *packet, int16_t *pcm)
 {
-    const uint8_t *payload = packet->payload;
-    size_t unit = rm_encoding_bytes_per_sample(packet->encoding);
-    size_t left = rm_payload_samples(packet->encoding, packet->payload_bytes);
-    size_t ratio = rm_payload_samples(packet->encoding, unit);
-    while (left > 0) {
-        size_t room;
-        int16_t *space = rm_frame_line_space(&in->line, &room);
-        if (room >= ratio) { /* straight into the frame */
-            size_t n = (left < room ? left : room) / ratio;
-            rm_payload_decode(&in->decoder, payload, n * unit, space);
-            rm_frame_line_commit(&in->line, n * ratio, 0);
-            payload += n * unit;
-            left -= n * ratio;
-        } else { /* one narrow sample makes two: the second belongs to the next frame */
-            int16_t pair[2];
-            rm_payload_decode(&in->decoder, payload, unit, pair);
-            rm_frame_line_write(&in->line, pair, ratio, 0);
-            payload += unit;
-            left -= ratio;
-        }
+    rm_payload_decoder_use(&in->decoder, packet->encoding);
+    if (in->unframed)
+        rm_payload_decode_native(&in->decoder, packet->payload, packet->payload_bytes, pcm);
+    else
+        rm_payload_decode(&in->decoder, packet->payload, packet->payload_bytes, pcm);
+    return (uint32_t)(rm_payload_samples(packet->encoding, packet->payload_bytes) * in->line_hz
+                      / BUS_RATE_HZ);
+}
+
+/* Make up what was lost in front of sound that is here. */
+static void conceal(rm_ingress *in, size_t n, const int16_t *ahead, size_t n_ahead)
+{
+    int16_t made_up[CONCEAL_MAX_MS * BUS_RATE_HZ / 1000];
+    size_t most = AHEAD_MS * in->line_hz / 1000;
+    rm_conceal_bridge(&in->conceal, made_up, n, ahead, n_ahead < most ? n_ahead : most);
+    rm_frame_line_write(&in->line, made_up, n, RM_FRAME_CONCEALED);
+    if (in->unframed)
+        rm_frame_line_close(&in->line);
+}
+
+static void write(rm_ingress *in, const rm_packet *packet, int16_t *pcm, uint32_t n)
+{
+    if (packet->mute) {
+        rm_frame_line_write(&in->line, NULL, n, RM_FRAME_DIGIT);
+    } else {
+        rm_conceal_heard(&in->conceal, pcm, n);
+        rm_frame_line_write(&in->line, pcm, n, 0);
     }
+    if (in->unframed)
+        rm_frame_line_close(&in->line);
+}
+
+/* Unframed, the line has the rate of what is on it. */
+static void use_rate(rm_ingress *in, rm_encoding encoding)
+{
+    in->rate_hz = rm_encoding_rate_hz(encoding);
+    uint32_t line_hz = in->unframed ? rm_encoding_native_hz(encoding) : BUS_RATE_HZ;
+    if (line_hz == in->line_hz)
+        return;
+    in->line.pts = in->line.pts * line_hz / in->line_hz;
+    in->line_hz = line_hz;
+    rm_conceal_init(&in->conceal, line_hz);
 }
 
 /* Play the packet that is next in sequence after `missing` lost ones. */
@@ -81,24 +106,21 @@ static void play(rm_ingress *in, const rm_packet *packet, uint32_t missing)
     in->next_sequence = (uint16_t)(packet->sequence_number + 1);
     if (packet->encoding == RM_NO_ENCODING)
         return;
-    in->rate_hz = rm_encoding_rate_hz(packet->encoding);
+    int16_t pcm[PACKET_MAX_SAMPLES];
+    use_rate(in, packet->encoding);
+    uint32_t samples = decode(in, packet, pcm);
     int64_t gap = distance(in, packet);
-    int64_t lost = (int64_t)missing * in->last_samples;
+    int64_t lost = (int64_t)missing * in->last_samples, most = CONCEAL_MAX_MS * in->line_hz / 1000;
     lost = lost < gap ? lost : gap;
-    lost = lost < CONCEAL_MAX_SAMPLES ? lost : CONCEAL_MAX_SAMPLES;
-    rm_frame_line_conceal(&in->line, (size_t)lost);
+    lost = lost < most ? lost : most;
+    if (lost > 0)
+        conceal(in, (size_t)lost, pcm, packet->mute ? 0 : samples);
     rm_frame_line_skip(&in->line, gap - lost);
 
     if (packet->marker || gap > lost || !in->heard)
         rm_frame_line_flag_next(&in->line, RM_FRAME_TALKSPURT_START);
-
-    uint32_t samples = (uint32_t)rm_payload_samples(packet->encoding, packet->payload_bytes);
-    rm_payload_decoder_use(&in->decoder, packet->encoding);
-    if (packet->mute)
-        rm_frame_line_write(&in->line, NULL, samples, RM_FRAME_DIGIT);
-    else
-        decode(in, packet);
-    in->next_timestamp = packet->timestamp + samples / (BUS_RATE_HZ / in->rate_hz);
+    write(in, packet, pcm, samples);
+    in->next_timestamp = packet->timestamp + samples / (in->line_hz / in->rate_hz);
     in->anchored = in->heard = true;
     in->last_samples = samples;
     in->last_arrival = packet->arrival;
@@ -160,26 +182,33 @@ static void play_contiguous(rm_ingress *in)
         play_first_held(in);
 }
 
-/* The hole in front is waited for since the first packet behind it arrived. */
-static void set_deadline(rm_ingress *in)
+/* When the first packet behind the hole in front arrived. */
+static double noticed(const rm_ingress *in)
 {
     double oldest = INFINITY;
     for (uint32_t i = 0; i < in->held_count; i++)
         oldest = fmin(oldest, in->held[i].packet.arrival);
-    in->deadline = oldest + in->gap_wait;
+    return oldest;
 }
 
-static void give_up_hole(rm_ingress *in)
+static void set_deadline(rm_ingress *in, double now)
 {
+    in->deadline = noticed(in) + rm_stragglers_wait(&in->stragglers, now, in->gap_wait);
+}
+
+static void give_up_hole(rm_ingress *in, double now)
+{
+    uint16_t missing = (uint16_t)steps_ahead(in, in->held[0].packet.sequence_number);
+    rm_stragglers_give_up(&in->stragglers, in->next_sequence, missing, noticed(in));
     play_first_held(in);
     play_contiguous(in);
-    set_deadline(in);
+    set_deadline(in, now);
 }
 
 void rm_ingress_handle_timeout(rm_ingress *in, double now)
 {
     while (in->deadline <= now)
-        give_up_hole(in);
+        give_up_hole(in, now);
 }
 
 void rm_ingress_receive(rm_ingress *in, const rm_packet *packet)
@@ -191,21 +220,24 @@ void rm_ingress_receive(rm_ingress *in, const rm_packet *packet)
     int16_t ahead = steps_ahead(in, packet->sequence_number);
     if (ahead < 0) {
         in->late++;
+        rm_stragglers_too_late(&in->stragglers, packet->sequence_number, packet->arrival);
         return;
     }
+    if (in->held_count > 0 && steps_ahead(in, in->held[0].packet.sequence_number) > ahead)
+        rm_stragglers_came(&in->stragglers, noticed(in), packet->arrival);
     if (ahead == 0) {
         play(in, packet, 0);
         if (in->held_count > 0) {
             play_contiguous(in);
-            set_deadline(in);
+            set_deadline(in, packet->arrival);
         }
         return;
     }
     if (in->held_count == RM_HELD_PACKETS)
-        give_up_hole(in);
+        give_up_hole(in, packet->arrival);
     hold(in, packet);
     play_contiguous(in);
-    set_deadline(in);
+    set_deadline(in, packet->arrival);
     rm_ingress_handle_timeout(in, packet->arrival);
 }
 
@@ -216,18 +248,26 @@ void rm_ingress_keep_first(rm_ingress *in, const rm_packet *packet)
     in->pair_pending = keep(&in->first_of_pair, packet);
 }
 
+const rm_packet *rm_ingress_take_first(rm_ingress *in, const rm_packet *packet)
+{
+    const rm_packet *first = &in->first_of_pair.packet;
+    bool follows = (uint16_t)(first->sequence_number + 1) == packet->sequence_number;
+    bool taken = in->pair_pending && follows;
+    in->pair_pending = false;
+    return taken ? first : NULL;
+}
+
 void rm_ingress_restart(rm_ingress *in, const rm_packet *packet)
 {
     while (in->held_count > 0)
         play_first_held(in);
     in->deadline = INFINITY;
     in->sequenced = in->anchored = false;
-    const rm_packet *first = &in->first_of_pair.packet;
-    if (in->pair_pending && (uint16_t)(first->sequence_number + 1) == packet->sequence_number) {
+    const rm_packet *first = rm_ingress_take_first(in, packet);
+    if (first != NULL) {
         in->sequenced = true;
         play(in, first, 0);
     }
-    in->pair_pending = false;
 }
 
 void rm_ingress_anchor(rm_ingress *in, const rm_packet *packet)
@@ -244,6 +284,6 @@ void rm_ingress_anchor(rm_ingress *in, const rm_packet *packet)
 int64_t rm_ingress_position(const rm_ingress *in, uint32_t timestamp)
 {
     int64_t step = in->anchored ? (int32_t)(timestamp - in->next_timestamp) : 0;
-    int64_t position = in->line.pts + step * (int64_t)(BUS_RATE_HZ / in->rate_hz);
+    int64_t position = in->line.pts + step * (int64_t)(in->line_hz / in->rate_hz);
     return position > 0 ? position : 0;
 }

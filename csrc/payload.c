@@ -52,24 +52,30 @@ static void copy_network_order(void *to, const void *from, size_t n)
 #endif
 }
 
+void rm_payload_decode_native(rm_payload_decoder *decoder, const uint8_t *payload,
+                              size_t payload_bytes, int16_t *pcm)
+{
+    if (decoder->encoding == RM_L16_16000)
+        copy_network_order(pcm, payload, payload_bytes / 2);
+    else if (decoder->encoding == RM_G722)
+        rm_g722_decode(&decoder->g722, payload, pcm, payload_bytes);
+    else if (decoder->encoding == RM_PCMU)
+        rm_ulaw_decode(payload, pcm, payload_bytes);
+    else
+        rm_alaw_decode(payload, pcm, payload_bytes);
+}
+
 void rm_payload_decode(rm_payload_decoder *decoder, const uint8_t *payload, size_t payload_bytes,
                        int16_t *pcm)
 {
-    if (decoder->encoding == RM_L16_16000) {
-        copy_network_order(pcm, payload, payload_bytes / 2);
-        return;
-    }
-    if (decoder->encoding == RM_G722) {
-        rm_g722_decode(&decoder->g722, payload, pcm, payload_bytes);
+    if (rm_encoding_native_hz(decoder->encoding) == 16000) {
+        rm_payload_decode_native(decoder, payload, payload_bytes, pcm);
         return;
     }
     int16_t narrow[CHUNK];
     for (size_t done = 0; done < payload_bytes; done += CHUNK) {
         size_t n = payload_bytes - done < CHUNK ? payload_bytes - done : CHUNK;
-        if (decoder->encoding == RM_PCMU)
-            rm_ulaw_decode(payload + done, narrow, n);
-        else
-            rm_alaw_decode(payload + done, narrow, n);
+        rm_payload_decode_native(decoder, payload + done, n, narrow);
         rm_up2_push(&decoder->up, narrow, n, pcm + 2 * done);
     }
 }

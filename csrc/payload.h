@@ -39,6 +39,18 @@ static inline size_t rm_payload_samples(rm_encoding encoding, size_t payload_byt
     return encoding == RM_L16_16000 ? payload_bytes / 2 : payload_bytes * 2;
 }
 
+/* The rate that decoding gives without a change of rate. */
+static inline uint32_t rm_encoding_native_hz(rm_encoding encoding)
+{
+    return encoding == RM_PCMU || encoding == RM_PCMA ? 8000 : 16000;
+}
+
+/* Samples of a payload at that rate. */
+static inline size_t rm_payload_native_samples(rm_encoding encoding, size_t payload_bytes)
+{
+    return rm_payload_samples(encoding, payload_bytes) * rm_encoding_native_hz(encoding) / 16000;
+}
+
 typedef struct rm_payload_decoder {
     rm_encoding encoding;
     rm_up2 up;
@@ -58,6 +70,10 @@ void rm_payload_encoder_use(rm_payload_encoder *encoder, rm_encoding encoding);
 /* pcm takes rm_payload_samples(...) samples and may not alias the payload. */
 void rm_payload_decode(rm_payload_decoder *decoder, const uint8_t *payload, size_t payload_bytes,
                        int16_t *pcm);
+
+/* The same at the encoding's own rate: pcm takes rm_payload_native_samples(...) samples. */
+void rm_payload_decode_native(rm_payload_decoder *decoder, const uint8_t *payload,
+                              size_t payload_bytes, int16_t *pcm);
 
 /* Returns the bytes written: n/2 for even n, 2n for L16. No aliasing. */
 size_t rm_payload_encode(rm_payload_encoder *encoder, const int16_t *pcm, size_t n,

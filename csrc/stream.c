@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
-enum { PACKET_MAX_SAMPLES = 16000 / 5 };
+enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -21,11 +21,22 @@ void rm_stream_free(rm_stream *s)
     rm_sender_free(&s->sender);
     rm_rtcp_queue_free(&s->rtcp);
     rm_ingress_free(&s->ingress);
+    rm_listener_free(s->listener);
+    s->listener = NULL;
+}
+
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms)
+{
+    s->listener = rm_listener_new(fixed_ms);
+    return s->listener != NULL;
 }
 
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
 {
     memcpy(s->receive, config->receive, sizeof s->receive);
+    /* RFC 3551 table 4: 13 is comfort noise for all that is sampled at 8 kHz, without a word. */
+    if (s->receive[CN_PAYLOAD_TYPE] == RM_MEANS_NOTHING)
+        s->receive[CN_PAYLOAD_TYPE] = RM_MEANS_COMFORT_NOISE;
     rm_latch_signal(&s->latch, &config->remote);
     s->receiving = config->receiving;
     s->rtcp_mux = config->rtcp_mux;
@@ -50,7 +61,7 @@ uint8_t rm_means_event_at(uint32_t rate_hz)
 
 static bool means_audio(uint8_t meaning)
 {
-    return meaning != RM_MEANS_NOTHING && meaning < RM_MEANS_EVENT;
+    return meaning != RM_MEANS_NOTHING && meaning < RM_MEANS_COMFORT_NOISE;
 }
 
 bool rm_stream_relay(rm_stream *s, rm_stream *to)
@@ -61,6 +72,49 @@ bool rm_stream_relay(rm_stream *s, rm_stream *to)
         s->relay_to->relay->live = false;
     s->relay_to = to != NULL ? &to->sender : NULL;
     return true;
+}
+
+/* --- the policy -------------------------------------------------------------------------- */
+
+static void restart(rm_stream *s, const rm_packet *packet)
+{
+    if (s->listener == NULL)
+        rm_ingress_restart(&s->ingress, packet);
+    else
+        rm_listener_restart(s->listener, rm_ingress_take_first(&s->ingress, packet));
+}
+
+static void hand_over(rm_stream *s, const rm_packet *packet)
+{
+    if (s->listener == NULL) {
+        rm_ingress_receive(&s->ingress, packet);
+        return;
+    }
+    rm_listener_receive(s->listener, packet);
+    if (packet->encoding != RM_NO_ENCODING) {
+        s->ingress.rate_hz = rm_encoding_rate_hz(packet->encoding);
+        s->ingress.heard = true;
+    }
+}
+
+static uint64_t too_late(const rm_stream *s)
+{
+    return s->ingress.late + (s->listener != NULL ? s->listener->playout->counters.late : 0);
+}
+
+/* Position on the frame line. */
+static int64_t position(const rm_stream *s, uint32_t timestamp)
+{
+    if (s->listener == NULL)
+        return rm_ingress_position(&s->ingress, timestamp);
+    return rm_listener_position(s->listener, &s->ingress.line, timestamp, s->ingress.rate_hz);
+}
+
+static void set_timeout(rm_stream *s)
+{
+    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    if (s->listener != NULL)
+        s->timeout = fmin(s->timeout, s->listener->due);
 }
 
 /* --- which source is it ------------------------------------------------------------------ */
@@ -120,14 +174,15 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
                           const rm_packet *packet)
 {
     uint32_t rate_hz = EVENT_CLOCKS_HZ[meaning - RM_MEANS_EVENT];
-    rm_ingress_anchor(&s->ingress, packet);
+    if (s->listener == NULL)
+        rm_ingress_anchor(&s->ingress, packet);
     rm_event_receive(&s->events, &(rm_event_packet){
                                      .payload = rtp->payload,
                                      .payload_bytes = rtp->payload_bytes,
                                      .timestamp = rtp->timestamp,
                                      .marker = rtp->marker,
                                      .rate_hz = rate_hz ? rate_hz : s->ingress.rate_hz,
-                                     .pts = rm_ingress_position(&s->ingress, rtp->timestamp),
+                                     .pts = position(s, rtp->timestamp),
                                      .arrival = packet->arrival,
                                  });
 }
@@ -141,7 +196,12 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         .marker = rtp->marker,
         .arrival = now,
     };
-    if (!means_audio(meaning) || !s->receiving)
+    if ((!means_audio(meaning) && meaning != RM_MEANS_COMFORT_NOISE) || !s->receiving)
+        return packet;
+    packet.payload = rtp->payload;
+    packet.payload_bytes = (uint32_t)rtp->payload_bytes;
+    packet.comfort_noise = meaning == RM_MEANS_COMFORT_NOISE;
+    if (packet.comfort_noise)
         return packet;
     size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
     if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
@@ -149,8 +209,6 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         return packet;
     }
     packet.encoding = (rm_encoding)meaning;
-    packet.payload = rtp->payload;
-    packet.payload_bytes = (uint32_t)rtp->payload_bytes;
     return packet;
 }
 
@@ -189,7 +247,7 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         rm_event_receiver_restart(&s->events);
         if (s->relay_to != NULL)
             s->relay_to->relay->anchored = false;
-        rm_ingress_restart(&s->ingress, &packet);
+        restart(s, &packet);
         rm_burst_begin(&s->burst, rtp->sequence_number);
         rm_skew_break(&s->skew);
     }
@@ -206,11 +264,11 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = rm_event_covers(&s->events, packet.timestamp, s->ingress.rate_hz);
-    uint64_t late = s->ingress.late;
+    uint64_t late = too_late(s);
     if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
         packet.encoding = RM_NO_ENCODING;
-    rm_ingress_receive(&s->ingress, &packet);
-    rm_burst_packet(&s->burst, rtp->sequence_number, s->ingress.late == late);
+    hand_over(s, &packet);
+    rm_burst_packet(&s->burst, rtp->sequence_number, too_late(s) == late);
 }
 
 /* Our SSRC in a packet of somebody else (RFC 3550 section 8.2). A reflector, which sends our own
@@ -244,7 +302,7 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
             return; /* no sound of a source that we play: it cannot introduce one */
     }
     receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
-    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    set_timeout(s);
 }
 
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
@@ -256,6 +314,10 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
     }
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
     if (s->srtp_receiver.unprotect != NULL) {
+        if (bytes < RM_RTP_HEADER_BYTES || data[0] >> 6 != 2) {
+            s->counters.bad_header++; /* STUN, and what else opens a way through a NAT */
+            return;
+        }
         bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
         if (bytes == 0)
             return;
@@ -282,7 +344,9 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
         return;
     rm_ingress_handle_timeout(&s->ingress, now);
     rm_event_handle_timeout(&s->events, now);
-    s->timeout = fmin(s->ingress.deadline, s->events.deadline);
+    if (s->listener != NULL)
+        rm_listener_play(s->listener, &s->ingress.line, now);
+    set_timeout(s);
 }
 
 /* --- figures ----------------------------------------------------------------------------- */

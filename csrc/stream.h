@@ -1,5 +1,6 @@
-/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, ingress
- * and telephone-events on the way in; the sender on the way out. One received packet is one call,
+/* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
+ * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
+ * the way out. One received packet is one call,
  * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
  * Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
@@ -9,6 +10,7 @@
 #include "ingress.h"
 #include "latch.h"
 #include "rtcp_queue.h"
+#include "listener.h"
 #include "sender.h"
 #include "skew.h"
 #include "source.h"
@@ -16,7 +18,7 @@
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_EVENT = 0xf0 };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xe0, RM_MEANS_EVENT = 0xf0 };
 
 /* Telephone-events have a clock of their own; 0 is that of the audio heard last. */
 enum { RM_EVENT_CLOCKS = 4 };
@@ -63,6 +65,7 @@ typedef struct rm_stream {
     rm_burst burst;
     rm_skew skew;
     rm_rtcp_queue rtcp;
+    rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
     rm_srtp_sender srtp_sender;
@@ -74,6 +77,10 @@ typedef struct rm_stream {
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples);
 void rm_stream_free(rm_stream *s);
+
+/* Before the first packet: play what is received as an even stream, with the delay that suits the
+ * network (fixed_ms -1) or one of so many ms. False when memory is short. */
+bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
 
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);

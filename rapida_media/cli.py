@@ -9,10 +9,11 @@ import os
 import sys
 from pathlib import Path
 
-from rapida_media.config import Listen, parse_listen
+from rapida_media.config import SRTP_MODES, HttpListen, Listen, parse_listen
+from rapida_media.config.http import parse_http_listen
+from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
-from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
@@ -55,6 +56,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--sip", type=_both_transports, metavar="ADDR:PORT", help="listen here, on UDP and TCP"
     )
     command.add_argument(
+        "--http", type=_http_listen, metavar="ADDR:PORT", help="listen here for HTTP"
+    )
+    command.add_argument(
         "--agent", metavar="SPEC", help="agent for calls no assistant matches (default: echo)"
     )
     command.add_argument("--log-format", choices=("text", "json"), default="text")
@@ -68,9 +72,16 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = commands.add_parser(
         "call",
         help="a softphone in the terminal",
-        description="Call a SIP URI. Exit status 0 only if it was answered and media arrived.",
+        description="Call a SIP URI. Exit status 0 only if it was answered, media arrived, and a "
+        "hold or a transfer that was asked for worked.",
     )
-    command.add_argument("uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060")
+    command.add_argument(
+        "uri", metavar="URI", help="for example sip:echo@127.0.0.1:5060; by a trunk, a number"
+    )
+    command.add_argument("--trunk", metavar="NAME", help="call by this trunk")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="which has that trunk (default: rapida.toml)"
+    )
     command.add_argument("--play", type=Path, metavar="FILE.wav", help="speak this")
     command.add_argument(
         "--record", type=Path, metavar="FILE.wav", help="stereo: left sent, right received"
@@ -83,6 +94,15 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--dtmf", metavar="DIGITS", help="press these keys after the answer")
     command.add_argument(
+        "--hold-at",
+        type=_seconds,
+        metavar="S",
+        help="hold for 2 seconds, this long after the answer",
+    )
+    command.add_argument(
+        "--transfer-to", metavar="URI", help="have the far end call this one at the end"
+    )
+    command.add_argument(
         "--codec", metavar="LIST", help="offer these, in order (all: pcmu,pcma,g722,l16)"
     )
     command.add_argument("--user", metavar="NAME", help="who we are, where a password is asked for")
@@ -90,6 +110,14 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--password", metavar="TEXT", help="answers that; env:NAME reads it from the environment"
     )
     command.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp")
+    command.add_argument(
+        "--srtp",
+        choices=SRTP_MODES,
+        nargs="?",
+        const="required",
+        help="encrypt the media where the far end can, or else not call (default: as the trunk "
+        "says, else off; without a word: required)",
+    )
     command.add_argument(
         "--tls-ca", type=Path, metavar="FILE.pem", help="trust these authorities, too"
     )
@@ -117,6 +145,13 @@ def _both_transports(text: str) -> tuple[Listen, ...]:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _http_listen(text: str) -> HttpListen:
+    try:
+        return parse_http_listen(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 86_400:
@@ -127,7 +162,11 @@ def _seconds(text: str) -> float:
 def _serve(options: argparse.Namespace) -> int:
     set_up_logging(options.log_format, options.log_level)
     return asyncio.run(
-        serve(ServeOptions(config=options.config, sip=options.sip, agent=options.agent))
+        serve(
+            ServeOptions(
+                config=options.config, sip=options.sip, http=options.http, agent=options.agent
+            )
+        )
     )
 
 
@@ -143,16 +182,23 @@ def _call(options: argparse.Namespace) -> int:
                 dtmf=options.dtmf,
                 codecs=tuple(options.codec.split(",")) if options.codec else None,
                 transport=options.transport,
+                srtp=options.srtp,
                 tls_ca=options.tls_ca,
                 credentials=_credentials(options.user, options.password),
                 timeout_s=options.timeout,
                 trace=options.trace,
                 pcap=options.pcap,
+                hold_at_s=options.hold_at,
+                transfer_to=options.transfer_to,
+                config=options.config,
+                trunk=options.trunk,
             )
         )
     )
     _print_report(report, as_json=options.json)
-    return 0 if report.answered and report.packets_received else 1
+    transferred = report.transfer_status is None or report.transfer_status // 100 == 2
+    done = report.held is not False and transferred
+    return 0 if report.answered and report.packets_received and done else 1
 
 
 def _credentials(user: str | None, password: str | None) -> Credentials | None:

@@ -13,9 +13,11 @@ case $target in
 rtp) sources=rtp.c ;;
 g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
-stream) sources="stream.c address.c burst.c frame_line.c ingress.c latch.c meter.c monitor.c payload.c
-    playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c telephone_event.c rtp.c source.c dsp.c
-    g722.c $g711 $resample" ;;
+conceal) sources="conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
+stream) sources="stream.c adaptive.c address.c adjust.c backlog.c burst.c conceal.c comfort_noise.c
+    frame_line.c gap_side.c ingress.c jitter.c latch.c listener.c lpc.c meter.c monitor.c
+    noise_floor.c payload.c playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c stragglers.c
+    stretch.c telephone_event.c timeline.c rtp.c source.c dsp.c g722.c $g711 $resample" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
   config="${PYTHON:-python3} -c"
@@ -29,6 +31,7 @@ esac
 # Loops over samples have nothing to match: untraced comparisons make them several times faster.
 trace() {
   case $1 in
+  conceal.c | gap_side.c | noise_floor.c | comfort_noise.c | lpc.c | fuzz/conceal.c) ;;
   g711*.c | g722.c | dtmf.c | dsp.c | fir_*.c | resample.c | frame_line.c | payload.c) ;;
   fuzz/g722.c | fuzz/dtmf.c | fuzz/stream.c) ;;
   *) return ;;

@@ -37,6 +37,15 @@ def dtmf() -> Iterator[bytes]:
             yield bytes((rate, 6)) + pair + bytes((2, key ^ 4, 3, 50, 250, 70, 120)) + pause
 
 
+def conceal() -> Iterator[bytes]:
+    for rate in range(2):
+        for kind in range(5):
+            vowel = bytes((0x80, 3, 200, kind, 2, 70))
+            gap, stall, ahead = bytes((2, 0, 160)), bytes((0x81, 9, 0)), bytes((1, 64, kind, 2, 70))
+            yield bytes((rate,)) + vowel * 3 + gap + ahead + vowel + stall + vowel
+            yield bytes((rate,)) + vowel + stall + gap + ahead + vowel + bytes((3, 0, 0, 5, 40, 90))
+
+
 CONFIGURE, OBSERVE, START, MARK, DIGITS = (0, 0, 0), (6,), (2,), (4,), (5, 0x23, 8, 10)
 TAKE, TICK, WRITE, WAIT = (7, 8, 9), (13, 15), (11, 3, 200), (17, 20)
 
@@ -65,7 +74,7 @@ def stream() -> Iterator[bytes]:
 
 
 def main(folder: Path) -> None:
-    for target in (rtp, g722, dtmf, stream):
+    for target in (rtp, g722, dtmf, conceal, stream):
         place = folder / target.__name__
         place.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(target()):

@@ -40,7 +40,7 @@ PY
 }
 
 targets=("$@")
-[ $# -gt 0 ] || targets=(rtp g722 dtmf stream media_message)
+[ $# -gt 0 ] || targets=(rtp g722 dtmf conceal stream media_message)
 clang=$(find_clang)
 if [ -z "$clang" ]; then
   leave_out "the C targets ${targets[*]}" \

@@ -22,12 +22,14 @@ from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
+from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
-from rapida_media.config.trunk import check_trunks, read_trunk
+from rapida_media.config.trunk import check_trunks, host_or_network, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
 TRANSPORTS = ("udp", "tcp", "tls")
+FIXED_DELAY_MAX_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class SipConfig:
     shortest interval we take from others.
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
+    dial_hosts: names and networks that SIP URIs of orders over HTTP may name.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
     """
@@ -70,13 +73,16 @@ class SipConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    dial_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RtpConfig:
     """``[rtp]``. ports: first and last, both usable.  media_timeout: seconds without a packet.
 
-    gap_wait_ms: how long a missing packet is waited for before its place is concealed.
+    jitter: "immediate" for those who recognise speech; "adaptive" or "fixed:N" (ms) for those who
+    listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
+    concealed, with "immediate".
     rtcp_mux: offer RTCP on the RTP port (RFC 5761); an offer of it is taken in any case.
     """
 
@@ -104,6 +110,8 @@ class Assistant:
     answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
     follow_transfers: the far end may send the call elsewhere (REFER).
     credential: the account it calls out and hangs up with, for calls over a provider.
+    max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
+    the unit of price_per_minute. 0: no limit.
     """
 
     name: str
@@ -115,6 +123,8 @@ class Assistant:
     answer: str = "auto"
     follow_transfers: bool = False
     credential: str | None = None
+    max_outbound_calls: int = 0
+    spend_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +247,7 @@ def _sip(table: Table) -> SipConfig:
         tls_certificate=table.path("tls_certificate"),
         tls_key=table.path("tls_key"),
         tls_ca=table.path("tls_ca"),
+        dial_hosts=table.texts("dial_hosts", host_or_network) or (),
     )
     if 0 < config.session_expires < config.min_session_expires:
         raise table.fault(
@@ -255,7 +266,7 @@ def _rtp(table: Table) -> RtpConfig:
     default = RtpConfig()
     config = RtpConfig(
         ports=table.text("ports", _ports) or default.ports,
-        jitter=table.text("jitter", one_of("immediate")) or default.jitter,
+        jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         rtcp_mux=table.flag("rtcp_mux"),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
@@ -290,6 +301,8 @@ def _assistant(name: str, table: Table) -> Assistant:
         answer=table.text("answer", one_of("auto", "agent")) or "auto",
         follow_transfers=table.flag("follow_transfers"),
         credential=table.text("credential", some_text),
+        max_outbound_calls=table.whole("max_outbound_calls", 0, least=0),
+        spend_per_day=table.number("spend_per_day", 0.0),
     )
     table.finish()
     return assistant
@@ -306,6 +319,14 @@ def _ports(text: str) -> tuple[int, int]:
     raise ValueError(
         'expected "FIRST-LAST" within 1024-65535, with room for an even port and the next'
     )
+
+
+def _jitter(text: str) -> str:
+    name, _, delay = text.partition(":")
+    fixed = name == "fixed" and delay.isascii() and delay.isdigit() and len(delay) <= 3
+    if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
+        return text
+    raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
 
 
 def _external_address(text: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from rapida_media.config.numbers import number_prefix
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.errors import ConfigError
 
 Network = IPv4Network | IPv6Network
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+SRTP_MODES = ("off", "optional", "required")
 CALLED_FIELDS = ("request-uri", "to", "diversion", "history-info")
 # An IPv6 address stands in brackets where a port follows it.
 _HOST_PORT = re.compile(
@@ -34,8 +36,11 @@ class Trunk:
     register: whether we tell it where we are.  ping_seconds: how often we ask for a sign of life,
     0 for never.
     codecs: names to offer and to take, the preferred first; None for all.
+    srtp: one of ``SRTP_MODES``: whether media is encrypted, with keys in the SDP.
     caller_id: the number our calls show.  called: the field the called number stands in.
     country_code: digits that complete national numbers.
+    allow: prefixes of numbers that may be called by it over HTTP.  price_per_minute: what that
+    costs, for the spend limit of assistants.
     """
 
     name: str
@@ -50,9 +55,12 @@ class Trunk:
     register: bool = False
     ping_seconds: float = 0.0
     codecs: tuple[str, ...] | None = None
+    srtp: str = "off"
     caller_id: str | None = None
     called: str = "request-uri"
     country_code: str | None = None
+    allow: tuple[str, ...] = ()
+    price_per_minute: float = 0.0
 
     @property
     def server(self) -> tuple[str, int | None] | None:
@@ -94,9 +102,12 @@ def read_trunk(name: str, table: Table) -> Trunk:
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
         codecs=table.texts("codecs", some_text) or None,
+        srtp=table.text("srtp", one_of(*SRTP_MODES)) or "off",
         caller_id=table.text("caller_id", _number),
         called=table.text("called", one_of(*CALLED_FIELDS)) or "request-uri",
         country_code=table.text("country_code", _country_code),
+        allow=table.texts("allow", number_prefix) or (),
+        price_per_minute=table.number("price_per_minute", 0.0),
     )
     table.finish()
     if register and username is None:
@@ -136,6 +147,11 @@ def check_trunks(trunks: Iterable[Trunk], transports: Collection[str]) -> None:
                 f"[trunks.{trunk.name}] username: it already belongs to [trunks.{owner}]; "
                 "each trunk needs its own"
             )
+
+
+def host_or_network(text: str) -> str:
+    """Read a host name or a network, as text."""
+    return str(_host(text))
 
 
 def _host(text: str) -> Network | str:

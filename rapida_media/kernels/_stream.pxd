@@ -101,6 +101,7 @@ cdef extern from "frame_line.h" nogil:
     ctypedef struct rm_frame:
         int64_t pts
         uint32_t flags
+        uint32_t samples
         int16_t pcm[320]
 
     ctypedef struct rm_frame_line:
@@ -122,7 +123,47 @@ cdef extern from "ingress.h" nogil:
     ctypedef struct rm_ingress:
         uint64_t late
         uint32_t last_samples
+        bint unframed
         rm_frame_line line
+
+
+cdef extern from "adaptive.h" nogil:
+    ctypedef struct rm_jitter:
+        double base
+
+    ctypedef struct rm_adaptive_counters:
+        uint64_t packets
+        uint64_t played
+        uint64_t late
+        uint64_t skipped
+        uint64_t lost
+        uint64_t stalled
+        uint64_t noise
+        uint64_t cut_in_pause
+        uint64_t cut_in_speech
+        uint64_t added_in_pause
+        uint64_t added_in_speech
+        uint64_t stretches_in_speech
+        double delay_sum
+        uint64_t delay_count
+
+    ctypedef struct rm_adaptive:
+        rm_adaptive_counters counters
+        rm_jitter jitter
+        uint32_t rate_hz
+        uint32_t queued
+        int64_t play
+        int64_t owed
+        bint idle
+
+    uint32_t rm_adaptive_waiting(const rm_adaptive *)
+
+
+cdef extern from "listener.h" nogil:
+    ctypedef struct rm_listener:
+        rm_adaptive *playout
+
+    void rm_listener_pull(rm_listener *, double, int16_t *, size_t)
 
 
 cdef extern from "telephone_event.h" nogil:
@@ -282,12 +323,14 @@ cdef extern from "stream.h" nogil:
         rm_burst burst
         rm_skew skew
         rm_rtcp_queue rtcp
+        rm_listener *listener
         rm_sender *relay_to
         bint listened
         rm_srtp_sender srtp_sender
         rm_srtp_receiver srtp_receiver
         rm_srtp_counters srtp
 
+    bint rm_stream_listen(rm_stream *, int32_t)
     bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)
@@ -303,6 +346,8 @@ cdef extern from "stream.h" nogil:
 
 cdef class MediaStream:
     cdef rm_stream core
+    cdef dict _figures(self)
+    cdef dict _listener_figures(self)
     cdef MediaStream relayed_to  # keeps alive what core.relay_to points to
     # They own what the core's SRTP pointers lead to.
     cdef object srtp_sender

@@ -75,12 +75,19 @@ class MediaStream:
         timestamp: int,
         gap_wait_ms: float = 40.0,
         playout_limit_ms: int = 600_000,
+        jitter: str = "immediate",
+        framed: bool = True,
     ) -> None:
         """Make a stream that knows no peer yet.
 
         ssrc, sequence_number, timestamp: of the first packet sent, drawn at random by the caller
-        (RFC 3550 section 5.1). gap_wait_ms: how long packets behind a hole wait for it to fill.
-        playout_limit_ms: most audio that `write` queues.
+        (RFC 3550 section 5.1). gap_wait_ms: the longest that packets behind a hole wait for it to
+        fill; where packets keep their order they soon leave at once.
+        playout_limit_ms: most audio that `write` queues. jitter: "immediate" hands every packet up
+        at once, in its place; "adaptive" and "fixed:N" (a delay of N ms, 0 to 400) give an even
+        stream, 20 ms every 20 ms from the first packet on, for a person who listens. framed False,
+        with "immediate": each packet is a frame of its own length (320 samples at most) at the
+        encoding's own rate, and so is each stretch that was concealed.
         """
 
     def configure(
@@ -127,6 +134,13 @@ class MediaStream:
 
     def next_frame(self) -> Audio | None:
         """Take the next 20 ms; its pts counts samples since the first packet."""
+
+    def pull(self, now: float, duration_ms: int) -> bytes:
+        """Give the next 1 to 20 ms at the encoding's own rate (8 kHz for G.711), s16le mono.
+
+        For an owner that plays on a clock of its own; there are no frames from then on. Only with
+        "adaptive" and "fixed:N".
+        """
 
     def next_digit(self) -> tuple[str, int, int] | None:
         """Take the next digit heard: ("0"-"9", "*", "#", "A"-"D" or "flash", duration_ms, pts)."""
@@ -242,8 +256,14 @@ class MediaStream:
     def packets_received(self) -> int:
         """RTP packets of the current and all earlier sources."""
 
+    def playout_state(self) -> tuple[int, int, bool]:
+        """Give position, in samples since the first, samples made up while waiting, in a pause.
+
+        For those who measure "adaptive" and "fixed:N" from outside.
+        """
+
     def statistics(self) -> dict[str, int | float | None]:
-        """Give all counts and figures; docs/media-quality.md says what they mean."""
+        """Give all counts and figures; docs/call-quality.md says what they mean."""
 
 class PayloadDecoder:
     """RTP payload → s16le mono 16 kHz, resampler state carried on. An odd L16 byte is ignored."""

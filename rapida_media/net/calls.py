@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -18,9 +18,18 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
+from rapida_media.net.local_address import (
+    address_towards,
+    is_unspecified,
+    local_address_towards,
+)
 from rapida_media.net.logs import redact
 from rapida_media.net.sip_call import CallShell, SipCall
+from rapida_media.rtp.srtp import AVAILABLE_SUITES
+from rapida_media.sdp.crypto import OFFERED_SUITES
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
+from rapida_media.sdp.peer_audio import audio_address
+from rapida_media.sip.address import Path as Flow
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
@@ -64,20 +73,28 @@ class Calls:
         *,
         address: str,
         codecs: tuple[str, ...] | None,
+        srtp: str,
         early_agent: bool,
         follow_transfers: bool = False,
     ) -> SipCall | None:
         """Make a call with media of its own; None when no port is free.
 
-        address: ours, as the far end sees it. It is alive from ``add`` on.
+        address: ours, as the far end sees it. srtp: "off", "optional" or "required". The call is
+        alive from ``add`` on.
         """
-        channel = self._shell.media.open()
+        external = self._external_address
+        if external is not None and (":" in external) == (":" in address):
+            address = external
+        channel = self._shell.media.open(ipv6=":" in address)
         if channel is None:
             return None
         local = LocalMedia(
-            self._external_address or address,
+            address,
             channel.port.port,
             rtcp_mux=self._shell.media.rtcp_mux,
+            srtp=srtp,
+            offered_suites=_available(OFFERED_SUITES),
+            accepted_suites=AVAILABLE_SUITES,
         )
         return SipCall(
             self._shell,
@@ -90,6 +107,21 @@ class Calls:
             early_agent=early_agent,
             follow_transfers=follow_transfers,
         )
+
+    def address_for(self, flow: Flow, offer: bytes) -> str:
+        """Give our address for the answer to an offer: of the offer's IP family where media may go
+        that way, whatever family the signalling came by."""
+        address = address_towards(flow)
+        theirs = audio_address(offer)
+        if theirs is None or (":" in theirs) == (":" in address):
+            return address
+        ours = self._shell.media.ports.address(ipv6=":" in theirs)
+        if ours is None or not is_unspecified(ours):
+            return ours or address
+        try:
+            return local_address_towards(theirs)
+        except OSError:  # no route: the offer will be refused
+            return address
 
     def add(self, session: IncomingSession | OutgoingSession, call: SipCall) -> None:
         """Take note of a new call, which begins with this session."""
@@ -198,6 +230,10 @@ class Calls:
     def _set_if_idle(self) -> None:
         if not self._by_session and not self._agents_at_work:
             self.idle.set()
+
+
+def _available(suites: Iterable[str]) -> tuple[str, ...]:
+    return tuple(suite for suite in suites if suite in AVAILABLE_SUITES)
 
 
 def _facts(call: Call) -> dict[str, object]:

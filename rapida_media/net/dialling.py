@@ -46,6 +46,7 @@ class Dialling:
         agent: Agent | None,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -56,9 +57,10 @@ class Dialling:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media. None: somebody else acts on the call.
 
-        credentials: who we are, also in From unless from_uri names another, and what answers a
-        challenge. headers: more of the INVITE. ordered: the call's record, where it was journalled
-        before; its id, assistant and parameters are the call's.
+        srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
+        names another, and what answers a challenge. headers: more of the INVITE. ordered: the
+        call's record, where it was journalled before; its id, assistant and parameters are the
+        call's.
         RapidaError when no port is free. The result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
@@ -78,6 +80,7 @@ class Dialling:
             agent,
             address=target.local_host,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
         )
         if call is None:
@@ -103,20 +106,24 @@ class Dialling:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration.
 
-        caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when the trunk
-        is unknown or its server cannot be found.
+        codecs, caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when
+        the trunk is unknown or its server cannot be found.
         """
         way = await self._trunks.outbound(trunk, number, caller_id)
         return self.dial(
             way.target,
             agent,
-            codecs=way.codecs,
+            codecs=codecs or way.codecs,
+            srtp=way.srtp,
+            early_agent=early_agent,
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
@@ -124,13 +131,12 @@ class Dialling:
             ordered=ordered,
         )
 
-    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
         """Make the second leg that the agent of a call ordered.
 
-        It offers the codec of the first call before all others, so that payloads can pass from one
-        to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
+        It offers the codec spoken in that call before all others, so that payloads can pass from
+        one to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
         """
-        spoken = call.codec
         headers = order.headers
         if order.trunk is not None:
             way = await self._trunks.outbound(order.trunk, order.uri, order.caller_id)
@@ -139,6 +145,7 @@ class Dialling:
                 way.target,
                 None,
                 codecs=codecs,
+                srtp=way.srtp,
                 credentials=way.credentials,
                 from_uri=way.from_uri,
                 headers=(*way.headers, *headers),

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
+from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
@@ -29,12 +33,16 @@ from rapida_media.net.disk import DiskThread
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
-from rapida_media.net.media_port import MediaPorts
+from rapida_media.net.media_names import MediaNames
+from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
+from rapida_media.net.provider_call import ProviderCall
+from rapida_media.net.provider_calls import ProviderCalls
+from rapida_media.net.provider_lines import Refused
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
-from rapida_media.net.target import Target
+from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
 from rapida_media.sdp.codec import SUPPORTED
@@ -98,22 +106,30 @@ class Engine:
             tracer=self._tracer,
             journal=self.journal,
         )
-        self._incoming = Incoming(
-            self._calls,
-            self._gate,
-            self._ids,
-            assistants=config.assistants,
-            default_agent=default_agent,
-            context=AgentContext(directory, config.store.recordings),
+        self.assistants = Assistants(
+            config.assistants, default_agent, AgentContext(directory, config.store.recordings)
         )
+        self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
-        resolver = Resolver(self._ids, ipv6=ipv6)
+        resolver = self._resolver = Resolver(self._ids, ipv6=ipv6)
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
+        self._media_names = MediaNames(self._loop, resolver, self._handle_late)
         self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
+        self.provider_calls = ProviderCalls(
+            config=config,
+            assistants=self.assistants,
+            journal=self.journal,
+            contexts=self.contexts,
+            admission=self._admission,
+            active=lambda: self.active_calls,
+            ids=self._ids,
+            counters=self.counters,
+            dial_for=self.dial_for,
+        )
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
         self._endpoint: SipEndpoint
@@ -127,7 +143,16 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls.alive)
+        return len(self._calls.alive) + len(self.provider_calls)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more calls are taken, since the engine is about to stop."""
+        return self._admission.draining
+
+    def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
+        """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
+        return self._trunks.health()
 
     def figures(self) -> dict[str, int]:
         """Count what is alive now: all of it 0 once the last call is over and its timers ran out,
@@ -168,13 +193,12 @@ class Engine:
                 await self._transport.close()
                 reason = error.strerror or error
                 raise ConfigError(f"[sip] listen: {listen}: {reason}") from None
-        hosts = {address.host for address in self.sip_addresses}
-        rtp_host = hosts.pop() if len(hosts) == 1 else "0.0.0.0"  # noqa: S104 — follows [sip] listen
+        rtp_host, *others = media_addresses([address.host for address in self.sip_addresses])
         first, last = self._config.rtp.ports
-        ports = MediaPorts(rtp_host, first, last, self._ids)
+        ports = MediaPorts(rtp_host, first, last, self._ids, other=next(iter(others), None))
         rtp = self._config.rtp
         self.media = MediaShell(
-            self._loop, ports, self._ids, rtp.gap_wait_ms, rtcp_mux=rtp.rtcp_mux
+            self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter, rtcp_mux=rtp.rtcp_mux
         )
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
@@ -189,6 +213,7 @@ class Engine:
             self._ids,
             self.counters,
         )
+        self.provider_calls.media = self.media
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
@@ -197,16 +222,18 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
-        await self._calls.idle.wait()
+        await asyncio.gather(self._calls.idle.wait(), self.provider_calls.idle.wait())
         await self.disk.flushed()
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
         self._placing.cancel()
+        self._media_names.cancel()
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
+        await self.provider_calls.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()
@@ -229,6 +256,7 @@ class Engine:
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
+        srtp: str = "off",
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
@@ -240,6 +268,7 @@ class Engine:
             target,
             agent,
             codecs=codecs,
+            srtp=srtp,
             early_agent=early_agent,
             credentials=credentials,
             from_uri=from_uri,
@@ -253,14 +282,46 @@ class Engine:
         number: str,
         agent: Agent,
         *,
+        codecs: tuple[str, ...] | None = None,
+        early_agent: bool = False,
         caller_id: str | None = None,
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
         return await self._dialling.dial_trunk(
-            trunk, number, agent, caller_id=caller_id, headers=headers, ordered=ordered
+            trunk,
+            number,
+            agent,
+            codecs=codecs,
+            early_agent=early_agent,
+            caller_id=caller_id,
+            headers=headers,
+            ordered=ordered,
         )
+
+    async def resolve(self, uri: str) -> Target:
+        """Find where a SIP URI is called; ConfigError when it cannot be found."""
+        return await resolve_target(uri, "udp", self._resolver)
+
+    def admit(self) -> None:
+        """Take one more call of ours into account; Refused while there is no room for it."""
+        refusal = self._admission.admit(self.active_calls, clock.monotonic())
+        if refusal is not None:
+            self.counters.add(f"refused_{refusal.reason}")
+            raise Refused(
+                503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
+            )
+
+    def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
+        """Give a call that lives, whichever way it came and however far it is."""
+        over_sip = (each for each in self._calls.alive if each.call.id == call_id)
+        return self.provider_calls.of(call_id) or next(over_sip, None)
+
+    def call(self, call_id: str) -> Call | None:
+        """Give a call that lives and whose media may be used."""
+        found = self.signalling(call_id)
+        return None if found is None else found.call
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -274,7 +335,17 @@ class Engine:
     def _handle(self, event: events.AnyEvent, now: float) -> None:
         if not isinstance(event, events.Event):
             self._trunks.handle(event)
-        elif isinstance(event, events.IncomingInvite):
+        elif not self._media_names.hold(event):
+            self._deliver(event, now)
+
+    def _handle_late(self, event: events.Event) -> None:
+        """An event whose host names had to be looked up."""
+        now = clock.monotonic()
+        self._deliver(event, now)
+        self.drain_signalling(now)
+
+    def _deliver(self, event: events.Event, now: float) -> None:
+        if isinstance(event, events.IncomingInvite):
             self._incoming.take(event, now)
         elif (call := self._calls.of(event.session)) is not None:
             call.handle(event, now)
@@ -287,14 +358,41 @@ class Engine:
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )
+        self.provider_calls.look_over(
+            now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
+        )
+
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """End calls that never connected, also those that nobody carries any more."""
+        ending = ended(NEVER_CONNECTED)
+        for call_id in never_connected(self.journal.live.values(), clock.wall()):
+            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
+            if carried is not None:
+                carried.hang_up(ending.reason)
+            else:
+                self.journal.ended(
+                    call_id,
+                    reason=ending.reason,
+                    failure_class=ending.failure_class,
+                    retryable=ending.retryable,
+                )
 
     def _contacts(self) -> dict[str, tuple[str, int]]:
-        """By transport, what Via and Contact name."""
+        """By transport and, where it is listened on in both IP families, by family: what Via and
+        Contact name."""
         external = self._config.sip.external_address
-        return {
-            address.transport: (external or reachable(address.host), address.port)
-            for address in reversed(self.sip_addresses)
-        }
+        found: dict[str, tuple[str, int]] = {}
+        ipv4 = {each.transport for each in self.sip_addresses if ":" not in each.host}
+        for address in reversed(self.sip_addresses):
+            ipv6 = ":" in address.host
+            outside = external if external and (":" in external) == ipv6 else None
+            key = (
+                f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
+            )
+            found[key] = outside or reachable(address.host), address.port
+        return found
 
     # -- for the calls ---------------------------------------------------------------------------
 
@@ -310,9 +408,9 @@ class Engine:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
 
-    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
         """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
-        return await self._dialling.dial_for(call, order)
+        return await self._dialling.dial_for(spoken, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

@@ -47,6 +47,7 @@ class MediaShell:
         ports: MediaPorts,
         ids: IdSource,
         gap_wait_ms: float,
+        jitter: str = "immediate",
         *,
         rtcp_mux: bool = False,
     ) -> None:
@@ -56,18 +57,19 @@ class MediaShell:
         self._loop = loop
         self._ids = ids
         self._gap_wait_ms = gap_wait_ms
+        self._jitter = jitter
         self._poller = MediaPoller()
         self._channels: dict[int, MediaChannel] = {}
         self.rtcp = RtcpShell()
         self._paced: dict[Callable[[float], None], None] = {}
 
-    def open(self) -> MediaChannel | None:
-        """Make a leg on a fresh port pair; None when no pair is free.
+    def open(self, *, ipv6: bool = False) -> MediaChannel | None:
+        """Make a leg on a fresh port pair of an IP family; None when no pair is free.
 
         First sequence number, timestamp and SSRC are random (RFC 3550 section 5.1). The first
         sequence number stays below 2**15 so that SRTP's roll-over starts well (RFC 3711 §3.3.1).
         """
-        port = self.ports.open()
+        port = self.ports.open(ipv6=ipv6)
         if port is None:
             return None
         stream = MediaStream(
@@ -75,6 +77,7 @@ class MediaShell:
             sequence_number=self._ids.number(15),
             timestamp=self._ids.number(32),
             gap_wait_ms=self._gap_wait_ms,
+            jitter=self._jitter,
         )
         # Taken per call: the wall clock may have been set since the one before.
         ntp_offset = clock.wall() + NTP_EPOCH - clock.monotonic()

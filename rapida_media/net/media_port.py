@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from rapida_media.ids import IdSource
-from rapida_media.net.udp import numeric_family
+from rapida_media.net.udp import numeric_family, only_ipv6
 
 # How many pairs that another program holds are skipped before a call is refused.
 TRIES = 16
@@ -43,14 +44,19 @@ def reachable_address(used: socket.socket, address: tuple[str, int]) -> tuple[st
 
 
 class MediaPorts:
-    """The pool of port pairs in ``first``-``last`` on one local address."""
+    """The pool of port pairs in ``first``-``last`` on a local address.
 
-    def __init__(self, address: str, first: int, last: int, ids: IdSource) -> None:
-        self._address = address
+    other: an address of the other IP family, where pairs are opened when that is asked for.
+    """
+
+    def __init__(
+        self, address: str, first: int, last: int, ids: IdSource, *, other: str | None = None
+    ) -> None:
+        self._addresses = {":" in each: each for each in (address, other) if each is not None}
         pairs = list(range(first + first % 2, last, 2))
         for index in range(len(pairs) - 1, 0, -1):
-            other = ids.number(32) % (index + 1)
-            pairs[index], pairs[other] = pairs[other], pairs[index]
+            chosen = ids.number(32) % (index + 1)
+            pairs[index], pairs[chosen] = pairs[chosen], pairs[index]
         self._free = deque(pairs)
         self.in_use = 0
 
@@ -58,17 +64,25 @@ class MediaPorts:
     def free(self) -> int:
         return len(self._free)
 
-    def open(self) -> MediaPort | None:
-        """Bind the next pair; None when all are taken, by us or by other programs."""
+    def address(self, *, ipv6: bool) -> str | None:
+        """Give the local address of a family; None when media does not go that way."""
+        return self._addresses.get(ipv6)
+
+    def open(self, *, ipv6: bool = False) -> MediaPort | None:
+        """Bind the next pair; None when all are taken, by us or by other programs, or when there
+        is no address of the family."""
+        address = self._addresses.get(ipv6)
+        if address is None:
+            return None
         for _ in range(min(TRIES, len(self._free))):
             port = self._free.popleft()
             try:
-                rtp = self._bind(port)
+                rtp = _bind(address, port)
             except OSError:
                 self._free.append(port)
                 continue
             try:
-                rtcp = self._bind(port + 1)
+                rtcp = _bind(address, port + 1)
             except OSError:
                 rtp.close()
                 self._free.append(port)
@@ -85,12 +99,23 @@ class MediaPorts:
         self._free.append(pair.port)
         self.in_use -= 1
 
-    def _bind(self, port: int) -> socket.socket:
-        bound = socket.socket(numeric_family(self._address), socket.SOCK_DGRAM)
-        try:
-            bound.setblocking(False)
-            bound.bind((self._address, port))
-        except OSError:
-            bound.close()
-            raise
-        return bound
+
+def _bind(address: str, port: int) -> socket.socket:
+    bound = socket.socket(numeric_family(address), socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        only_ipv6(bound)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def media_addresses(hosts: Iterable[str]) -> list[str]:
+    """Give where media is taken: where SIP is, on every address of a family that has several."""
+    found: list[str] = []
+    for ipv6, every in ((False, "0.0.0.0"), (True, "::")):  # noqa: S104 — follows [sip] listen
+        family = {host for host in hosts if (":" in host) == ipv6}
+        found += family if len(family) < 2 else [every]
+    return found

@@ -39,6 +39,8 @@ CLEAN_S = 3600.0
 # How long a list waits for what is being committed, and ``close`` for what is queued.
 READ_WAIT_S = 1.0
 CLOSE_S = 5.0
+# Size of the write-ahead log at which it is brought into the database.
+LOG_BYTES = 4_000_000
 DAY_S = 86_400.0
 LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -73,6 +75,8 @@ class RecordStore:
         self._reader: sqlite3.Connection | None = None
         self._writing = ThreadPoolExecutor(1, "record-writer")
         self._reading = ThreadPoolExecutor(1, "record-reader")
+        self._tidying = ThreadPoolExecutor(1, "record-checkpoint")
+        self._tidied: asyncio.Future[None] | None = None
         self._queue: dict[str, CallRecord] = {}
         self._batch: dict[str, CallRecord] = {}
         self._work = asyncio.Event()
@@ -141,6 +145,7 @@ class RecordStore:
     def _release(self) -> None:
         self._writing.shutdown()
         self._reading.shutdown()
+        self._tidying.shutdown()
         for database in (self._database, self._reader):
             if database is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -205,6 +210,8 @@ class RecordStore:
         self._batch = {}
         if not self._queue:
             self._settled.set()
+        if self._tidied is None or self._tidied.done():
+            self._tidied = loop.run_in_executor(self._tidying, self._tidy)
 
     def _succeeded(self) -> None:
         if self.problem is not None:
@@ -249,6 +256,12 @@ class RecordStore:
             raise
         self.deleted += deleted
         return deleted > 0
+
+    def _tidy(self) -> None:
+        """Keep the log short, in a thread of its own: that waits for the disk."""
+        with contextlib.suppress(OSError, sqlite3.Error):  # the next commit tries again
+            if os.stat(f"{self._path}-wal").st_size > LOG_BYTES:
+                record_tables.checkpoint(self._path)
 
     def _drop_database(self) -> None:
         """Begin anew with a connection: what failed may be the file's fault."""

@@ -144,6 +144,10 @@ class Resolver:
         chosen = transport or "udp"
         return await self._addresses(host, DEFAULT_PORTS[chosen], chosen, host)
 
+    async def addresses(self, host: str) -> list[str]:
+        """Give the addresses of a name that we can reach; empty when there are none."""
+        return [each.host for each in await self.resolve(host, DEFAULT_PORTS["udp"], "udp")]
+
     async def _choose(self, host: str) -> list[Address]:
         """Let the peer's records choose the transport (RFC 3263 section 4.1)."""
         found: list[Address] = []

@@ -58,7 +58,7 @@ class CallShell(Protocol):
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
     def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
-    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall: ...
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall: ...
     def forget(self, session: InviteSession) -> None: ...
 
 
@@ -277,8 +277,9 @@ class SipCall:
 
     def _reached(self, milestone: str, now: float, raw: str) -> None:
         """Note how far the call has come; raw: the status that said so."""
-        if self.milestones.note(milestone, now):
-            self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
+        # The milestone may have been seen on the wire already; the journal takes it once.
+        self.milestones.note(milestone, now)
+        self._shell.journal.changed(self.call.id, STATES[milestone], raw=raw)
 
     def _handle_change(self, event: events.Event, now: float) -> None:
         """Follow what the far end says about the media, or beside it."""

@@ -15,7 +15,7 @@ from functools import partial
 from rapida_media.config import Listen
 from rapida_media.errors import ConfigError
 from rapida_media.net.sip_stream import SipConnection
-from rapida_media.net.tls import Tls
+from rapida_media.net.tls import Tls, connect_error
 from rapida_media.net.udp import numeric_family
 from rapida_media.sip.address import Address
 from rapida_media.stats import Counters
@@ -161,7 +161,9 @@ class Connections:
             self._pending.pop(peer, None)
             self._counters.add("sip_connect_failed")
             if peer.transport == "tls":
-                log.warning("no TLS connection to %s:%d: %s", peer.host, peer.port, error)
+                log.warning(
+                    "no TLS connection to %s:%d: %s", peer.host, peer.port, connect_error(error)
+                )
             self._failed(peer)
             return
         if self._open.get(connection.peer) is connection:

@@ -6,13 +6,14 @@ import asyncio
 import json
 import signal
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from rapida_media import clock
 from rapida_media.agents.events import Answered, Digit, HangUp
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
-from rapida_media.config import Config, Listen, RtpConfig, SipConfig
+from rapida_media.config import Config, Listen, RtpConfig, SipConfig, Trunk, load_config
 from rapida_media.errors import ConfigError
 from rapida_media.ids import SystemIds
 from rapida_media.media.align import measure_echo
@@ -20,19 +21,22 @@ from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
-from rapida_media.net.target import Target, resolve_target
+from rapida_media.net.target import Target, resolve_target, towards
 from rapida_media.sdp.codec import SUPPORTED
 from rapida_media.sip.digest import Credentials
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
 LISTEN_S = 10.0
 TAIL_S = 0.5
+# How long --hold-at holds.
+HOLD_S = 2.0
 MEDIA_PORTS = (20_000, 29_999)
 
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """The command line of ``rapida-media call``."""
+    """The command line of ``rapida-media call``. uri: a number where a trunk is named, which is
+    one of the configuration."""
 
     uri: str
     play: Path | None = None
@@ -41,11 +45,16 @@ class CallOptions:
     dtmf: str | None = None
     codecs: tuple[str, ...] | None = None
     transport: str = "udp"
+    srtp: str | None = None  # the trunk's, off without one
     tls_ca: Path | None = None
     credentials: Credentials | None = None
     timeout_s: float = 60.0
     trace: bool = False
     pcap: Path | None = None
+    hold_at_s: float | None = None
+    transfer_to: str | None = None
+    config: Path | None = None
+    trunk: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +72,8 @@ class Report:
     setup_ms: float | None = None
     duration_s: float = 0.0
     codec: str | None = None
+    srtp: str | None = None
+    srtp_failures: int = 0
     packets_sent: int = 0
     packets_received: int = 0
     packets_lost: int = 0
@@ -70,6 +81,8 @@ class Report:
     round_trip_ms: float | None = None
     correlation: float | None = None
     digits: list[str] = field(default_factory=list)
+    held: bool | None = None  # and taken back; None where nobody wanted that
+    transfer_status: int | None = None
     events: list[dict[str, float | str]] = field(default_factory=list)
     trace: str = ""
 
@@ -87,6 +100,7 @@ class Report:
             "set-up": _ms(self.setup_ms),
             "duration": f"{self.duration_s:.1f} s",
             "codec": self.codec or "-",
+            "media": f"{self.srtp}, {self.srtp_failures} not authentic" if self.srtp else "plain",
             "packets": f"{self.packets_sent} sent, {self.packets_received} received,"
             f" {self.packets_lost} lost, jitter {_ms(self.jitter_ms)}",
             "echo": "-"
@@ -94,6 +108,10 @@ class Report:
             else f"{_ms(self.round_trip_ms)} round trip, correlation {self.correlation:.4f}",
             "digits": "".join(self.digits) or "-",
         }
+        if self.held is not None:
+            facts["hold"] = "held and resumed" if self.held else "refused"
+        if self.transfer_status is not None:
+            facts["transfer"] = str(self.transfer_status)
         lines = [f"{name:9} {fact}" for name, fact in facts.items()]
         return "\n".join([*lines, self.trace] if self.trace else lines)
 
@@ -108,20 +126,15 @@ async def place_call(options: CallOptions) -> Report:
     for name, path in (("--record", options.record), ("--pcap", options.pcap)):
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{name}: there is no directory {path.parent}")
-    target = await resolve_target(options.uri, options.transport, Resolver(SystemIds()))
-    engine = Engine(_config(options, target), directory=Path.cwd(), default_agent=None)
+    trunk = _trunk(options)
+    target = await _target(options, trunk)
+    engine = Engine(_config(options, target, trunk), directory=Path.cwd(), default_agent=None)
     await engine.start()
     try:
         with tempfile.TemporaryDirectory() as scratch:
             path = options.record or Path(scratch) / "call.wav"
             phone = Softphone(options, speech, path)
-            call = engine.dial(
-                target,
-                phone.run,
-                codecs=_codecs(options),
-                early_agent=True,
-                credentials=options.credentials,
-            )
+            call = await _dial(engine, options, target, phone)
             if options.pcap is not None:
                 engine.capture(call.call.id, options.pcap)
             await _wait_for_end(call, options.timeout_s)
@@ -135,13 +148,53 @@ async def place_call(options: CallOptions) -> Report:
     return report
 
 
-def _config(options: CallOptions, target: Target) -> Config:
+async def _dial(engine: Engine, options: CallOptions, target: Target, phone: Softphone) -> SipCall:
+    codecs = _codecs(options)
+    if options.trunk is not None:
+        return await engine.dial_trunk(
+            options.trunk, options.uri, phone.run, codecs=codecs, early_agent=True
+        )
+    return engine.dial(
+        target,
+        phone.run,
+        codecs=codecs,
+        srtp=options.srtp or "off",
+        early_agent=True,
+        credentials=options.credentials,
+    )
+
+
+def _trunk(options: CallOptions) -> Trunk | None:
+    """Find the trunk to call by. It does not register us: others do, who want to be called."""
+    if options.trunk is None:
+        if options.config is not None:
+            raise ConfigError("--config is for --trunk, which is missing")
+        return None
+    if options.credentials is not None:
+        raise ConfigError("--user and --password: the trunk has its own")
+    trunk = load_config(options.config).trunks.get(options.trunk)
+    if trunk is None or trunk.server is None:
+        raise ConfigError(f"--trunk: no trunk {options.trunk!r} with a server to call by")
+    return replace(trunk, register=False, ping_seconds=0, srtp=options.srtp or trunk.srtp)
+
+
+async def _target(options: CallOptions, trunk: Trunk | None) -> Target:
+    resolver = Resolver(SystemIds())
+    if trunk is None:
+        return await resolve_target(options.uri, options.transport, resolver)
+    assert trunk.server is not None, "a trunk without one was refused"
+    host, port = trunk.server
+    return towards(options.uri, host, await resolver.resolve(host, port, trunk.transport))
+
+
+def _config(options: CallOptions, target: Target, trunk: Trunk | None) -> Config:
     return Config(
         sip=SipConfig(
             listen=(Listen(target.addresses[0].transport, target.local_host, 0),),
             tls_ca=options.tls_ca,
         ),
         rtp=RtpConfig(ports=MEDIA_PORTS),
+        trunks={} if trunk is None else {trunk.name: trunk},
     )
 
 
@@ -164,6 +217,8 @@ class Softphone:
         self._path = path
         self.recording: Recording | None = None
         self.digits: list[str] = []
+        self.held: bool | None = None
+        self.transfer_status: int | None = None
         self._answered_or_over = asyncio.Event()
 
     async def run(self, call: Call) -> None:
@@ -194,6 +249,26 @@ class Softphone:
 
     async def _speak(self, call: Call) -> None:
         """Do what was asked for; returns when the call may end, never with --duration."""
+        await asyncio.gather(self._talk(call), self._hold(call))
+        if self._options.transfer_to is not None and call.ended is None:
+            outcome = await call.transfer(self._options.transfer_to)
+            self.transfer_status = outcome.status
+        await asyncio.sleep(TAIL_S)
+        if self._options.duration_s is not None:
+            await asyncio.Event().wait()
+
+    async def _hold(self, call: Call) -> None:
+        if self._options.hold_at_s is None:
+            return
+        await asyncio.sleep(self._options.hold_at_s)
+        self.held = call.ended is None and await call.hold()
+        if self.held:
+            call.timeline.note("held", clock.monotonic())
+            await asyncio.sleep(HOLD_S)
+            self.held = call.ended is None and await call.resume()
+            call.timeline.note("resumed", clock.monotonic() if self.held else None)
+
+    async def _talk(self, call: Call) -> None:
         if self._options.dtmf:
             await call.send_digits(self._options.dtmf)
         if self._speech:
@@ -201,9 +276,6 @@ class Softphone:
             await call.drain()
         elif not self._options.dtmf:
             await asyncio.sleep(LISTEN_S)
-        await asyncio.sleep(TAIL_S)
-        if self._options.duration_s is not None:
-            await asyncio.Event().wait()
 
 
 async def _wait_for_end(call: SipCall, timeout_s: float) -> None:
@@ -233,6 +305,7 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
     report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
     report.failure_class, report.retryable = ended.failure_class, ended.retryable
+    report.held, report.transfer_status = phone.held, phone.transfer_status
     report.events = [
         {"at_ms": round(at * 1000, 1), "event": name} for name, at in times.offsets().items()
     ]
@@ -240,6 +313,8 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
         report.setup_ms = round((times.since("answered", "initiated") or 0.0) * 1000, 2)
         report.duration_s = round(times.since("ended", "answered") or 0.0, 3)
         report.codec = str(stats["codec"])
+        report.srtp = None if stats["srtp"] is None else str(stats["srtp"])
+        report.srtp_failures = int(stats["srtp_failures"] or 0)
         report.packets_sent = int(stats["packets_sent"] or 0)
         report.packets_received = int(stats["packets_received"] or 0)
         report.packets_lost = int(stats["packets_lost"] or 0)

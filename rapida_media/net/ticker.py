@@ -25,6 +25,7 @@ class Ticker:
         self._handle: asyncio.TimerHandle | None = None
         self.ticks = 0
         self.worst_ms = 0.0
+        self.late_s = 0.0
         self.lateness = [0] * (len(LATENESS_BOUNDS_MS) + 1)
 
     def start(self) -> None:
@@ -49,6 +50,7 @@ class Ticker:
     def _measure(self, late_ms: float) -> None:
         self.ticks += 1
         self.worst_ms = max(self.worst_ms, late_ms)
+        self.late_s += late_ms / 1000
         for index, bound in enumerate(LATENESS_BOUNDS_MS):
             if late_ms <= bound:
                 self.lateness[index] += 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
 from rapida_media.errors import ConfigError
+
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+HOST_MISMATCH = frozenset({62, 64})
 
 
 class Tls:
@@ -56,6 +60,24 @@ class Tls:
                 raise ConfigError(f"[sip] tls_ca: {_reason(error)}") from None
             self._client = context
         return self._client
+
+
+def connect_error(error: Exception) -> str:
+    """Say in a sentence why a connection of ours was not made."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in HOST_MISMATCH:
+            return f"its certificate is for another host: {error.verify_message.rstrip('.')}"
+        return (
+            f"its certificate is not trusted: {error.verify_message.rstrip('.')}; its authority "
+            "can be named in [sip] tls_ca or with --tls-ca"
+        )
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS as we do: {error.reason or error.strerror}"
+    # asyncio writes texts of its own, which repeat the address.
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else _reason(error)
 
 
 def _reason(error: Exception) -> str:

@@ -23,7 +23,7 @@ from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.options_ping import OptionsPing
-from rapida_media.sip.registration import Registration
+from rapida_media.sip.registration import REGISTERED, Registration
 from rapida_media.sip.uri import escape_user
 from rapida_media.sip.user_agent import Headers
 from rapida_media.stats import Counters
@@ -63,6 +63,19 @@ class TrunkLink:
         assert domain is not None, "a trunk with a server has a domain"
         return format_host(domain)
 
+    @property
+    def health(self) -> dict[str, bool]:
+        trunk = self.trunk
+        health = {}
+        if trunk.server is not None:
+            health["resolved"] = bool(self.addresses)
+        if trunk.register:
+            known = self.registration is not None and self.registration.state == REGISTERED
+            health["registered"] = known
+        if trunk.ping_seconds:
+            health["reachable"] = self.ping is not None and bool(self.ping.reachable)
+        return health
+
     def keep_up(self, endpoint: SipEndpoint, now: float) -> None:
         """Register and ask for signs of life, or take note of new addresses."""
         server = f"sip:{self.uri_host}"
@@ -101,6 +114,7 @@ class Outbound:
     headers: Headers
     credentials: Credentials | None
     codecs: tuple[str, ...] | None
+    srtp: str
 
 
 class Trunks:
@@ -173,7 +187,14 @@ class Trunks:
         shown = caller_id or trunk.caller_id
         asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
         user = escape_user(shown or trunk.username or "rapida")
-        return Outbound(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs)
+        return Outbound(
+            *(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs, trunk.srtp)
+        )
+
+    def health(self) -> dict[str, dict[str, bool]]:
+        """Tell of each trunk, by name, what it is to keep up and does: ``resolved``,
+        ``registered``, ``reachable``."""
+        return {link.trunk.name: link.health for link in self._links}
 
     def handle(self, event: events.RegistrationEvent | events.PingEvent) -> None:
         """Log and count what happened, and look up the addresses again where something failed."""

@@ -28,6 +28,13 @@ def numeric_family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def only_ipv6(bound: socket.socket) -> None:
+    """Keep an IPv6 socket that will be bound to ``::`` from also taking the port of ``0.0.0.0``,
+    so that both may be listened on and no peer is known by an IPv4 address mapped into IPv6."""
+    if bound.family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
 class UdpSocket:
     """A bound, non-blocking UDP socket whose datagrams go to ``receiver(data, (host, port))``."""
 
@@ -45,6 +52,7 @@ class UdpSocket:
         self._socket = socket.socket(numeric_family(address[0]), socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
+            only_ipv6(self._socket)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE_BYTES)
             self._socket.bind(address)
         except OSError:

@@ -34,7 +34,7 @@ class QualityMeter:
         """Derive the figures of quality; None where nothing was heard yet."""
         heard = _number(figures, "heard_ms")
         if not heard or self.codec not in CODECS:
-            return dict.fromkeys(("delay_ms", "loss_after_buffer", "r_factor", "mos"))
+            return dict.fromkeys(("mouth_to_ear_ms", "loss_after_buffer", "r_factor", "mos"))
         codec = CODECS[self.codec]
         concealed = min(1.0, _number(figures, "concealed_ms") / heard)
         loss = _number(figures, "loss")
@@ -42,7 +42,7 @@ class QualityMeter:
         ratio = _burst_ratio(_number(figures, "loss_run"), loss)
         r = r_factor(delay_ms, concealed, codec, burst_ratio=ratio)
         return {
-            "delay_ms": delay_ms,
+            "mouth_to_ear_ms": delay_ms,
             "loss_after_buffer": concealed,
             "r_factor": r,
             "mos": mos(r),
@@ -76,7 +76,7 @@ def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
         burst_duration=_ms(_number(figures, "burst_ms")),
         gap_duration=_ms(_number(figures, "gap_ms")),
         round_trip_delay=_ms(_number(figures, "round_trip_ms")),
-        end_system_delay=_ms(PACKET_MS + _number(figures, "buffer_ms")),
+        end_system_delay=_ms(PACKET_MS + _number(figures, "delay_ms")),
         signal_level=_dbm0(figures, "received_speech_dbov"),
         noise_level=_dbm0(figures, "received_noise_dbov"),
         gmin=GMIN,
@@ -84,7 +84,7 @@ def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
         mos_lq=_score(quality.get("mos_listening"), 10),
         mos_cq=_score(quality.get("mos"), 10),
         receiver_configuration=PLC_ENHANCED | BUFFER_FIXED,
-        jitter_buffer_nominal=_ms(_number(figures, "buffer_ms")),
+        jitter_buffer_nominal=_ms(_number(figures, "delay_ms")),
     )
 
 
@@ -94,7 +94,7 @@ def _number(figures: Figures, name: str) -> float:
 
 def _delay_ms(figures: Figures) -> float:
     """Mouth to ear: half the round trip, the far end's packet, our buffer."""
-    return _number(figures, "round_trip_ms") / 2 + PACKET_MS + _number(figures, "buffer_ms")
+    return _number(figures, "round_trip_ms") / 2 + PACKET_MS + _number(figures, "delay_ms")
 
 
 def _burst_ratio(mean_run: float, loss: float) -> float:

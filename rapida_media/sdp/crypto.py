@@ -36,9 +36,6 @@ _LINES_MAX = 32
 _TAG = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _LIFETIME = re.compile(r"(?:2\^([0-9]{1,2})|([0-9]{1,15}))", re.ASCII)
 _MKI = re.compile(r"([0-9]{1,400}):([0-9]{1,3})", re.ASCII)
-# Where a key may stand in a body or in a message with one.
-_SECRET = re.compile(rb"(a=crypto:[^\r\n]*?inline:)[^\s|;]+", re.IGNORECASE)
-_MORE_SECRETS = re.compile(rb"(;inline:)[^\s|;]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +133,3 @@ def cryptos_of(media: MediaDescription) -> list[Crypto]:
     """Give the lines of a media description that we can follow, the peer's preferred first."""
     lines = media.attribute_values("crypto")[:_LINES_MAX]
     return [crypto for line in lines if (crypto := parse_crypto(line)) is not None]
-
-
-def redact_keys(data: bytes) -> bytes:
-    """Blot out the keys in a body, or in a message with one: for logs and traces."""
-    return _MORE_SECRETS.sub(rb"\1***", _SECRET.sub(rb"\1***", data))

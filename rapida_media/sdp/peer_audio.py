@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from rapida_media.errors import RemoteProtocolError
 from rapida_media.sdp.codec import Codec, codecs_of
 from rapida_media.sdp.crypto import Crypto, cryptos_of
 from rapida_media.sdp.description import (
@@ -17,6 +18,7 @@ from rapida_media.sdp.description import (
     MediaDescription,
     SessionDescription,
     parse_number,
+    parse_sdp,
 )
 
 # RFC 3551 and RFC 3711: plain RTP and SRTP.
@@ -88,6 +90,21 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         cryptos=tuple(cryptos_of(media)),
         keyed=media.attribute("crypto") is not None,
     )
+
+
+def audio_address(body: bytes) -> str | None:
+    """Give the address of the first audio line that names one; None for a body that cannot be
+    read, which is found out where it is negotiated."""
+    try:
+        session = parse_sdp(body)
+    except RemoteProtocolError:
+        return None
+    for media in session.media:
+        connection = media.connection or session.connection
+        if media.kind == "audio" and media.port and connection is not None:
+            address = parse_address(connection.address)
+            return None if address is None else str(address)
+    return None
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

@@ -148,7 +148,7 @@ class ChangingSession(InviteSession):
         self._asked = None
         self._offer = STABLE
         self._refresh_target(request)
-        fields = self._offer_headers(body, transaction.source.transport)
+        fields = self._offer_headers(body, (transaction, request))
         if request.method == "UPDATE":
             fields = (*fields, *self._session_timer.accept(request, now))
         self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
@@ -223,7 +223,7 @@ class ChangingSession(InviteSession):
             self._take_offer(transaction, request, now)
         else:
             self._refresh_target(request)
-            fields = self._offer_headers(b"", transaction.source.transport)
+            fields = self._offer_headers(b"", (transaction, request))
             fields = (*fields, *self._session_timer.accept(request, now))
             self._agent.respond(transaction, request, 200, now, headers=fields)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rapida_media.sip.second_attempt import Attempt, SecondAttempt
     from rapida_media.sip.transaction import Surroundings
 
-# RFC 3261 figure 5 with the Accepted state of RFC 6026 figure 5. "abandon" is section 9.1: without
-# a final response 64*T1 after its CANCEL, the UAC "SHOULD … destroy the client transaction".
+# RFC 3261 figure 5 with the Accepted state of RFC 6026 section 7.2. "abandon" is section 9.1: with
+# no final response 64*T1 after its CANCEL, the UAC "SHOULD … destroy the client transaction".
 INVITE_CLIENT: Table = {
     ("initial", "send"): (("send", "start_a", "start_b"), "calling"),
     ("calling", "timer_a"): (("send", "double_a"), "calling"),
@@ -132,13 +132,14 @@ class ClientTransaction(Transaction):
         """Leave the answered transaction to itself, with its ACK and its wait for stray
         retransmissions, and go on as the one of the next attempt."""
         assert self.request is not None, "only a failure that was reported takes it"
-        self.stop()
+        self.leave()
         del self.around.clients[self.key]
         if response is not None:
             answered = ClientTransaction(self.around, self.request, b"", self.path, _unheard)
             answered.state = self.state
             answered.step("300-699", response, now)
         self.request, self._data, self.path = attempt
+        self.around.sends_to(self)
         self.key = client_key(self.request.branch, self.method)
         self.around.clients[self.key] = self
         self._interval = self.around.values.t1
@@ -212,7 +213,7 @@ class ClientTransaction(Transaction):
         self._on_response(self, status, None, now)
 
     def _end(self, message: Message | None, now: float) -> None:
-        self.stop()
+        self.leave()
         self.around.clients.pop(self.key, None)
 
     actions: ClassVar = {

@@ -126,7 +126,7 @@ class IncomingSession(ReferringSession):
     ) -> bytes:
         transaction, request = self._unanswered("ring")
         status, body, headers = provisional
-        contact = self._agent.contact(transaction.source.transport)
+        contact = self._agent.contact(transaction.source, uri=request.uri_text)
         content: Headers = (SDP_CONTENT,) if body else ()
         return self._agent.respond(
             transaction,
@@ -149,14 +149,14 @@ class IncomingSession(ReferringSession):
         data = self._send_provisional(provisional, now, fields)
         self._offer = after(self._offer, "send", provisional.body)
         self._provisional = ReliableProvisional(
-            self,
             transaction,
+            provisional.status,
             data,
-            status=provisional.status,
             rack=RAck(self._rseq, request.cseq.number, "INVITE"),
             carries_sdp=bool(provisional.body),
             around=self._agent.layer.around,
             now=now,
+            timed_out=self._prack_timed_out,
         )
 
     def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
@@ -195,7 +195,7 @@ class IncomingSession(ReferringSession):
 
     handlers: ClassVar = {**ReferringSession.handlers, "PRACK": _receive_prack}
 
-    def prack_timed_out(self, now: float) -> None:
+    def _prack_timed_out(self, now: float) -> None:
         """Nobody acknowledged a provisional response in 64*T1: refuse the call."""
         self._give_in(504, "prack_timeout", now)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.sip.accepted_invite import AcceptedInvite
 from rapida_media.sip.address import Path
 from rapida_media.sip.events import (
     Confirmed,
@@ -22,6 +21,7 @@ from rapida_media.sip.events import (
 )
 from rapida_media.sip.offer_state import NEW, STABLE, after
 from rapida_media.sip.request_checks import INFO_CONTENT, MESSAGE_CONTENT, cause_of, offer_of
+from rapida_media.sip.until_acknowledged import AcceptedInvite
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class InviteSession:
         if self._bye_headers is not None:
             self._hang_up("local_bye", None, now, self._bye_headers)
 
-    def ack_timed_out(self, now: float) -> None:
+    def _ack_timed_out(self, now: float) -> None:
         """Nobody acknowledged our 2xx in 64*T1: "this is accomplished with a BYE"."""
         self._accepted = None
         self._hang_up("ack_timeout", None, now)
@@ -261,19 +261,19 @@ class InviteSession:
             now,
             to_tag=self.id,
             body=body,
-            headers=(*headers, *self._offer_headers(body, transaction.source.transport)),
+            headers=(*headers, *self._offer_headers(body, (transaction, request))),
         )
         self._pending = None
         if not initial:
             self.dialog.refresh_target(request)
         self._accepted = AcceptedInvite(
-            self,
             transaction,
             data,
             cseq=request.cseq.number,
             initial=initial,
             around=self._agent.layer.around,
             now=now,
+            timed_out=self._ack_timed_out,
         )
 
     def _refuse_pending(
@@ -304,10 +304,15 @@ class InviteSession:
             self.dialog, method, on_response, now, headers=headers, body=body
         )
 
-    def _offer_headers(self, body: bytes, transport: str | None = None) -> Headers:
-        if transport is None:
+    def _offer_headers(
+        self, body: bytes, answered: tuple[ServerTransaction, Request] | None = None
+    ) -> Headers:
+        """Give what goes with an offer or an answer, in a request of ours or in a response."""
+        if answered is not None:
+            peer, uri = answered[0].source, answered[1].uri_text
+        else:
             assert self.dialog is not None
-            transport = self.dialog.next_hop().remote.transport
-        contact = self._agent.contact(transport)
+            peer, uri = self.dialog.next_hop().remote, self.dialog.remote_target
+        contact = self._agent.contact(peer, uri=uri)
         fields = (contact, ALLOW, SUPPORTED)
         return (*fields, SDP_CONTENT) if body else fields

@@ -89,11 +89,10 @@ class OptionsPing:
 
     def _send(self, now: float) -> None:
         agent, path = self._agent, Path(self.destination, None)
-        transport = path.remote.transport
         request = OutgoingRequest(
             "OPTIONS",
             self._target,
-            agent.sent_by(transport),
+            agent.sent_by(path.remote),
             agent.branch(),
             (),
             f"<{self._from}>;tag={agent.ids.token()}",
@@ -102,7 +101,11 @@ class OptionsPing:
             agent.first_cseq(),
         )
         data = request.pack(
-            (agent.contact(transport), ("Accept", "application/sdp"), agent.user_agent_header)
+            (
+                agent.contact(path.remote, uri=self._target),
+                ("Accept", "application/sdp"),
+                agent.user_agent_header,
+            )
         )
         self._sent_at = now
         agent.send_request(request, data, path, self._on_response, now)

@@ -66,7 +66,7 @@ class OutgoingSession(ReferringSession):
         request = OutgoingRequest(
             "INVITE",
             target,
-            agent.sent_by(path.remote.transport),
+            agent.sent_by(path.remote),
             agent.branch(),
             (),
             f"{from_};tag={local_tag}",
@@ -94,7 +94,7 @@ class OutgoingSession(ReferringSession):
     def _send_invite(self, plan: Plan, path: Path, others: Sequence[Address], now: float) -> None:
         agent = self._agent
         fields = (
-            agent.contact(path.remote.transport),
+            agent.contact(path.remote, uri=plan.request.uri),
             ALLOW,
             ACCEPT,
             SUPPORTED,
@@ -113,7 +113,7 @@ class OutgoingSession(ReferringSession):
         Call-ID, To, and From of the previous request, but the CSeq … one higher" (8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
         request = self._plan.request._replace(
-            sent_by=self._agent.sent_by(path.remote.transport),
+            sent_by=self._agent.sent_by(path.remote),
             branch=self._agent.branch(),
             cseq=cseq,
         )

@@ -135,12 +135,11 @@ class Registration:
     def _send(self, expires: int, now: float) -> None:
         agent = self._agent
         path = Path(self.destination, None)
-        transport = path.remote.transport
         self._cseq += 1
         request = OutgoingRequest(
             "REGISTER",
             self._registrar,
-            agent.sent_by(transport),
+            agent.sent_by(path.remote),
             agent.branch(),
             (),
             f"{self._from};tag={agent.ids.token()}",
@@ -150,7 +149,7 @@ class Registration:
             self._auth,
             self._auth.headers("REGISTER", self._registrar, b"") if self._auth else (),
         )
-        contact = agent.contact(transport, self._contact_user)
+        contact = agent.contact(path.remote, self._contact_user)
         data = request.pack((contact, ("Expires", str(expires)), agent.user_agent_header))
         self._sending = True
         if expires:
@@ -206,7 +205,7 @@ class Registration:
     def _granted(self, response: Response) -> int:
         """Give the seconds granted: a registrar lists our contact with an "expires" parameter
         (section 10.3 step 8); some write Expires instead, some nothing."""
-        ours = self._agent.contact_uri(self.destination.transport, self._contact_user)
+        ours = self._agent.contact_uri(self.destination, self._contact_user)
         try:
             for contact in response.contacts:
                 value = contact.params.get("expires") or ""

@@ -6,15 +6,17 @@ caller's reads ``rseq_of`` and answers with ``rack``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.headers import parse_number
+from rapida_media.sip.until_acknowledged import UntilAcknowledged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rapida_media.sip.message import Request, Response
     from rapida_media.sip.server_transaction import ServerTransaction
-    from rapida_media.sip.timers import Timer
     from rapida_media.sip.transaction import Surroundings
 
 OPTION = "100rel"
@@ -56,68 +58,28 @@ def rseq_of(response: Response) -> int | None:
         return None
 
 
-class Provider(Protocol):
-    """Who wants to know that no PRACK came."""
+class ReliableProvisional(UntilAcknowledged):
+    """One provisional response without its PRACK.
 
-    def prack_timed_out(self, now: float) -> None: ...
-
-
-class ReliableProvisional:
-    """Repeats a provisional response until its PRACK comes.
-
-    "The reliable provisional response is passed to the transaction layer periodically with an
-    interval that starts at T1 seconds and doubles for each retransmission", over any transport;
-    after 64*T1 "the UAS SHOULD reject the original request with a 5xx response" (section 3).
-    carries_sdp: the 200 has to wait for the PRACK.
+    "If a reliable provisional response is retransmitted for 64*T1 seconds without reception of a
+    corresponding PRACK, the UAS SHOULD reject the original request with a 5xx response" (section
+    3). rack: what its PRACK says. carries_sdp: the 200 has to wait for that.
     """
 
-    __slots__ = (
-        "_around",
-        "_data",
-        "_give_up",
-        "_interval",
-        "_owner",
-        "_status",
-        "_timer",
-        "_transaction",
-        "carries_sdp",
-        "rack",
-    )
+    __slots__ = ("carries_sdp", "rack")
 
     def __init__(
         self,
-        owner: Provider,
         transaction: ServerTransaction,
+        status: int,
         data: bytes,
         *,
-        status: int,
         rack: RAck,
         carries_sdp: bool,
         around: Surroundings,
         now: float,
+        timed_out: Callable[[float], None],
     ) -> None:
+        super().__init__(transaction, status, data, around=around, now=now, timed_out=timed_out)
         self.rack = rack
         self.carries_sdp = carries_sdp
-        self._owner = owner
-        self._transaction = transaction
-        self._data = data
-        self._status = status
-        self._around = around
-        self._interval = around.values.t1
-        self._give_up = now + around.values.give_up
-        self._timer: Timer | None = around.timers.start(now + self._interval, self, "repeat")
-
-    def handle_timer(self, event: str, now: float) -> None:
-        self._timer = None
-        if now >= self._give_up:
-            self._owner.prack_timed_out(now)
-            return
-        self._transaction.respond(self._status, self._data, now)
-        self._interval *= 2
-        deadline = min(now + self._interval, self._give_up)
-        self._timer = self._around.timers.start(deadline, self, "repeat")
-
-    def stop(self) -> None:
-        """Repeat it no more; its PRACK is still welcome."""
-        self._around.timers.cancel(self._timer)
-        self._timer = None

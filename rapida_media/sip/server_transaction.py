@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Message, Request
     from rapida_media.sip.transaction import Surroundings
 
-# RFC 3261 figure 7 with the Accepted state of RFC 6026 figure 7. A transport error leaves the
-# state alone: "the associated INVITE server transaction state machine MUST remain in its current
-# state. (Timers will eventually cause it to transition to the 'Terminated' state)" (RFC 6026).
+# RFC 3261 figure 7 with the Accepted state of RFC 6026 section 7.1. Where a response cannot be
+# sent, "the server transaction SHOULD inform the TU that a failure has occurred, and MUST remain in
+# the current state" (RFC 6026 section 8.8): its timers end it. Our user is told by the counter.
 INVITE_SERVER: Table = {
     ("proceeding", "request"): (("resend",), "proceeding"),
     ("proceeding", "send_1xx"): (("send",), "proceeding"),
@@ -151,7 +151,7 @@ class ServerTransaction(Transaction):
         self.around.counters.add("response_transport_errors")
 
     def _end(self, message: Message | None, now: float) -> None:
-        self.stop()
+        self.leave()
         self.user = None
         self.around.servers.pop(self.key, None)
         if self.merge_key is not None and self.around.merges.get(self.merge_key) is self:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rapida_media.sip.address import Datagram, Path
+from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.timers import Timer, Timers, TimerValues
 
 if TYPE_CHECKING:
@@ -27,10 +27,19 @@ TERMINATED = "terminated"
 
 
 class Surroundings:
-    """What a transaction is handed: an outbox, the timer heap, counters and the two registers it
+    """What a transaction is handed: an outbox, the timer heap, counters and the registers it
     leaves when it terminates."""
 
-    __slots__ = ("clients", "counters", "merges", "outbox", "servers", "timers", "values")
+    __slots__ = (
+        "_by_remote",
+        "clients",
+        "counters",
+        "merges",
+        "outbox",
+        "servers",
+        "timers",
+        "values",
+    )
 
     def __init__(self, values: TimerValues, counters: Counters) -> None:
         self.values = values
@@ -40,6 +49,23 @@ class Surroundings:
         self.clients: dict[str, ClientTransaction] = {}
         self.servers: dict[str, ServerTransaction] = {}
         self.merges: dict[str, ServerTransaction] = {}
+        self._by_remote: dict[Address, dict[Transaction, None]] = {}
+
+    def sends_to(self, transaction: Transaction) -> None:
+        """Note where a transaction sends to."""
+        self._by_remote.setdefault(transaction.path.remote, {})[transaction] = None
+
+    def sends_no_more(self, transaction: Transaction) -> None:
+        """Forget that, before it sends elsewhere or when it is over."""
+        remote = transaction.path.remote
+        there = self._by_remote.get(remote, {})
+        there.pop(transaction, None)
+        if not there:
+            self._by_remote.pop(remote, None)
+
+    def sending_to(self, remote: Address) -> list[Transaction]:
+        """Give all that send there, the oldest first."""
+        return [*self._by_remote.get(remote, ())]
 
 
 class Transaction:
@@ -72,6 +98,7 @@ class Transaction:
         self._interval = around.values.t1
         self._retransmit: Timer | None = None  # A, E or G
         self._deadline: Timer | None = None  # every other timer: one runs at a time
+        around.sends_to(self)
 
     def step(self, event: str, message: Message | None, now: float) -> None:
         """Follow the arrow ``event`` from the present state, if the figure has one."""
@@ -116,6 +143,11 @@ class Transaction:
     def linger(self, seconds: float) -> float:
         """Give a wait for stray retransmissions: none where the transport makes none."""
         return 0.0 if self.path.remote.reliable else seconds
+
+    def leave(self) -> None:
+        """Run no timer and be found by nobody any more; the subclass leaves its own register."""
+        self.stop()
+        self.around.sends_no_more(self)
 
     def stop(self) -> None:
         self.stop_retransmit()

@@ -94,9 +94,8 @@ class TransactionLayer:
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
-        for transaction in [*self.around.clients.values(), *self.around.servers.values()]:
-            if transaction.path.remote == destination:
-                transaction.transport_failed(now)
+        for transaction in self.around.sending_to(destination):
+            transaction.transport_failed(now)
 
 
 def server_key(request: Request, method: str) -> str:

@@ -55,7 +55,8 @@ class EndpointConfig:
     """Settings of one SIP endpoint.
 
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
-    behind a NAT the outside ones.
+    behind a NAT the outside ones. Under "udp6", "tcp6" and "tls6" what IPv6 peers are told, where
+    that differs.
     ring_seconds: how long a call may stay unanswered, in either direction.
     session_expires: the session interval we ask for, 0 for none; min_session_expires: the
     shortest we take, in seconds (RFC 4028).
@@ -79,6 +80,7 @@ class UserAgent:
 
     __slots__ = (
         "_contacts",
+        "_secure_contacts",
         "_sent_by",
         "config",
         "counters",
@@ -106,24 +108,42 @@ class UserAgent:
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
         self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
+        self._secure_contacts = {
+            t: ("Contact", f"<sips:{format_host_port(*c)}>")
+            for t, c in config.contacts.items()
+            if t.startswith("tls")
+        }
         self._sent_by = {
-            t: f"{t.upper()} {format_host_port(*c)}" for t, c in config.contacts.items()
+            t: f"{t.removesuffix('6').upper()} {format_host_port(*c)}"
+            for t, c in config.contacts.items()
         }
 
-    def contact(self, transport: str, user: str | None = None) -> tuple[str, str]:
-        """Give our Contact header for peers reached over ``transport``."""
-        if user is not None:
-            return "Contact", f"<{self.contact_uri(transport, user)}>"
-        return self._contacts.get(transport) or next(iter(self._contacts.values()))
+    def contact(self, peer: Address, user: str | None = None, *, uri: str = "") -> tuple[str, str]:
+        """Give our Contact header for a peer.
 
-    def contact_uri(self, transport: str, user: str) -> SipUri:
-        """Give the URI that reaches ``user`` here over ``transport``."""
-        _, value = self.contact(transport)
+        uri: the Request-URI of the message that carries or is answered by it. "If the Request-URI
+        … contains a SIPS URI, the Contact header field MUST contain a SIPS URI as well" (RFC 3261
+        section 8.1.1.8; section 12.1.1 for the response).
+        """
+        if user is not None:
+            return "Contact", f"<{self.contact_uri(peer, user)}>"
+        if uri[:5].lower() == "sips:" and (secure := self._secure_contacts.get(self._way(peer))):
+            return secure
+        return self._contacts.get(self._way(peer)) or next(iter(self._contacts.values()))
+
+    def contact_uri(self, peer: Address, user: str) -> SipUri:
+        """Give the URI by which a peer reaches ``user`` here."""
+        _, value = self.contact(peer)
         return replace(parse_uri(value[1:-1]), user=escape_user(user))
 
-    def sent_by(self, transport: str) -> str:
-        """Give what our Via says over ``transport``: "UDP 192.0.2.1:5060"."""
-        return self._sent_by.get(transport) or next(iter(self._sent_by.values()))
+    def sent_by(self, peer: Address) -> str:
+        """Give what our Via says to a peer: "UDP 192.0.2.1:5060"."""
+        return self._sent_by.get(self._way(peer)) or next(iter(self._sent_by.values()))
+
+    def _way(self, peer: Address) -> str:
+        """Give the key of ``contacts`` for a peer."""
+        ipv6 = f"{peer.transport}6"
+        return ipv6 if ":" in peer.host and ipv6 in self._contacts else peer.transport
 
     def branch(self) -> str:
         return BRANCH_COOKIE + self.ids.token()
@@ -183,7 +203,7 @@ class UserAgent:
             others = (remote, *others)
             path = Path(replace(remote, transport="tcp"), None)
             # "the value in the top Via MUST be changed"
-            by_tcp = request._replace(sent_by=self.sent_by("tcp"))
+            by_tcp = request._replace(sent_by=self.sent_by(path.remote))
             request, data = by_tcp, by_tcp.repack(data, request)
         second = None
         if request.auth is not None or others:
@@ -202,7 +222,7 @@ class UserAgent:
     ) -> ClientTransaction:
         """Send a request within a dialog."""
         path = dialog.next_hop()
-        request = dialog.request(method, self.sent_by(path.remote.transport), self.branch())
+        request = dialog.request(method, self.sent_by(path.remote), self.branch())
         if request.auth is not None:
             credentials = request.auth.headers(method, request.uri, body)
             request = request._replace(credentials=credentials)
@@ -221,7 +241,7 @@ class UserAgent:
         assert transaction.request is not None, "kept while a 2xx may come"
         path = dialog.next_hop()
         request = dialog.request(
-            "ACK", self.sent_by(path.remote.transport), self.branch(), cseq=cseq
+            "ACK", self.sent_by(path.remote), self.branch(), cseq=cseq
         )._replace(credentials=transaction.request.credentials)
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
@@ -229,5 +249,6 @@ class UserAgent:
 
 
 def _contact(transport: str, host: str, port: int) -> str:
+    transport = transport.removesuffix("6")
     suffix = "" if transport == "udp" else f";transport={transport}"
     return f"<sip:{format_host_port(host, port)}{suffix}>"

@@ -81,12 +81,13 @@ class Bench:
         return self.engine
 
     async def phone(self, transport: str = "udp", host: str = "127.0.0.1", port: int = 0) -> Phone:
-        phone = await Phone.open(self.address(transport), host, port)
+        phone = await Phone.open(self.address(transport, ipv6=":" in host), host, port)
         self._phones.append(phone)
         return phone
 
-    def address(self, transport: str = "udp") -> Address:
-        return next(a for a in self.engine.sip_addresses if a.transport == transport)
+    def address(self, transport: str = "udp", *, ipv6: bool = False) -> Address:
+        ways = [each for each in self.engine.sip_addresses if each.transport == transport]
+        return next((each for each in ways if (":" in each.host) == ipv6), ways[0])
 
     def logged(self, text: str) -> list[logging.LogRecord]:
         return [record for record in self._log.records if text in record.getMessage()]

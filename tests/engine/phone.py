@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rapida_media.errors import RemoteProtocolError
-from rapida_media.sip.address import Address
+from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.framing import StreamFramer
 from rapida_media.sip.message import Request, Response, parse_message
@@ -137,14 +137,14 @@ class Phone:
         transport = self.engine.transport
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/{transport.upper()} {self.host}:{self.port}"
+            f"Via: SIP/2.0/{transport.upper()} {format_host(self.host)}:{self.port}"
             f";branch={branch or f'z9hG4bK{self.port}-{next(_numbers)}'};rport",
             "Max-Forwards: 70",
-            f"From: <sip:phone@{self.host}>;tag={local_tag}",
+            f"From: <sip:phone@{format_host(self.host)}>;tag={local_tag}",
             f"To: <{uri}>" + (f";tag={to_tag}" if to_tag else ""),
             f"Call-ID: {call_id}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:phone@{self.host}:{self.port};transport={transport}>",
+            f"Contact: <sip:phone@{format_host(self.host)}:{self.port};transport={transport}>",
             *(f"{name}: {value}" for name, value in headers),
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {len(body)}",
@@ -152,7 +152,7 @@ class Phone:
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
     def uri(self, user: str) -> str:
-        return f"sip:{user}@{self.engine.host}:{self.engine.port}"
+        return f"sip:{user}@{format_host(self.engine.host)}:{self.engine.port}"
 
     async def response(
         self, call_id: str, method: str, cseq: int, patience: float = PATIENCE_S
@@ -253,7 +253,7 @@ class PhoneCall:
         self.phone.send(self._request("ACK", self.cseq, body=answer))
 
     def listen_to(self, sdp: str) -> None:
-        address, port = re.search(r"c=IN IP4 (\S+)", sdp), re.search(r"m=audio (\d+)", sdp)
+        address, port = re.search(r"c=IN IP[46] (\S+)", sdp), re.search(r"m=audio (\d+)", sdp)
         assert address
         assert port
         self.rtp.remote = (address[1], int(port[1]))

@@ -43,7 +43,8 @@ class RtpPhone:
         self.heard: list[RtpPacket] = []
         self.sent_packets = 0
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]

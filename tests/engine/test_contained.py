@@ -106,7 +106,7 @@ async def test_ten_minutes_written_at_once_cost_no_other_call_a_packet(
 async def test_an_agent_that_never_reads_loses_old_events_and_nothing_else(
     bench: Bench, agent_named: AgentNamer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rapida_media.call.call.EVENT_LIMIT", 20)
+    monkeypatch.setattr("rapida_media.call.conversation.EVENT_LIMIT", 20)
     calls: list[Call] = []
 
     async def agent(call: Call) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
+from rapida_media.call import watchdog
 from rapida_media.call.call import Call
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
+from rapida_media.net import engine as engine_module
+from rapida_media.net.sip_call import SipCall
 
 from .conftest import AgentNamer, Bench
 from .far_end import Callee
@@ -150,3 +155,33 @@ async def test_a_busy_callee_is_recorded_with_its_own_word(bench: Bench) -> None
     assert (record.retryable, record.retry_after_s) == (True, 30)
     assert record.raw_status == "180"
     assert record.answered_at is None
+
+
+async def test_a_call_that_never_connects_is_ended_by_the_watchdog(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "CONNECT_S", 0.2)
+    monkeypatch.setattr(engine_module, "SWEEP_S", 0.05)
+    await bench.start()
+    sink = kept(bench)
+    order = CallRecord("order-1", "twilio", "outbound", "a", "b", time.time())
+    bench.engine.journal.created(order)
+    callee = await Callee.open()
+    call = await call_and_let_ring(bench, callee)
+    answered = await (await bench.phone()).call()
+    await call.finished
+    await eventually(lambda: len(bench.engine.journal.live) == 1)
+    callee.close()
+    ends = {record.id: record for record in sink.records if record.ended_at is not None}
+    assert set(ends) == {"order-1", call.call.id}
+    for record in ends.values():
+        assert (record.reason, record.failure_class) == ("never_connected", "network")
+        assert record.retryable
+        assert record.state is CallState.FAILED
+    assert await answered.bye() == 200
+
+
+async def call_and_let_ring(bench: Bench, callee: Callee) -> SipCall:
+    call = bench.engine.dial(await callee.target(), silent)
+    callee.respond(await callee.request("INVITE"), 180)
+    return call

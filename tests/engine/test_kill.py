@@ -21,8 +21,9 @@ from .phone import Phone
 
 # How many times the engine is killed; RAPIDA_KILLS=200 for the long run.
 KILLS = int(os.environ.get("RAPIDA_KILLS", "25"))
-# What may be lost: what happened so shortly before the end.
-WINDOW_S = 0.05
+# What may be lost: what happened so shortly before the end, longer on a machine that has no time.
+WINDOW_S = 0.1
+TICK_S = 0.005
 CALLERS = 6
 LISTEN = '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\n'
 
@@ -79,12 +80,22 @@ class Load:
     """Callers that call, talk for a moment, hang up and call again.
 
     answered, ended: by called user, when the 200 of the INVITE and of the BYE came.
+    window_s: how much of the end may be lost.
     """
 
     def __init__(self, run: int) -> None:
         self.run = run
         self.answered: dict[str, float] = {}
         self.ended: dict[str, float] = {}
+        self.window_s = WINDOW_S
+
+    async def watch_machine(self) -> None:
+        """Measure for how long a process gets no time; the engine has two threads to run."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(TICK_S)
+            late = time.monotonic() - began - TICK_S
+            self.window_s = max(self.window_s, WINDOW_S + 5 * late)
 
     async def caller(self, phone: Phone, number: int) -> None:
         chance = random.Random(self.run * 100 + number)
@@ -106,7 +117,8 @@ async def one_life(running: Engines, run: int, chance: random.Random) -> tuple[L
     phone = await Phone.open(await running.start())
     load = Load(run)
     callers = [asyncio.create_task(load.caller(phone, number)) for number in range(CALLERS)]
-    await asyncio.sleep(0.02 + chance.random() * 0.3)
+    callers.append(asyncio.create_task(load.watch_machine()))
+    await asyncio.sleep(0.02 + chance.random() * 0.6)
     running.kill()
     killed_at = time.time()
     for caller in callers:
@@ -131,11 +143,11 @@ def check(database: Path, load: Load, killed_at: float) -> None:
         if (match := re.match(rf"sip:(run{load.run}-[^@]+)@", called))
     }
     for user, at in load.answered.items():
-        if at < killed_at - WINDOW_S:
+        if at < killed_at - load.window_s:
             assert user in recorded, (user, killed_at - at)
             assert recorded[user][1] is not None, (user, killed_at - at)
     for user, at in load.ended.items():
-        if at < killed_at - WINDOW_S:
+        if at < killed_at - load.window_s:
             assert recorded[user][0] == "bye", (user, recorded[user], killed_at - at)
     for user in set(recorded) - set(load.ended):
         assert recorded[user][0] in ("bye", "engine_restarted"), recorded[user]

@@ -26,17 +26,32 @@ class Phone:
     def uri(self) -> str:
         return f"sip:phone@{HOST}:{self.port}"
 
-    def configure(self, codec: str) -> None:
+    @property
+    def tls_uri(self) -> str:
+        """Where it listens with TLS: one above its port for the rest."""
+        return f"sip:phone@{HOST}:{self.port + 1};transport=tls"
+
+    def configure(
+        self, codec: str, *, srtp: str | None = None, identity: Path | None = None
+    ) -> None:
+        """srtp: one of its kinds of media encryption. identity: a PEM file with certificate and
+        key; with it, calls are placed over TLS."""
         self.directory.mkdir()
+        tls = f"sip_certificate {identity}\nsip_trans_def tls\n" if identity else ""
+        parameters = f";mediaenc={srtp}" if srtp else ""
+        transport = ";transport=tls" if identity else ""
         (self.directory / "config").write_text(
             f"module_path {MODULES}\n"
-            "module g711.so\nmodule aufile.so\nmodule sndfile.so\n"
+            "module g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule srtp.so\n"
             "module_tmp account.so\nmodule_app menu.so\n"
             f"audio_source aufile,{self.speech}\n"
             f"snd_path {self.directory}\n"
-            f"sip_listen {HOST}:{self.port}\n"
+            f"sip_listen {HOST}:{self.port}\n{tls}"
         )
-        account = f"<sip:phone@{HOST}>;regint=0;answermode=auto;audio_codecs={codec}\n"
+        account = (
+            f"<sip:phone@{HOST}{transport}>;regint=0;answermode=auto;audio_codecs={codec}"
+            f"{parameters}\n"
+        )
         (self.directory / "accounts").write_text(account)
         (self.directory / "contacts").touch()
 

@@ -48,6 +48,16 @@ def baresip() -> str:
     return require("baresip")
 
 
+@pytest.fixture
+def linphonec() -> str:
+    return require("linphonec")
+
+
+@pytest.fixture
+def kamailio() -> str:
+    return require("kamailio")
+
+
 CONFIGURATION = """
 [store]
 recordings = "recordings/"

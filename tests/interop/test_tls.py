@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import ssl
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +45,7 @@ def tls_port(authority: trustme.CA, tmp_path: Path) -> Iterator[int]:
     configuration = CONFIGURATION.format(host=HOST, udp=udp, tls=tls)
     (tmp_path / "rapida.toml").write_text(configuration)
     command = [sys.executable, "-m", "rapida_media", "serve", "--agent", "echo"]
+    command += ["--http", "127.0.0.1:0"]
     with running_command(tmp_path / "engine.log", udp, command, cwd=tmp_path) as engine:
         yield tls
         assert isinstance(engine, RunningEngine)
@@ -71,15 +75,33 @@ def test_a_call_over_tls_is_answered_heard_and_hung_up(
 def test_a_certificate_nobody_vouches_for_is_not_talked_to(tls_port: int) -> None:
     done = run_call(f"sips:echo@localhost:{tls_port}")
     assert done.returncode == 1
-    assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
+    assert "its certificate is not trusted: unable to get local issuer" in done.stderr
+    assert "--tls-ca" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert json.loads(done.stdout)["status"] == 503
 
 
 def test_a_certificate_for_another_host_is_not_talked_to(tls_port: int, tmp_path: Path) -> None:
     done = run_call(f"sips:echo@{HOST}:{tls_port}", "--tls-ca", str(tmp_path / "ca.pem"))
     assert done.returncode == 1
-    assert "IP address mismatch" in done.stderr
+    assert "its certificate is for another host: IP address mismatch" in done.stderr
     assert json.loads(done.stdout)["answered"] is False
+
+
+def test_a_port_that_speaks_no_tls_is_said_to_be_one(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as plain:
+        threading.Thread(target=_greet, args=(plain,), daemon=True).start()
+        done = run_call(f"sips:echo@{HOST}:{plain.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "it does not speak TLS as we do" in done.stderr
+
+
+def _greet(plain: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection, _ = plain.accept()
+        with connection:
+            connection.sendall(b"SIP/2.0 400 Bad Request\r\n\r\n" * 4)
+            connection.recv(4096)
 
 
 def test_a_file_of_authorities_that_is_none_is_named(tls_port: int, tmp_path: Path) -> None:
@@ -106,7 +128,7 @@ async def test_messages_split_at_every_byte_are_answered_and_a_plain_tcp_client_
         answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     assert answer.startswith(b"SIP/2.0 200 OK\r\n")
-    assert b"transport=tls" in answer
+    assert f"Contact: <sips:{HOST}:{tls_port}>".encode() in answer
     reader, writer = await asyncio.open_connection("localhost", tls_port)
     writer.write(request)
     async with asyncio.timeout(10):

@@ -31,7 +31,7 @@ def speech() -> np.ndarray:
         return np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
 
 
-def voice(rate_hz: int, seconds: float, pitch_hz=lambda t: 125 + 0 * t) -> np.ndarray:
+def voice(rate_hz: int, seconds: float, pitch_hz=lambda t: 120 + 0 * t) -> np.ndarray:
     """A steady vowel: the harmonics of a pitch, which may move."""
     time = np.arange(round(rate_hz * seconds)) / rate_hz
     phase = 2 * np.pi * np.cumsum(pitch_hz(time)) / rate_hz
@@ -128,7 +128,7 @@ def test_a_bridge_follows_a_pitch_that_moves(rate_hz, gap_ms, slope_hz):
     sound = voice(rate_hz, 0.5, lambda time: 140 + slope_hz * (time - 0.2))
     concealer.heard(packed(sound[:start]))
     made = pcm(concealer.bridge(gap, packed(sound[start + gap : start + gap + rate_hz // 25])))
-    assert error_db(made, sound[start : start + gap]) < -7.5
+    assert error_db(made, sound[start : start + gap]) < -10
 
 
 @RATES

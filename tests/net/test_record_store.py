@@ -84,7 +84,7 @@ async def test_far_ends_can_put_nothing_into_a_record_that_stops_the_writing(tmp
         assert await store.settled(5)
         record = await store.get("odd")
         assert record is not None
-        assert (record.cause, record.retry_after_s) == ("?\x00'", 2**63 - 1)
+        assert (record.cause, record.retry_after_s) == ("?'", 2**63 - 1)
 
 
 async def test_pages_go_from_the_youngest_to_the_oldest(tmp_path):
@@ -301,3 +301,24 @@ async def test_commits_do_not_hold_the_event_loop_up(tmp_path):
         assert sum(store.commit_s.counts) >= 2
         assert len((await store.page(RecordQuery(limit=5_000))).records) == 3_000
     assert worst < 0.5
+
+
+async def test_the_log_is_brought_into_the_database_beside_the_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BYTES", 100_000)
+    path, log = tmp_path / "calls.db", tmp_path / "calls.db-wal"
+    async with opened(path) as store:
+
+        async def write(name, count):
+            for number in range(count):
+                store.record_changed(replace(FULL, id=f"{name}{number}"))
+                assert await store.settled(5)
+            await eventually(store._tidied.done)
+
+        await write("c", 100)
+        grown = log.stat().st_size
+        assert grown > 500_000
+        assert path.stat().st_size > 20_000
+        for _ in range(5):  # from its beginning again
+            await write("d", 5)
+        assert log.stat().st_size <= grown
+        assert len((await store.page(RecordQuery(limit=300))).records) == 105

@@ -23,7 +23,7 @@ def meter() -> QualityMeter:
 
 def test_a_clean_call_is_near_the_best_there_is() -> None:
     quality = meter().assess(CLEAN)
-    assert quality["delay_ms"] == 40.0
+    assert quality["mouth_to_ear_ms"] == 40.0
     assert quality["loss_after_buffer"] == 0.0
     assert quality["mos"] == pytest.approx(4.39, abs=0.02)
 

@@ -63,10 +63,11 @@ def received(receiver: SrtpReceiver, *packets: bytes) -> MediaStream:
 
 
 def outcome(target: MediaStream) -> tuple[int, int, int]:
+    """Give how many packets were taken, not authentic (or no RTP at all), and replays."""
     figures = target.statistics()
     return (
         int(figures["packets_received"] + figures["on_probation"]),
-        int(figures["srtp_failures"]),
+        int(figures["srtp_failures"] + figures["bad_header"]),
         int(figures["srtp_replays"]),
     )
 
@@ -162,6 +163,13 @@ def test_cut_packets_and_plain_ones_are_failures(suite: str) -> None:
     cut = [packet[:size] for size in range(len(packet))]
     target = received(SrtpReceiver(suite, KEYS[suite], b"\1"), *cut, rtp(7), bytes(4000))
     assert outcome(target) == (0, len(cut) + 2, 0)
+
+
+def test_stun_to_a_secure_stream_is_no_forgery() -> None:
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    stun = bytes.fromhex("000100002112a442") + bytes(12)
+    figures = received(SrtpReceiver(suite, KEYS[suite]), stun).statistics()
+    assert (figures["bad_header"], figures["srtp_failures"]) == (1, 0)
 
 
 def test_a_wrong_mki_is_a_failure() -> None:

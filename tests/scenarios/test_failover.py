@@ -78,11 +78,18 @@ def test_a_silent_server_is_left_after_timer_b():
 
 def test_a_server_that_cannot_be_sent_to_is_left_at_once():
     scene = Scene()
-    first, second, _ = scene.servers
+    first, second, third = scene.servers
     scene.dial()
     scene.alice.endpoint.transport_failed(first.address, scene.world.now)
     scene.world.run_for(0.1)
     assert second.requests("INVITE")
+    # It is the second one now whose failure concerns the call.
+    scene.alice.endpoint.transport_failed(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    assert not third.received
+    scene.alice.endpoint.transport_failed(second.address, scene.world.now)
+    scene.world.run_for(0.1)
+    assert third.requests("INVITE")
 
 
 def test_when_the_last_server_fails_its_answer_is_the_outcome():

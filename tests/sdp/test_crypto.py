@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapida_media.sdp.crypto import SUITES, Crypto, parse_crypto, redact_keys
+from rapida_media.sdp.crypto import SUITES, Crypto, parse_crypto
 
 KEY = b64encode(bytes(range(30))).decode()
 LINE = f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"
@@ -98,12 +98,7 @@ def test_no_text_raises(text: str) -> None:
     parse_crypto(f"{LINE} {text}")
 
 
-def test_keys_are_in_no_repr_and_are_blotted_out_of_bodies() -> None:
+def test_keys_are_in_no_repr() -> None:
     crypto = parse_crypto(LINE)
     assert crypto is not None
     assert repr(crypto.key) not in repr(crypto)
-    body = f"v=0\r\na=crypto:{LINE}|2^20|1:4;inline:{KEY}|2:4\r\na=sendrecv\r\n".encode()
-    assert redact_keys(body) == (
-        b"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***|2^20|1:4;inline:***|2:4\r\n"
-        b"a=sendrecv\r\n"
-    )

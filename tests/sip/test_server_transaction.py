@@ -144,6 +144,16 @@ def test_a_transport_error_leaves_an_invite_and_ends_another_request() -> None:
     assert bye.around.servers == {}
 
 
+def test_who_sends_to_an_address_is_known_until_it_is_over() -> None:
+    bye = Bench("BYE")
+    source, other = bye.transaction.source, Address("192.0.2.9", 5060)
+    assert bye.around.sending_to(source) == [bye.transaction]
+    assert bye.around.sending_to(other) == []
+    bye.respond(200)
+    bye.step("transport_error")
+    assert bye.around.sending_to(source) == []
+
+
 def test_a_second_final_response_is_not_sent() -> None:
     bench = Bench()
     bench.respond(486)

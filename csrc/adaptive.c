@@ -1,0 +1,336 @@
+#include "adaptive.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adaptive_parts.h"
+#include "stretch.h"
+
+enum {
+    PACKET_MAX_SAMPLES = 3200,
+    STEP_MS = 10,
+    BRIDGE_MAX_MS = 40,
+    AHEAD_MS = 40,  /* of the other side of a hole: what concealment can use */
+    BEHIND_PAUSE_MS = 80, /* a talkspurt may begin this much before its packet that comes first */
+    GIVE_UP_MS = 1000, /* waiting longer than this, what comes is a new beginning */
+};
+
+rm_adaptive *rm_adaptive_new(uint32_t rate_hz, int32_t fixed_ms)
+{
+    rm_adaptive *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    a->rate_hz = rate_hz;
+    a->fixed_ms = fixed_ms;
+    a->idle = true;
+    a->tick = rate_hz / 100;
+    rm_jitter_init(&a->jitter);
+    rm_conceal_init(&a->conceal, rate_hz);
+    rm_comfort_noise_init(&a->background);
+    rm_loudness_init(&a->loudness);
+    return a;
+}
+
+void rm_adaptive_free(rm_adaptive *a) { free(a); }
+
+uint32_t rm_adaptive_waiting(const rm_adaptive *a) { return a->backlog.count; }
+
+/* --- packets ----------------------------------------------------------------------------- */
+
+static void drop_first(rm_adaptive *a)
+{
+    rm_piece *piece = rm_backlog_piece(&a->backlog, 0);
+    if (piece->heard)
+        a->counters.played++;
+    else
+        a->counters.skipped++;
+    a->backlog.head = (a->backlog.head + 1) & (RM_BACKLOG_PIECES - 1);
+    a->backlog.count--;
+}
+
+void rm_adaptive_advance(rm_adaptive *a)
+{
+    rm_piece *piece;
+    while ((piece = rm_backlog_piece(&a->backlog, 0)) != NULL
+           && piece->start + piece->samples <= a->play)
+        drop_first(a);
+}
+
+static void move_to(rm_adaptive *a, int64_t position)
+{
+    a->play = position;
+    rm_adaptive_advance(a);
+}
+
+/* The line of samples is measured in another unit from now on. */
+static void change_rate(rm_adaptive *a, uint32_t rate_hz)
+{
+    while (a->backlog.count > 0)
+        drop_first(a);
+    a->play = a->play * rate_hz / a->rate_hz;
+    a->timeline.end = a->timeline.end * rate_hz / a->rate_hz;
+    a->rate_hz = rate_hz;
+    a->tick = rate_hz / 100;
+    a->queued = a->made_from = a->made_to = 0;
+    a->owed = 0;
+    a->idle = true;
+    rm_timeline_restart(&a->timeline);
+    rm_jitter_rebase(&a->jitter);
+    rm_conceal_init(&a->conceal, rate_hz);
+}
+
+static bool within_ring(rm_adaptive *a, int64_t start, int64_t end)
+{
+    int64_t nearest = start - (int64_t)(BEHIND_PAUSE_MS * a->rate_hz / 1000);
+    if (a->idle && a->backlog.count == 0 && a->play < nearest)
+        a->play = nearest; /* the pause is over: nothing of it comes any more */
+    int64_t excess = end - (a->play + RM_BACKLOG_SAMPLES - RM_BACKLOG_HISTORY);
+    if (excess > 0) /* too much waits: the oldest goes */
+        move_to(a, a->play + excess);
+    return end > a->play && start > a->play - RM_BACKLOG_SAMPLES / 2;
+}
+
+static void store(rm_adaptive *a, const rm_packet *packet, const rm_place *place, uint32_t n)
+{
+    int16_t pcm[PACKET_MAX_SAMPLES];
+    rm_piece piece = {place->start, n, place->after_pause, packet->mute, false};
+    if (!a->begun) {
+        a->play = a->real_from = place->start;
+        a->begun = true;
+    }
+    if (!within_ring(a, piece.start, piece.start + n)) {
+        a->counters.late++;
+        return;
+    }
+    rm_payload_decoder_use(&a->decoder, packet->encoding);
+    if (packet->mute)
+        memset(pcm, 0, n * sizeof *pcm);
+    else
+        rm_payload_decode_native(&a->decoder, packet->payload, packet->payload_bytes, pcm);
+    const int16_t *from = pcm;
+    if (piece.start < a->play) {
+        from += a->play - piece.start;
+        piece.samples -= (uint32_t)(a->play - piece.start);
+        piece.start = a->play;
+    }
+    if (!rm_backlog_insert(&a->backlog, piece, from))
+        a->counters.late++;
+}
+
+static void receive_noise(rm_adaptive *a, const rm_packet *packet)
+{
+    a->silent = true;
+    if (rm_comfort_noise_receive(&a->background, packet->payload, packet->payload_bytes))
+        a->described = true;
+}
+
+void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
+{
+    if (packet->encoding == RM_NO_ENCODING) {
+        rm_timeline_pass(&a->timeline, packet);
+        if (packet->comfort_noise)
+            receive_noise(a, packet);
+        return;
+    }
+    a->counters.packets++;
+    uint32_t rate_hz = rm_encoding_native_hz(packet->encoding);
+    if (rate_hz != a->rate_hz)
+        change_rate(a, rate_hz);
+    uint32_t n = (uint32_t)rm_payload_native_samples(packet->encoding, packet->payload_bytes);
+    rm_place place;
+    if (n > PACKET_MAX_SAMPLES || !rm_timeline_place(&a->timeline, packet, n, rate_hz, &place)) {
+        a->counters.late++;
+        return;
+    }
+    if (place.fresh)
+        rm_jitter_rebase(&a->jitter);
+    if (!place.behind)
+        a->silent = false;
+    rm_jitter_packet(&a->jitter, packet->arrival * 1000, (double)place.start * 1000 / rate_hz);
+    store(a, packet, &place, n);
+}
+
+void rm_adaptive_restart(rm_adaptive *a) { rm_timeline_restart(&a->timeline); }
+
+int64_t rm_adaptive_ahead(const rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz)
+{
+    int64_t position = rm_timeline_position(&a->timeline, timestamp, a->rate_hz, clock_hz);
+    return position - a->play + a->queued;
+}
+
+/* --- what is put out --------------------------------------------------------------------- */
+
+static int16_t *space(rm_adaptive *a) { return a->queue + a->queued; }
+
+void rm_adaptive_put_real(rm_adaptive *a, size_t n, bool mute)
+{
+    rm_conceal_heard(&a->conceal, space(a), n);
+    if (!mute)
+        rm_loudness_heard(&a->loudness, space(a), n, true);
+    a->queued += (uint32_t)n;
+    a->since_stretch += (uint32_t)n;
+    a->mute = mute;
+}
+
+static void put_made_up(rm_adaptive *a, size_t n)
+{
+    rm_loudness_heard(&a->loudness, space(a), n, false);
+    if (a->made_to <= a->made_from)
+        a->made_from = a->queued;
+    a->queued += (uint32_t)n;
+    a->made_to = a->queued;
+    a->since_stretch += (uint32_t)n;
+}
+
+static void extrapolate(rm_adaptive *a, size_t n, uint64_t *counter)
+{
+    rm_conceal_extrapolate(&a->conceal, space(a), n);
+    put_made_up(a, n);
+    *counter += n;
+}
+
+static double to_ms(const rm_adaptive *a, int64_t samples)
+{
+    return (double)samples * 1000 / a->rate_hz;
+}
+
+/* Delay at which `position` would be heard if it were put out next. */
+static double delay_of(const rm_adaptive *a, int64_t position, double now)
+{
+    return now * 1000 + to_ms(a, a->queued) - to_ms(a, position) - a->jitter.base;
+}
+
+/* --- steps: each puts something out or changes the state ---------------------------------- */
+
+/* What the sender said its background is like, else what was heard of it. */
+static void put_noise(rm_adaptive *a, size_t n)
+{
+    int16_t noise[STEP_MS * 16];
+    rm_conceal_extrapolate(&a->conceal, space(a), n);
+    if (a->silent && a->described) {
+        rm_comfort_noise_read(&a->background, noise, n);
+        if (a->idled == 0)
+            rm_cross_fade(space(a), space(a), noise, n);
+        else
+            memcpy(space(a), noise, n * sizeof *noise);
+        a->idled += (uint32_t)n;
+    }
+    put_made_up(a, n);
+    a->counters.noise += n;
+}
+
+/* Nothing to play for now: begin when waiting another tick would cost more. */
+static void step_idle(rm_adaptive *a, double now, size_t step)
+{
+    const rm_piece *first = rm_backlog_piece(&a->backlog, 0);
+    if (first != NULL && a->queued == 0) {
+        double delay = delay_of(a, first->start, now), tick = to_ms(a, a->tick);
+        if (rm_adaptive_cost(a, delay, delay) <= rm_adaptive_cost(a, delay + tick, delay + tick)) {
+            move_to(a, first->start);
+            a->real_from = a->play;
+            a->owed = 0;
+            a->idle = false;
+            a->idled = 0;
+            return;
+        }
+    }
+    if (a->begun) {
+        put_noise(a, step);
+    } else {
+        memset(space(a), 0, step * sizeof *a->queue);
+        a->queued += (uint32_t)step;
+    }
+}
+
+static void step_present(rm_adaptive *a, double now, size_t step)
+{
+    double delay = delay_of(a, a->play, now);
+    if (a->queued == 0 && rm_adaptive_adjust(a, delay)) {
+        rm_adaptive_advance(a);
+        return;
+    }
+    rm_piece *first = rm_backlog_piece(&a->backlog, 0);
+    size_t n = rm_backlog_run(&a->backlog, a->play, step);
+    bool mute = first->mute;
+    first->heard = true;
+    rm_backlog_read(&a->backlog, a->play, space(a), n);
+    rm_adaptive_put_real(a, n, mute);
+    a->counters.delay_sum += delay;
+    a->counters.delay_count++;
+    a->play += (int64_t)n;
+    rm_adaptive_advance(a);
+}
+
+/* Sound is missing in front of sound that is there. */
+static void step_hole(rm_adaptive *a, const rm_piece *next, size_t step)
+{
+    int64_t hole = next->start - a->play;
+    if (next->after_pause) {
+        a->idle = true;
+        return;
+    }
+    if (a->owed > 0) { /* what was waited for is lost, and has been made up for already */
+        int64_t filled = a->owed < hole ? a->owed : hole;
+        a->owed = 0;
+        a->play += filled;
+        a->real_from = a->play;
+        return;
+    }
+    size_t bridged = (size_t)hole;
+    if (hole > BRIDGE_MAX_MS * a->rate_hz / 1000) {
+        extrapolate(a, step, &a->counters.lost);
+        bridged = step;
+    } else {
+        int16_t ahead[AHEAD_MS * 16];
+        size_t n = rm_backlog_run(&a->backlog, next->start, AHEAD_MS * a->rate_hz / 1000);
+        rm_backlog_read(&a->backlog, next->start, ahead, n);
+        rm_conceal_bridge(&a->conceal, space(a), bridged, ahead, n);
+        put_made_up(a, bridged);
+        a->counters.lost += bridged;
+    }
+    a->play += (int64_t)bridged;
+    a->real_from = a->play;
+}
+
+static void step_stalled(rm_adaptive *a, size_t step)
+{
+    if (a->silent || a->owed > GIVE_UP_MS * a->rate_hz / 1000) {
+        a->idle = true;
+        return;
+    }
+    extrapolate(a, step, &a->counters.stalled);
+    a->owed += (int64_t)step;
+}
+
+static void take(rm_adaptive *a, int16_t *out, size_t n)
+{
+    memcpy(out, a->queue, n * sizeof *out);
+    a->queued -= (uint32_t)n;
+    memmove(a->queue, a->queue + n, a->queued * sizeof *a->queue);
+    a->made_from = a->made_from > n ? a->made_from - (uint32_t)n : 0;
+    a->made_to = a->made_to > n ? a->made_to - (uint32_t)n : 0;
+}
+
+bool rm_adaptive_play(rm_adaptive *a, double now, int16_t *out, size_t n)
+{
+    a->tick = (uint32_t)n;
+    while (a->queued < n) {
+        size_t whole = STEP_MS * a->rate_hz / 1000, rest = n - a->queued;
+        size_t step = whole < rest ? whole : rest;
+        const rm_piece *first = rm_backlog_piece(&a->backlog, 0);
+        if (a->idle) {
+            step_idle(a, now, step);
+        } else if (first == NULL) {
+            step_stalled(a, step);
+        } else if (first->start <= a->play) {
+            a->owed = 0;
+            step_present(a, now, step);
+        } else {
+            step_hole(a, first, step);
+        }
+    }
+    bool made_up = a->made_to > a->made_from && a->made_from < n;
+    take(a, out, n);
+    return made_up;
+}
