@@ -379,6 +379,7 @@ cdef class MediaStream:
         cdef uint32_t per_ms = a.rate_hz // 1000
         return {
             "late": c.late,
+            "taken": c.packets,
             "played": c.played,
             "skipped": c.skipped,
             "waiting": rm_adaptive_waiting(a),

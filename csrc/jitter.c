@@ -6,14 +6,20 @@
 #define BLOCK_MS 500.0
 /* The path's delay fell by more than this at once: what was measured before is of another path. */
 #define OTHER_PATH_MS 5.0
+#define DRIFT_MAX_MS 3.0 /* of the least delay, at once */
 #define FORGETTING 1.001f /* per packet: about 1000 are remembered */
 #define WEIGHT_MAX 1e12f
-#define PRIOR_WEIGHT 1.0f /* before anything is known: as if one packet had come */
-#define PRIOR_MEAN_MS 6.0
+#define PRIOR_WEIGHT 0.3f /* before anything is known: a little less than one packet, */
+#define PRIOR_MEAN_MS 4.0 /* so that a call begins with some 20 ms */
 #define DELAY_PRICE 0.005f
-#define LATE_PRICE 30.0f
+#define LATE_PRICE 40.0f
 
-enum { PACKETS_PER_UPDATE = 5 };
+/* What came late often, and in the last two to three seconds nothing came half as late, is over: a
+ * route that changed back. Some of it is remembered. A queue that fills again and again is not. */
+#define OVER_SHARE 0.12f
+#define REMEMBERED_SHARE 0.003f
+
+enum { PACKETS_PER_UPDATE = 5, FIRST_PACKETS = 250, WINDOW_PACKETS = 75, NEAR_MS = 20 };
 
 static void update_tail(rm_jitter *j)
 {
@@ -57,13 +63,17 @@ static void shift(rm_jitter *j, int steps)
     }
 }
 
+/* The bins keep what they say about the packets of their time when clocks drift apart, or when the
+ * path became shorter: only what was found out about the same path moves them. */
 static void move_base(rm_jitter *j, double base)
 {
     j->base = base;
     double step = j->origin - base;
     if (fabs(step) < 1)
         return;
-    if (step <= OTHER_PATH_MS) {
+    bool better_known = step > 0 && step <= OTHER_PATH_MS && j->packets < FIRST_PACKETS;
+    bool longer = step <= -DRIFT_MAX_MS;
+    if (better_known || longer) {
         shift(j, (int)step);
         j->origin -= (int)step;
     } else {
@@ -76,17 +86,40 @@ static void begin(rm_jitter *j, double arrival_ms, double transit)
     for (int i = 0; i < RM_JITTER_BLOCKS; i++)
         j->blocks[i] = INFINITY;
     j->base = j->origin = transit;
+    j->packets = 0;
     j->block_end = arrival_ms + BLOCK_MS;
     j->begun = true;
 }
 
-static void next_block(rm_jitter *j, double arrival_ms)
+static void next_blocks(rm_jitter *j, double arrival_ms)
 {
-    memmove(j->blocks, j->blocks + 1, (RM_JITTER_BLOCKS - 1) * sizeof *j->blocks);
-    j->blocks[RM_JITTER_BLOCKS - 1] = INFINITY;
-    j->block_end += BLOCK_MS;
-    if (j->block_end < arrival_ms) /* after a long silence: one block for all of it */
+    for (int i = 0; i < RM_JITTER_BLOCKS && arrival_ms >= j->block_end; i++) {
+        memmove(j->blocks, j->blocks + 1, (RM_JITTER_BLOCKS - 1) * sizeof *j->blocks);
+        j->blocks[RM_JITTER_BLOCKS - 1] = INFINITY;
+        j->block_end += BLOCK_MS;
+    }
+    if (arrival_ms >= j->block_end) /* after a long silence nothing is known any more */
         j->block_end = arrival_ms + BLOCK_MS;
+}
+
+/* Forget delays that were usual and have stopped. */
+static void forget_what_is_over(rm_jitter *j, int bin)
+{
+    j->latest[1] = bin > j->latest[1] ? bin : j->latest[1];
+    if (++j->in_window < WINDOW_PACKETS)
+        return;
+    int latest = j->latest[0] > j->latest[1] ? j->latest[0] : j->latest[1];
+    j->in_window = 0;
+    j->latest[0] = j->latest[1];
+    j->latest[1] = 0;
+    update_tail(j);
+    int over = 2 * latest + NEAR_MS;
+    if (over >= RM_JITTER_BINS || j->tail[over] < OVER_SHARE)
+        return;
+    float scale = REMEMBERED_SHARE / j->tail[over];
+    for (int i = over; i < RM_JITTER_BINS; i++)
+        j->bins[i] *= scale;
+    update_tail(j);
 }
 
 void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
@@ -94,9 +127,10 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     double transit = arrival_ms - position_ms;
     if (!j->begun)
         begin(j, arrival_ms, transit);
+    j->packets++;
     bool aged = arrival_ms >= j->block_end;
     if (aged)
-        next_block(j, arrival_ms);
+        next_blocks(j, arrival_ms);
     double *newest = &j->blocks[RM_JITTER_BLOCKS - 1];
     *newest = fmin(*newest, transit);
     if (aged) {
@@ -110,7 +144,6 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     double delay = fmax(0, transit - j->origin);
     int bin = delay < RM_JITTER_BINS - 1 ? (int)delay : RM_JITTER_BINS - 1;
     j->bins[bin] += j->weight;
-    j->delay = (float)(transit - j->base);
     j->weight *= FORGETTING;
     if (j->weight > WEIGHT_MAX) {
         for (int i = 0; i < RM_JITTER_BINS; i++)
@@ -119,6 +152,7 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     }
     if (++j->pending >= PACKETS_PER_UPDATE)
         update_tail(j);
+    forget_what_is_over(j, bin);
 }
 
 float rm_jitter_cost(const rm_jitter *j, double delay_ms, double total_ms)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from rapida_media.call.guard import TollGuard
+from rapida_media import clock
+from rapida_media.call.guard import DAY_S, REMEMBERED, TollGuard
+from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
 from rapida_media.control.calls import CallOperations, Records
 from rapida_media.control.door import Door
@@ -28,12 +30,20 @@ from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
 from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
+from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
+from rapida_media.net.record_store import RecordsUnavailable
+from rapida_media.net.record_tables import RecordQuery
+from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
 # How long a connection may wait for its next request.
 KEEP_ALIVE_S = 30.0
+# Records that are read at once at the start.
+PAGE = 500
+# How long what is left of a refused body is read, so that the client sees the answer.
+LINGER_S = 1.0
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
 
@@ -49,7 +59,10 @@ class Folders:
 
 
 class ControlServer:
-    """problems: tells in words what is wrong with the engine; nothing while all is well."""
+    """problems: tells in words what is wrong with the engine; nothing while all is well.
+
+    metrics: gives all figures in the format of Prometheus.
+    """
 
     def __init__(
         self,
@@ -57,15 +70,19 @@ class ControlServer:
         engine: Engine,
         records: Records,
         folders: Folders,
+        *,
         problems: Callable[[], list[str]] = list,
+        metrics: Callable[[], bytes] = bytes,
     ) -> None:
         self._config = config
         self._engine = engine
         self._problems = problems
+        self._metrics = metrics
         self._door = Door(engine.counters)
-        guard = TollGuard(config, engine.journal.live)
-        engine.journal.add_sink(guard.ledger)
-        self._orders = Orders(config, engine, guard, records, SystemIds())
+        self._records = records
+        self._guard = TollGuard(config, engine.journal.live)
+        engine.journal.add_sink(self._guard.ledger)
+        self._orders = Orders(config, engine, self._guard, records, SystemIds())
         self._calls = CallOperations(
             engine, self._orders, records, folders.recordings, folders.prompts
         )
@@ -75,6 +92,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen; ConfigError when the address cannot be had."""
+        await self._recall_costs()
         http = self._config.http
         port = self._door.listen(http.listen)
         self.address = HttpListen(http.listen.host, port)
@@ -85,10 +103,27 @@ class ControlServer:
             keepalive_timeout=KEEP_ALIVE_S,
             shutdown_timeout=SHUTDOWN_S,
             handle_signals=False,
+            lingering_time=LINGER_S,
+            logger=_peers_log(self._engine.counters),
         )
         await self._runner.setup()
         assert self._runner.server is not None, "it was set up"
         self._door.open(self._runner.server)
+
+    async def _recall_costs(self) -> None:
+        """Let a restart not forget what was spent today."""
+        if not any(each.spend_per_day for each in self._config.assistants.values()):
+            return
+        query: RecordQuery | None = RecordQuery(since=clock.wall() - DAY_S, limit=PAGE)
+        earlier: list[CallRecord] = []
+        try:
+            while query is not None and len(earlier) < REMEMBERED:
+                page = await self._records.page(query)
+                earlier += page.records
+                query = None if page.cursor is None else replace(query, cursor=page.cursor)
+        except RecordsUnavailable as error:
+            log.warning("what was spent today is not known: %s", error)
+        self._guard.ledger.take_up(earlier)
 
     async def stop(self) -> None:
         """Answer what was asked and close everything."""
@@ -134,7 +169,14 @@ class ControlServer:
                 "GET", "/readyz", "getReadiness", "Whether calls are taken", self._ready,
                 {200: Health, 503: Health}, open=True,
             ),
+            Operation(
+                "GET", "/metrics", "getMetrics", "All figures, for Prometheus", self._show_metrics,
+                {200: "text/plain"},
+            ),
         ]  # fmt: skip
+
+    async def _show_metrics(self, asked: Asked[None, None]) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _alive(self, asked: Asked[None, None]) -> Health:
         return Health("ok")
@@ -158,6 +200,19 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:
         log.exception("a request failed: %s %s", request.method, request.path)
         return ProblemError(500, "internal", "it failed here; the log says why").response()
+
+
+def _peers_log(counters: Counters) -> logging.Logger:
+    """Make the log aiohttp writes to, which is of what peers send that is no HTTP: what handlers
+    raise never gets there. It is counted, since a stranger must not fill a disk with tracebacks."""
+
+    def count(record: logging.LogRecord) -> bool:
+        counters.add("http_malformed")
+        return False
+
+    made = logging.Logger("rapida_media.control.peers", logging.INFO)
+    made.addFilter(count)
+    return made
 
 
 def _version() -> str:
