@@ -39,6 +39,7 @@ STREAM = [
     "ingress.c",
     "stragglers.c",
     "latch.c",
+    "listener.c",
     "monitor.c",
     "payload.c",
     "playout.c",

@@ -209,7 +209,7 @@ cdef class MediaStream:
             raise LocalProtocolError(
                 f"pull: expected 1 to {PULL_MAX_MS} ms of a stream that is adaptive or fixed")
         rate_hz = self.core.listener.playout.rate_hz
-        rm_stream_pull(&self.core, now, samples, duration_ms * rate_hz // 1000)
+        rm_listener_pull(self.core.listener, now, samples, duration_ms * rate_hz // 1000)
         return PyBytes_FromStringAndSize(<const char *>samples, duration_ms * rate_hz // 500)
 
     @property

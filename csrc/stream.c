@@ -2,15 +2,10 @@
 
 #include <math.h>
 #include <stdalign.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
 enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
-
-/* Frames to a listener, and how many are made up for at once when the owner was late. */
-#define FRAME_S 0.02
-enum { FRAMES_AT_ONCE = 25, BUS_RATE_HZ = 16000 };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -25,26 +20,14 @@ void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
     rm_ingress_free(&s->ingress);
-    if (s->listener != NULL)
-        rm_adaptive_free(s->listener->playout);
-    free(s->listener);
+    rm_listener_free(s->listener);
     s->listener = NULL;
 }
 
 bool rm_stream_listen(rm_stream *s, int32_t fixed_ms)
 {
-    rm_listener *listener = calloc(1, sizeof *listener);
-    if (listener == NULL)
-        return false;
-    listener->due = INFINITY;
-    listener->playout = rm_adaptive_new(8000, fixed_ms);
-    if (listener->playout == NULL) {
-        free(listener);
-        return false;
-    }
-    rm_up2_reset(&listener->up);
-    s->listener = listener;
-    return true;
+    s->listener = rm_listener_new(fixed_ms);
+    return s->listener != NULL;
 }
 
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
@@ -76,36 +59,24 @@ bool rm_stream_relay(rm_stream *s, rm_stream *to)
 
 /* --- the policy -------------------------------------------------------------------------- */
 
-static void keep_first(rm_stream *s, const rm_packet *packet)
-{
-    rm_ingress_keep_first(&s->ingress, packet);
-}
-
 static void restart(rm_stream *s, const rm_packet *packet)
 {
-    if (s->listener == NULL) {
+    if (s->listener == NULL)
         rm_ingress_restart(&s->ingress, packet);
-        return;
-    }
-    rm_adaptive_restart(s->listener->playout);
-    const rm_packet *first = rm_ingress_take_first(&s->ingress, packet);
-    if (first != NULL)
-        rm_adaptive_receive(s->listener->playout, first);
+    else
+        rm_listener_restart(s->listener, rm_ingress_take_first(&s->ingress, packet));
 }
 
 static void hand_over(rm_stream *s, const rm_packet *packet)
 {
-    rm_listener *listener = s->listener;
-    if (listener == NULL) {
+    if (s->listener == NULL) {
         rm_ingress_receive(&s->ingress, packet);
         return;
     }
-    rm_adaptive_receive(listener->playout, packet);
+    rm_listener_receive(s->listener, packet);
     if (packet->encoding != RM_NO_ENCODING) {
         s->ingress.rate_hz = rm_encoding_rate_hz(packet->encoding);
         s->ingress.heard = true;
-        if (listener->due == INFINITY && !listener->pulled)
-            listener->due = packet->arrival;
     }
 }
 
@@ -114,43 +85,7 @@ static int64_t position(const rm_stream *s, uint32_t timestamp)
 {
     if (s->listener == NULL)
         return rm_ingress_position(&s->ingress, timestamp);
-    const rm_adaptive *a = s->listener->playout;
-    int64_t ahead = rm_adaptive_ahead(a, timestamp, s->ingress.rate_hz);
-    int64_t place = s->ingress.line.pts + ahead * (int64_t)(BUS_RATE_HZ / a->rate_hz);
-    return place > 0 ? place : 0;
-}
-
-static void play_frame(rm_stream *s)
-{
-    int16_t native[RM_FRAME_SAMPLES], wide[RM_FRAME_SAMPLES];
-    rm_listener *listener = s->listener;
-    rm_adaptive *a = listener->playout;
-    bool narrow = a->rate_hz == 8000;
-    bool made_up = rm_adaptive_play(a, listener->due, native, a->rate_hz / 50);
-    if (narrow)
-        rm_up2_push(&listener->up, native, RM_FRAME_SAMPLES / 2, wide);
-    uint32_t flags = (made_up ? RM_FRAME_CONCEALED : 0) | (a->mute ? RM_FRAME_DIGIT : 0);
-    rm_frame_line_write(&s->ingress.line, narrow ? wide : native, RM_FRAME_SAMPLES, flags);
-}
-
-/* The frames that are due by now. */
-static void play_due(rm_stream *s, double now)
-{
-    rm_listener *listener = s->listener;
-    for (int n = 0; listener->due <= now; n++) {
-        if (n < FRAMES_AT_ONCE)
-            play_frame(s);
-        else
-            rm_frame_line_skip(&s->ingress.line, RM_FRAME_SAMPLES);
-        listener->due += FRAME_S;
-    }
-}
-
-void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n)
-{
-    s->listener->pulled = true;
-    s->listener->due = INFINITY;
-    rm_adaptive_play(s->listener->playout, now, out, n);
+    return rm_listener_position(s->listener, &s->ingress.line, timestamp, s->ingress.rate_hz);
 }
 
 static void set_timeout(rm_stream *s)
@@ -280,7 +215,7 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
     rm_packet packet = place(s, rtp, meaning, now);
     if (verdict == RM_PROBATION) {
         s->counters.on_probation++;
-        keep_first(s, &packet);
+        rm_ingress_keep_first(&s->ingress, &packet);
         return;
     }
     if (verdict == RM_RESTARTED) {
@@ -367,7 +302,7 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
     rm_ingress_handle_timeout(&s->ingress, now);
     rm_event_handle_timeout(&s->events, now);
     if (s->listener != NULL)
-        play_due(s, now);
+        rm_listener_play(s->listener, &s->ingress.line, now);
     set_timeout(s);
 }
 

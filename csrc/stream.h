@@ -6,9 +6,9 @@
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
-#include "adaptive.h"
 #include "ingress.h"
 #include "latch.h"
+#include "listener.h"
 #include "sender.h"
 #include "source.h"
 #include "srtp.h"
@@ -37,14 +37,6 @@ typedef struct rm_stream_counters {
     int64_t lost_before; /* by sources, and beginnings, that are over */
     uint64_t expected_before;
 } rm_stream_counters;
-
-/* What the policies "adaptive" and "fixed" need beyond ingress, whose frame line they fill. */
-typedef struct rm_listener {
-    rm_adaptive *playout;
-    double due; /* of the next frame; INFINITY before the first packet */
-    bool pulled; /* the owner takes samples at times of its own */
-    rm_up2 up;
-} rm_listener;
 
 typedef struct rm_stream {
     double timeout; /* the earlier of the two receive deadlines; first, with sender.due near */
@@ -75,9 +67,6 @@ void rm_stream_free(rm_stream *s);
 /* Before the first packet: play what is received as an even stream, with the delay that suits the
  * network (fixed_ms -1) or one of so many ms. False when memory is short. */
 bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
-
-/* For an owner with a clock of its own: n samples at the line's own rate instead of frames. */
-void rm_stream_pull(rm_stream *s, double now, int16_t *out, size_t n);
 
 /* Take the outcome of an offer and answer; sources and sequence numbers go on. */
 void rm_stream_configure(rm_stream *s, const rm_stream_config *config);

@@ -9,10 +9,11 @@ import os
 import sys
 from pathlib import Path
 
-from rapida_media.config import SRTP_MODES, Listen, parse_listen
+from rapida_media.config import SRTP_MODES, HttpListen, Listen, parse_listen
+from rapida_media.config.http import parse_http_listen
+from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.logs import set_up_logging
-from rapida_media.net.serve import ServeOptions, serve
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
@@ -53,6 +54,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument(
         "--sip", type=_both_transports, metavar="ADDR:PORT", help="listen here, on UDP and TCP"
+    )
+    command.add_argument(
+        "--http", type=_http_listen, metavar="ADDR:PORT", help="listen here for HTTP"
     )
     command.add_argument(
         "--agent", metavar="SPEC", help="agent for calls no assistant matches (default: echo)"
@@ -141,6 +145,13 @@ def _both_transports(text: str) -> tuple[Listen, ...]:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _http_listen(text: str) -> HttpListen:
+    try:
+        return parse_http_listen(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from None
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 86_400:
@@ -151,7 +162,11 @@ def _seconds(text: str) -> float:
 def _serve(options: argparse.Namespace) -> int:
     set_up_logging(options.log_format, options.log_level)
     return asyncio.run(
-        serve(ServeOptions(config=options.config, sip=options.sip, agent=options.agent))
+        serve(
+            ServeOptions(
+                config=options.config, sip=options.sip, http=options.http, agent=options.agent
+            )
+        )
     )
 
 

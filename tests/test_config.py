@@ -51,6 +51,7 @@ contexts = "redis://:secret@127.0.0.1:6379/1"
 records = "sqlite:state/calls.db"
 retention_days = 30
 recordings = "recordings/"
+prompts = "said/"
 
 [trunks.carrier]
 hosts = ["198.51.100.0/24", "198.51.101.7", "2001:db8::/32", "SIP.carrier.example"]
@@ -113,6 +114,7 @@ def test_every_key_is_read() -> None:
             records=Path("/etc/rapida/state/calls.db"),
             retention_days=30.0,
             recordings=Path("/etc/rapida/recordings"),
+            prompts=Path("/etc/rapida/said"),
         ),
         assistants={
             "support": Assistant(
@@ -214,7 +216,7 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[sip]\nx = 1",
             "[sip] x: unknown key; known are listen, external_address, session_expires, "
-            "min_session_expires, digest, tls_certificate, tls_key, tls_ca",
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, dial_hosts",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
@@ -552,6 +554,12 @@ def test_a_carrier_we_register_with_is_not_challenged():
 
 
 HTTP = """
+[sip]
+dial_hosts = ["PBX.example", "127.0.0.0/8"]
+[trunks.carrier]
+hosts = ["192.0.2.1"]
+allow = ["+49"]
+price_per_minute = 0.5
 [http]
 listen = "[::1]:9000"
 public_url = "https://voice.example.com/"
@@ -566,6 +574,8 @@ price_per_minute = 0.02
 [assistants.support]
 agent = "echo"
 credential = "main"
+max_outbound_calls = 3
+spend_per_day = 20
 """
 
 
@@ -578,7 +588,13 @@ def test_http_and_credentials_are_read() -> None:
     assert config.credentials["main"] == Credential(
         "main", "tin-can", {"knot": "reef"}, "http://127.0.0.1:1", ("+49", "*"), 0.02
     )
-    assert config.assistants["support"].credential == "main"
+    assistant = config.assistants["support"]
+    assert (assistant.credential, assistant.max_outbound_calls, assistant.spend_per_day) == (
+        "main", 3, 20.0,
+    )  # fmt: skip
+    assert config.sip.dial_hosts == ("pbx.example", "127.0.0.0/8")
+    trunk = config.trunks["carrier"]
+    assert (trunk.allow, trunk.price_per_minute) == (("+49",), 0.5)
     assert "0123456789abcdef" not in repr(config)
     assert "reef" not in repr(config)
 

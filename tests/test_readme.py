@@ -93,7 +93,7 @@ def test_make_run_starts_the_engine_at_once_when_it_is_built(tmp_path: Path) -> 
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("not running in .venv, which `make test` creates: make run would build it")
     port = free_port()
-    command = ["make", "run", f"ARGS=--sip {HOST}:{port}"]
+    command = ["make", "run", f"ARGS=--sip {HOST}:{port} --http {HOST}:0"]
     with running_command(tmp_path / "engine.log", port, command, cwd=ROOT) as engine:
         assert engine.port == port
 

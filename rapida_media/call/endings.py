@@ -63,9 +63,19 @@ _CAUSES: dict[str, Ending] = {
     "no_common_codec": Ending("no_common_codec", None, "media"),
     "never_connected": Ending("never_connected", None, "network", True),
     "engine_restarted": Ending("engine_restarted", None, "engine", True),
+    # The media stream of a provider: never opened, opened for nothing, lost, not read, nonsense.
+    "media_never_came": Ending("media_never_came", None, "network", True),
+    "media_not_started": Ending("media_not_started", None, "media", True),
+    "media_lost": Ending("media_lost", None, "network", True),
+    "media_stalled": Ending("media_stalled", None, "network", True),
+    "protocol_error": Ending("protocol_error", None, "media"),
     "max_duration": Ending("max_duration", None, "configuration"),
     "rejected": Ending("rejected", None, "agent"),
     "agent_error": Ending("agent_error", None, "agent"),
+    # An order that came to no call: no way to its target, no port, a fault of ours.
+    "unreachable": Ending("unreachable", None, "network", True),
+    "no_capacity": Ending("no_capacity", None, "capacity", True),
+    "engine_error": Ending("engine_error", None, "engine"),
     "engine_stopping": Ending("engine_stopping", None, "engine", True),
 }
 
@@ -150,6 +160,21 @@ def not_answered(status: int, *, heard: bool = True, retry_after_s: int | None =
     if not heard and status in (408, 503):
         ending = replace(ending, failure_class="network")
     return ending if retry_after_s is None else replace(ending, retryable=True)
+
+
+def order_refused(code: int | None, *, retryable: bool) -> Ending:
+    """Say how a call ended that a telephony provider did not place.
+
+    code: its HTTP status, or a code of its own; None when it did not answer. retryable: what the
+    provider itself says of that.
+    """
+    if code is None or 500 <= code <= 599:
+        return Ending("provider_failed", code, "network", True)
+    if code in (401, 403):
+        return Ending("provider_refused", code, "authentication", retryable)
+    if code == 429:
+        return Ending("provider_refused", code, "capacity", True)
+    return Ending("provider_refused", code, "configuration", retryable)
 
 
 def turned_away(status: int) -> Ending:

@@ -24,7 +24,7 @@ from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
-from rapida_media.config.trunk import check_trunks, read_trunk
+from rapida_media.config.trunk import check_trunks, host_or_network, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
@@ -57,6 +57,7 @@ class SipConfig:
     shortest interval we take from others.
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
+    dial_hosts: names and networks that SIP URIs of orders over HTTP may name.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
     """
@@ -72,6 +73,7 @@ class SipConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    dial_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Assistant:
     answer: "auto", or "agent" when the agent decides.  greeting: WAV file played first.
     follow_transfers: the far end may send the call elsewhere (REFER).
     credential: the account it calls out and hangs up with, for calls over a provider.
+    max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
+    the unit of price_per_minute. 0: no limit.
     """
 
     name: str
@@ -117,6 +121,8 @@ class Assistant:
     answer: str = "auto"
     follow_transfers: bool = False
     credential: str | None = None
+    max_outbound_calls: int = 0
+    spend_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +245,7 @@ def _sip(table: Table) -> SipConfig:
         tls_certificate=table.path("tls_certificate"),
         tls_key=table.path("tls_key"),
         tls_ca=table.path("tls_ca"),
+        dial_hosts=table.texts("dial_hosts", host_or_network) or (),
     )
     if 0 < config.session_expires < config.min_session_expires:
         raise table.fault(
@@ -291,6 +298,8 @@ def _assistant(name: str, table: Table) -> Assistant:
         answer=table.text("answer", one_of("auto", "agent")) or "auto",
         follow_transfers=table.flag("follow_transfers"),
         credential=table.text("credential", some_text),
+        max_outbound_calls=table.whole("max_outbound_calls", 0, least=0),
+        spend_per_day=table.number("spend_per_day", 0.0),
     )
     table.finish()
     return assistant

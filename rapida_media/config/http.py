@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from rapida_media.config.numbers import number_prefix
 from rapida_media.config.table import Table, some_text
 
 
@@ -98,14 +99,6 @@ def parse_http_listen(text: str) -> HttpListen:
     if not colon or bracketed != (version == 6) or not digits or int(port_text) > 65535:
         raise ValueError('expected "ADDRESS:PORT" with an IP address and a port from 0 to 65535')
     return HttpListen(bare, int(port_text))
-
-
-def number_prefix(text: str) -> str:
-    """Read the beginning of a number: ``+49``, ``+4930``, or ``*`` for every number."""
-    digits = text.removeprefix("+")
-    if text != "*" and not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
-        raise ValueError('expected the beginning of a number such as "+49", or "*" for all')
-    return text
 
 
 def _base_url(text: str) -> str:

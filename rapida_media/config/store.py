@@ -17,13 +17,15 @@ class StoreConfig:
     """``[store]``.
 
     contexts: ``memory:`` or the URL of a Redis, which may hold a password.  records: SQLite file.
-    retention_days: how long ended calls stay in it, 0 for ever.  recordings: folder.
+    retention_days: how long ended calls stay in it, 0 for ever.  recordings: folder.  prompts: the
+    folder of WAV files that operators may have played.
     """
 
     contexts: str = field(default=MEMORY, repr=False)
     records: Path = Path(RECORDS)
     retention_days: float = 90.0
     recordings: Path = Path("recordings")
+    prompts: Path = Path("prompts")
 
 
 def read_store(table: Table) -> StoreConfig:
@@ -34,6 +36,7 @@ def read_store(table: Table) -> StoreConfig:
         records=table.folder / (table.text("records", _records) or default.records),
         retention_days=table.number("retention_days", default.retention_days),
         recordings=table.path("recordings") or table.folder / default.recordings,
+        prompts=table.path("prompts") or table.folder / default.prompts,
     )
     table.finish()
     return config

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from rapida_media.config.numbers import number_prefix
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.errors import ConfigError
 
@@ -38,6 +39,8 @@ class Trunk:
     srtp: one of ``SRTP_MODES``: whether media is encrypted, with keys in the SDP.
     caller_id: the number our calls show.  called: the field the called number stands in.
     country_code: digits that complete national numbers.
+    allow: prefixes of numbers that may be called by it over HTTP.  price_per_minute: what that
+    costs, for the spend limit of assistants.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Trunk:
     caller_id: str | None = None
     called: str = "request-uri"
     country_code: str | None = None
+    allow: tuple[str, ...] = ()
+    price_per_minute: float = 0.0
 
     @property
     def server(self) -> tuple[str, int | None] | None:
@@ -101,6 +106,8 @@ def read_trunk(name: str, table: Table) -> Trunk:
         caller_id=table.text("caller_id", _number),
         called=table.text("called", one_of(*CALLED_FIELDS)) or "request-uri",
         country_code=table.text("country_code", _country_code),
+        allow=table.texts("allow", number_prefix) or (),
+        price_per_minute=table.number("price_per_minute", 0.0),
     )
     table.finish()
     if register and username is None:
@@ -140,6 +147,11 @@ def check_trunks(trunks: Iterable[Trunk], transports: Collection[str]) -> None:
                 f"[trunks.{trunk.name}] username: it already belongs to [trunks.{owner}]; "
                 "each trunk needs its own"
             )
+
+
+def host_or_network(text: str) -> str:
+    """Read a host name or a network, as text."""
+    return str(_host(text))
 
 
 def _host(text: str) -> Network | str:

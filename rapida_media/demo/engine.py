@@ -60,7 +60,8 @@ def running_engine(
 ) -> AbstractContextManager[RunningEngine]:
     """Run ``serve`` with the options, on a free port, until the block ends."""
     port = free_port()
-    serve = [sys.executable, "-m", "rapida_media", "serve", "--sip", f"{HOST}:{port}", *options]
+    serve = [sys.executable, "-m", "rapida_media", "serve", "--sip", f"{HOST}:{port}"]
+    serve += ["--http", f"{HOST}:0", *options]
     return running_command(log, port, serve, cwd=cwd)
 
 

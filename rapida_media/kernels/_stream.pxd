@@ -95,6 +95,13 @@ cdef extern from "adaptive.h" nogil:
     uint32_t rm_adaptive_waiting(const rm_adaptive *)
 
 
+cdef extern from "listener.h" nogil:
+    ctypedef struct rm_listener:
+        rm_adaptive *playout
+
+    void rm_listener_pull(rm_listener *, double, int16_t *, size_t)
+
+
 cdef extern from "telephone_event.h" nogil:
     ctypedef struct rm_digit:
         uint8_t event
@@ -229,9 +236,6 @@ cdef extern from "stream.h" nogil:
         uint64_t send_errors
         uint64_t receive_errors
 
-    ctypedef struct rm_listener:
-        rm_adaptive *playout
-
     ctypedef struct rm_stream:
         double timeout
         rm_sender sender
@@ -247,7 +251,6 @@ cdef extern from "stream.h" nogil:
         rm_srtp_counters srtp
 
     bint rm_stream_listen(rm_stream *, int32_t)
-    void rm_stream_pull(rm_stream *, double, int16_t *, size_t)
     bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
     void rm_stream_free(rm_stream *)
     void rm_stream_configure(rm_stream *, const rm_stream_config *)

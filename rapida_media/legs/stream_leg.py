@@ -65,6 +65,7 @@ class StreamLeg:
         self.sent = Bus(wanted=self._observe_sent)
         self.counters = Counters()
         self.first_media_at: float | None = None
+        self.heard_at = 0.0
         self.packets_received = 0
         self._protocol = protocol
         self._outbox = outbox
@@ -113,6 +114,7 @@ class StreamLeg:
     def _hear(self, event: AudioReceived, now: float) -> None:
         if self.first_media_at is None:
             self.first_media_at = now
+        self.heard_at = now
         self.packets_received += 1
         self._ingress.push(event, self._protocol.receives, now)
 

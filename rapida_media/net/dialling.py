@@ -146,13 +146,12 @@ class Dialling:
             ordered=ordered,
         )
 
-    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
         """Make the second leg that the agent of a call ordered.
 
-        It offers the codec of the first call before all others, so that payloads can pass from one
-        to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
+        It offers the codec spoken in that call before all others, so that payloads can pass from
+        one to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
         """
-        spoken = call.codec
         headers = order.headers
         if order.trunk is not None:
             way = await self._trunks.outbound(order.trunk, order.uri, order.caller_id)

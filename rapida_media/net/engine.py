@@ -14,6 +14,7 @@ from pathlib import Path
 from rapida_media import clock
 from rapida_media.agents.base import Agent, AgentContext
 from rapida_media.call.admission import Admission
+from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
@@ -24,6 +25,7 @@ from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config, Trunk
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
@@ -33,10 +35,13 @@ from rapida_media.net.media import MediaShell
 from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
+from rapida_media.net.provider_call import ProviderCall
+from rapida_media.net.provider_calls import ProviderCalls
+from rapida_media.net.provider_lines import Refused
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
-from rapida_media.net.target import Target
+from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
 from rapida_media.sdp.codec import SUPPORTED
@@ -99,16 +104,12 @@ class Engine:
             tracer=self._tracer,
             journal=self.journal,
         )
-        self._incoming = Incoming(
-            self._calls,
-            self._gate,
-            self._ids,
-            assistants=config.assistants,
-            default_agent=default_agent,
-            context=AgentContext(directory, config.store.recordings),
+        self.assistants = Assistants(
+            config.assistants, default_agent, AgentContext(directory, config.store.recordings)
         )
+        self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
-        resolver = Resolver(self._ids, ipv6=ipv6)
+        resolver = self._resolver = Resolver(self._ids, ipv6=ipv6)
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
@@ -116,6 +117,17 @@ class Engine:
         self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
+        self.provider_calls = ProviderCalls(
+            config=config,
+            assistants=self.assistants,
+            journal=self.journal,
+            contexts=self.contexts,
+            admission=self._admission,
+            active=lambda: self.active_calls,
+            ids=self._ids,
+            counters=self.counters,
+            dial_for=self.dial_for,
+        )
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
         self._endpoint: SipEndpoint
@@ -129,7 +141,7 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls.alive)
+        return len(self._calls.alive) + len(self.provider_calls)
 
     @property
     def draining(self) -> bool:
@@ -197,6 +209,7 @@ class Engine:
             self._ids,
             self.counters,
         )
+        self.provider_calls.media = self.media
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
@@ -205,7 +218,7 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
-        await self._calls.idle.wait()
+        await asyncio.gather(self._calls.idle.wait(), self.provider_calls.idle.wait())
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
@@ -215,6 +228,7 @@ class Engine:
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
+        await self.provider_calls.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()
@@ -280,6 +294,29 @@ class Engine:
             ordered=ordered,
         )
 
+    async def resolve(self, uri: str) -> Target:
+        """Find where a SIP URI is called; ConfigError when it cannot be found."""
+        return await resolve_target(uri, "udp", self._resolver)
+
+    def admit(self) -> None:
+        """Take one more call of ours into account; Refused while there is no room for it."""
+        refusal = self._admission.admit(self.active_calls, clock.monotonic())
+        if refusal is not None:
+            self.counters.add(f"refused_{refusal.reason}")
+            raise Refused(
+                503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
+            )
+
+    def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
+        """Give a call that lives, whichever way it came and however far it is."""
+        over_sip = (each for each in self._calls.alive if each.call.id == call_id)
+        return self.provider_calls.of(call_id) or next(over_sip, None)
+
+    def call(self, call_id: str) -> Call | None:
+        """Give a call that lives and whose media may be used."""
+        found = self.signalling(call_id)
+        return None if found is None else found.call
+
     # -- events ----------------------------------------------------------------------------------
 
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
@@ -316,6 +353,9 @@ class Engine:
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )
+        self.provider_calls.look_over(
+            now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
+        )
 
         self._give_up_waiting()
 
@@ -363,9 +403,9 @@ class Engine:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
 
-    async def dial_for(self, call: SipCall, order: DialOrder) -> SipCall:
+    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
         """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
-        return await self._dialling.dial_for(call, order)
+        return await self._dialling.dial_for(spoken, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

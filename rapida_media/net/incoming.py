@@ -6,20 +6,16 @@ The engine hands every ``IncomingInvite`` in; RFC 3261 section 13.3.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
-from rapida_media.agents.base import Agent, AgentContext, make_agent
-from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.identity import called_of, caller_of
 from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
-from rapida_media.call.routing import Router
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
-from rapida_media.media.wav import read_wav
+from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.sip_call import SipCall
 from rapida_media.sdp.offer_answer import OfferAnswer
@@ -32,30 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class Incoming:
-    """default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+    """gate: knows whose call it is. assistants: who takes it."""
 
-    ConfigError for an assistant whose agent cannot be made: better now than at its first call.
-    """
-
-    def __init__(
-        self,
-        calls: Calls,
-        gate: Gate,
-        ids: IdSource,
-        *,
-        assistants: Mapping[str, Assistant],
-        default_agent: str | None,
-        context: AgentContext,
-    ) -> None:
+    def __init__(self, calls: Calls, gate: Gate, ids: IdSource, assistants: Assistants) -> None:
         self._calls = calls
         self._gate = gate
         self._ids = ids
-        default = Assistant("", default_agent) if default_agent else None
-        self._router = Router(assistants, default)
-        self._agents = {
-            each.name: _prepare(each, context)
-            for each in (*assistants.values(), *([default] if default else []))
-        }
+        self._assistants = assistants
 
     def take(self, event: events.IncomingInvite, now: float) -> None:
         """Put a new call on its assistant's agent, or refuse it."""
@@ -98,7 +77,7 @@ class Incoming:
             caller = caller_of(request, trunk)
             user = called_of(request, trunk) or ""
             called = user or called
-        assistant = self._router.route(user)
+        assistant = self._assistants.route(user)
         if assistant is None:
             session.reject(404, now)
             return None
@@ -114,7 +93,7 @@ class Incoming:
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
             ),
-            self._agents[assistant.name],
+            self._assistants.agent(assistant),
             address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
             srtp=trunk.srtp if trunk is not None else "off",
@@ -130,10 +109,3 @@ def _starts_early(assistant: Assistant) -> bool:
     """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
     bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
     return assistant.answer == "agent" or bridges
-
-
-def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
-    agent = make_agent(assistant.agent, context)
-    recordings = context.recordings if assistant.record else None
-    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
-    return with_prologue(agent, greeting, recordings)

@@ -1,13 +1,13 @@
 """The calls that the agent of one call dialled: placed, waited for, and ended with that call.
 
-Each ``SipCall`` has one; the engine's ``Dialling`` finds the way to a target.
+Each call has one, whatever brought it; the engine's ``Dialling`` finds the way to a target.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rapida_media.agents.events import Ringing
 from rapida_media.call.second_leg import DialOrder, OnRinging
@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 
 NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED, UNAVAILABLE = 404, 408, 487, 503
 
-Place = Callable[["SipCall", DialOrder], Awaitable["SipCall"]]
+
+class Owner(Protocol):
+    """The call whose agent dials. codec: what it sends, None where that is no codec of RTP."""
+
+    finished: asyncio.Future[None]
+
+    @property
+    def codec(self) -> str | None: ...
+
+
+Place = Callable[[str | None, DialOrder], Awaitable["SipCall"]]
 
 
 class SecondLegs:
-    """owner: the call whose agent dials. place: sends the INVITE."""
+    """place: sends the INVITE; is told the codec to prefer."""
 
-    def __init__(self, owner: SipCall, place: Place) -> None:
+    def __init__(self, owner: Owner, place: Place) -> None:
         self._owner = owner
         self._place = place
         self._legs: set[SipCall] = set()
@@ -52,7 +62,7 @@ class SecondLegs:
 
     async def _send(self, order: DialOrder) -> SipCall:
         try:
-            leg = await self._place(self._owner, order)
+            leg = await self._place(self._owner.codec, order)
         except ConfigError as error:
             raise DialError(NOT_FOUND, str(error)) from error
         except LocalProtocolError:

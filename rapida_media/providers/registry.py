@@ -36,13 +36,16 @@ def providers() -> Mapping[str, ProviderSpec]:
     return MappingProxyType(dict(sorted(found.items())))
 
 
-def check_credentials(credentials: Iterable[Credential]) -> None:
+def check_credentials(
+    credentials: Iterable[Credential], known_specs: Mapping[str, ProviderSpec] | None = None
+) -> None:
     """Raise ConfigError where an account names no provider, or not what its provider wants."""
+    specs = providers() if known_specs is None else known_specs
     for credential in credentials:
         where = f"[credentials.{credential.name}]"
-        spec = providers().get(credential.provider)
+        spec = specs.get(credential.provider)
         if spec is None:
-            known = ", ".join(providers())
+            known = ", ".join(specs)
             raise ConfigError(
                 f"{where} provider: there is no provider {credential.provider!r}; known are {known}"
             )

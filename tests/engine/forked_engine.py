@@ -15,6 +15,6 @@ if __name__ == "__main__":
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            os._exit(main(["serve", "--config", sys.argv[1]]))
+            os._exit(main(["serve", "--config", sys.argv[1], "--http", "127.0.0.1:0"]))
         print(pid, flush=True)
         os.waitpid(pid, 0)

@@ -61,7 +61,8 @@ async def serving(
     file.write_text(config)
     limited = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     process = await asyncio.create_subprocess_exec(
-        *limited, sys.executable, "-m", "rapida_media", "serve", "--config", str(file), *options,
+        *limited, sys.executable, "-m", "rapida_media", "serve", "--config", str(file),
+        "--http", "127.0.0.1:0", *options,
         env=environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

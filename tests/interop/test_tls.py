@@ -45,6 +45,7 @@ def tls_port(authority: trustme.CA, tmp_path: Path) -> Iterator[int]:
     configuration = CONFIGURATION.format(host=HOST, udp=udp, tls=tls)
     (tmp_path / "rapida.toml").write_text(configuration)
     command = [sys.executable, "-m", "rapida_media", "serve", "--agent", "echo"]
+    command += ["--http", "127.0.0.1:0"]
     with running_command(tmp_path / "engine.log", udp, command, cwd=tmp_path) as engine:
         yield tls
         assert isinstance(engine, RunningEngine)

@@ -10,7 +10,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rapida_media.config import Config, Listen, load_config
+from rapida_media.config import Config, HttpListen, Listen, load_config
+from rapida_media.control.app import ControlServer, Folders
+from rapida_media.errors import ConfigError
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
 from rapida_media.net.stores import Stores
@@ -26,6 +28,7 @@ class ServeOptions:
 
     config: Path | None = None
     sip: tuple[Listen, ...] | None = None
+    http: HttpListen | None = None
     agent: str | None = None
 
 
@@ -41,32 +44,42 @@ async def serve(options: ServeOptions) -> int:
         contexts=stores.contexts,
     )
     await stores.open(engine.journal)
+    folders = Folders(config.store.recordings, config.store.prompts)
+    server = ControlServer(config, engine, stores.records, folders, stores.problems)
     try:
-        await _run(engine, config)
+        await _run(engine, server, config)
     finally:
         await stores.close()
     return 0
 
 
-async def _run(engine: Engine, config: Config) -> None:
+async def _run(engine: Engine, server: ControlServer, config: Config) -> None:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signals.put_nowait, number)
     await engine.start()
+    try:
+        await server.start()
+    except ConfigError:
+        await engine.stop()
+        raise
     # What exists now lives as long as the process: keep it out of every garbage collection.
     gc.collect()
     gc.freeze()
-    _say_how_to_call(engine)
+    _say_how_to_call(engine, server)
     await signals.get()
     await _drain(engine, signals, config.limits.drain_seconds)
     await engine.stop()
+    await server.stop()
 
 
 def _configuration(options: ServeOptions) -> tuple[Config, Path]:
     config = load_config(options.config)
     if options.sip is not None:
         config = replace(config, sip=replace(config.sip, listen=options.sip))
+    if options.http is not None:
+        config = replace(config, http=replace(config.http, listen=options.http))
     config.check_exposure()
     return config, options.config.parent if options.config is not None else Path.cwd()
 
@@ -84,7 +97,8 @@ async def _drain(
     drained.cancel()
 
 
-def _say_how_to_call(engine: Engine) -> None:
+def _say_how_to_call(engine: Engine, server: ControlServer) -> None:
+    log.info("listening for HTTP on %s", server.address)
     for address in engine.sip_addresses:
         log.info("listening for SIP on %s:%s:%d", address.transport, address.host, address.port)
     address = engine.sip_addresses[0]

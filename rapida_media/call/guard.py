@@ -1,0 +1,154 @@
+"""Against toll fraud: which numbers may be called, how many at once, and for how much a day.
+
+A stolen API key must not be able to call premium numbers all night. Nothing may be called that the
+configuration does not name: prefixes under ``allow`` of a trunk or an account, and hosts of SIP
+URIs under ``[sip] dial_hosts``. Without ``allow``, only numbers that stand in the configuration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from rapida_media.call.records import CallRecord
+from rapida_media.config import Assistant, Config
+from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.uri import parse_uri
+
+DAY_S = 86_400.0
+# Calls whose cost is remembered: a day of 50 calls a minute.
+REMEMBERED = 100_000
+_SEPARATORS = str.maketrans("", "", "-.() ")
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why a call may not be placed. kind: a word for programs; field: of the order."""
+
+    kind: str
+    detail: str
+    field: str | None = None
+
+
+class Ledger:
+    """What the outbound calls of each assistant cost in the last 24 hours; a journal's sink.
+
+    price: what a minute of a call costs.  live: the calls that go on.  An answered minute that has
+    begun is counted whole, as carriers do.
+    """
+
+    def __init__(
+        self, price: Callable[[CallRecord], float], live: Mapping[str, CallRecord]
+    ) -> None:
+        self._price = price
+        self._live = live
+        self._ended: deque[tuple[float, str | None, float]] = deque(maxlen=REMEMBERED)
+
+    def record_changed(self, record: CallRecord) -> None:
+        if record.ended_at is None or record.direction != "outbound":
+            return
+        if cost := self._cost(record, record.ended_at):
+            self._ended.append((record.ended_at, record.assistant, cost))
+
+    def spent(self, assistant: str, wall: float) -> float:
+        """Give what one assistant spent in the 24 hours before ``wall`` (seconds of the epoch)."""
+        while self._ended and self._ended[0][0] < wall - DAY_S:
+            self._ended.popleft()
+        over = sum(cost for _, name, cost in self._ended if name == assistant)
+        now = sum(
+            self._cost(record, wall)
+            for record in self._live.values()
+            if record.assistant == assistant and record.direction == "outbound"
+        )
+        return over + now
+
+    def _cost(self, record: CallRecord, until: float) -> float:
+        if record.answered_at is None:
+            return 0.0
+        minutes = -(-max(1.0, until - record.answered_at) // 60)
+        return minutes * self._price(record)
+
+
+class TollGuard:
+    """What the configuration allows to be called."""
+
+    def __init__(self, config: Config, live: Mapping[str, CallRecord]) -> None:
+        self._config = config
+        self._live = live
+        self.ledger = Ledger(self._price, live)
+        self._named = {
+            number.translate(_SEPARATORS)
+            for assistant in config.assistants.values()
+            for number in assistant.numbers
+        } | {trunk.caller_id for trunk in config.trunks.values() if trunk.caller_id is not None}
+
+    def check_number(self, number: str, *, trunk: str | None, credential: str | None) -> str | None:
+        """Say why a number may not be called by a trunk or with an account, None when it may."""
+        allow: Collection[str] = ()
+        table = "[trunks.NAME]"
+        if trunk is not None:
+            allow, table = self._config.trunks[trunk].allow, f"[trunks.{trunk}]"
+        elif credential is not None:
+            allow, table = self._config.credentials[credential].allow, f"[credentials.{credential}]"
+        number = number.translate(_SEPARATORS)
+        if number in self._named or "*" in allow:
+            return None
+        # A prefix with a plus allows no number without: what that means is the carrier's guess.
+        if any(number.startswith(prefix) and number[1:].isdigit() for prefix in allow):
+            return None
+        return f"the number begins with nothing that {table} allow names"
+
+    def check_uri(self, uri: str) -> str | None:
+        """Say why a SIP URI may not be called, None when it may."""
+        try:
+            host = parse_uri(uri).host.lower()
+        except RemoteProtocolError as error:
+            return f"no SIP URI: {error}"
+        if any(_matches(host, allowed) for allowed in self._config.sip.dial_hosts):
+            return None
+        return "the host is none that [sip] dial_hosts names"
+
+    def check_limits(self, assistant: Assistant, wall: float) -> Denial | None:
+        """Say why an assistant may place no call now, None when it may."""
+        if assistant.max_outbound_calls:
+            active = sum(
+                1
+                for record in self._live.values()
+                if record.assistant == assistant.name and record.direction == "outbound"
+            )
+            if active >= assistant.max_outbound_calls:
+                return Denial(
+                    "too-many-calls",
+                    f"[assistants.{assistant.name}] max_outbound_calls: "
+                    f"{assistant.max_outbound_calls} are in progress",
+                )
+        if assistant.spend_per_day:
+            spent = self.ledger.spent(assistant.name, wall)
+            if spent >= assistant.spend_per_day:
+                return Denial(
+                    "spend-limit",
+                    f"[assistants.{assistant.name}] spend_per_day: {spent:.2f} of "
+                    f"{assistant.spend_per_day:.2f} are spent",
+                )
+        return None
+
+    def _price(self, record: CallRecord) -> float:
+        if (trunk := self._config.trunks.get(record.trunk or "")) is not None:
+            return trunk.price_per_minute
+        if (account := self._config.credentials.get(record.credential or "")) is not None:
+            return account.price_per_minute
+        return 0.0
+
+
+def _matches(host: str, allowed: str) -> bool:
+    """Compare a URI's host with a name or a network of the configuration."""
+    try:
+        network = ip_network(allowed)
+    except ValueError:
+        return host == allowed
+    try:
+        return ip_address(host.strip("[]")) in network
+    except ValueError:
+        return False

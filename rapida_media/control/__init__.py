@@ -1,0 +1,1 @@
+"""The HTTP interface: webhooks and media of providers, and the operators' API."""

@@ -1,0 +1,167 @@
+"""The HTTP interface as a whole: its application, and its life beside the engine.
+
+``serve`` starts it once the engine runs, drains the engine while it goes on answering, and stops
+it last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from rapida_media.call.guard import TollGuard
+from rapida_media.config import Config, HttpListen
+from rapida_media.control.calls import CallOperations, Records
+from rapida_media.control.door import Door
+from rapida_media.control.events import EventOperations
+from rapida_media.control.keys import KeyRing
+from rapida_media.control.openapi import openapi
+from rapida_media.control.operations import BODY_LIMIT, Asked, Operation, add_operations
+from rapida_media.control.problems import ProblemError, of_http_error
+from rapida_media.control.schema import Health
+from rapida_media.control.webhooks import Webhooks
+from rapida_media.ids import SystemIds
+from rapida_media.net.engine import Engine
+from rapida_media.net.orders import Orders
+
+log = logging.getLogger(__name__)
+
+# How long a connection may wait for its next request.
+KEEP_ALIVE_S = 30.0
+# How long requests in progress may take to end when the server stops.
+SHUTDOWN_S = 2.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """recordings: where they go.  prompts: where files to play are taken from."""
+
+    recordings: Path
+    prompts: Path
+
+
+class ControlServer:
+    """problems: tells in words what is wrong with the engine; nothing while all is well."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        records: Records,
+        folders: Folders,
+        problems: Callable[[], list[str]] = list,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._problems = problems
+        self._door = Door(engine.counters)
+        guard = TollGuard(config, engine.journal.live)
+        engine.journal.add_sink(guard.ledger)
+        self._orders = Orders(config, engine, guard, records, SystemIds())
+        self._calls = CallOperations(
+            engine, self._orders, records, folders.recordings, folders.prompts
+        )
+        self._events = EventOperations(engine.journal, records)
+        self._runner: web.AppRunner | None = None
+        self.address = HttpListen()
+
+    async def start(self) -> None:
+        """Listen; ConfigError when the address cannot be had."""
+        http = self._config.http
+        port = self._door.listen(http.listen)
+        self.address = HttpListen(http.listen.host, port)
+        self._engine.provider_calls.public_url = http.public_url or f"http://{self.address}"
+        self._runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            keepalive_timeout=KEEP_ALIVE_S,
+            shutdown_timeout=SHUTDOWN_S,
+            handle_signals=False,
+        )
+        await self._runner.setup()
+        assert self._runner.server is not None, "it was set up"
+        self._door.open(self._runner.server)
+
+    async def stop(self) -> None:
+        """Answer what was asked and close everything."""
+        self._orders.cancel()
+        self._events.close()
+        await self._door.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        http = self._config.http
+        app = web.Application(
+            middlewares=[self._door.middleware, _problems],
+            client_max_size=BODY_LIMIT,
+        )
+        operations = self._operations()
+        keys = KeyRing(http.api_keys, http.requests_per_second)
+        add_operations(app, operations, keys.check)
+        Webhooks(self._engine.provider_calls).add_routes(app)
+        return app
+
+    def _operations(self) -> list[Operation]:
+        listed = [*self._calls.table(), *self._events.table(), *self._health_table()]
+        document = openapi(listed, _version())
+
+        async def describe(asked: Asked[None, None]) -> dict[str, Any]:
+            return document
+
+        return [
+            *listed,
+            Operation(
+                "GET", "/openapi.json", "", "This interface", describe, {200: dict}, open=True
+            ),
+        ]
+
+    def _health_table(self) -> list[Operation]:
+        return [
+            Operation(
+                "GET", "/healthz", "getHealth", "Whether the process lives", self._alive,
+                {200: Health}, open=True,
+            ),
+            Operation(
+                "GET", "/readyz", "getReadiness", "Whether calls are taken", self._ready,
+                {200: Health, 503: Health}, open=True,
+            ),
+        ]  # fmt: skip
+
+    async def _alive(self, asked: Asked[None, None]) -> Health:
+        return Health("ok")
+
+    async def _ready(self, asked: Asked[None, None]) -> tuple[int, Health]:
+        if self._engine.draining:
+            return 503, Health("draining")
+        problems = self._problems()
+        return (503, Health("failing", problems)) if problems else (200, Health("ok"))
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer everything that goes wrong with a problem; what is our fault is logged."""
+    try:
+        return await handler(request)
+    except ProblemError as error:
+        return error.response()
+    except web.HTTPException as error:
+        return of_http_error(error).response()
+    except Exception:
+        log.exception("a request failed: %s %s", request.method, request.path)
+        return ProblemError(500, "internal", "it failed here; the log says why").response()
+
+
+def _version() -> str:
+    try:
+        return version("rapida-media")
+    except PackageNotFoundError:  # run from the source tree
+        return "0"

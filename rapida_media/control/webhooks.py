@@ -1,0 +1,152 @@
+"""The providers' side: webhooks and media streams, turned into data and back.
+
+No key of ours here: each provider has its own verification, which is asked before anything else.
+A media stream's context is claimed before its WebSocket is accepted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from rapida_media import clock
+from rapida_media.control.operations import read_bounded
+from rapida_media.control.problems import ProblemError, of_refusal
+from rapida_media.net.provider_calls import ProviderCalls
+from rapida_media.net.provider_lines import Refused
+from rapida_media.providers.http import Reply, WebhookRequest
+from rapida_media.providers.stream import StreamMessage
+
+# The longest message of a provider (100 kB of audio as base64), with room.
+MESSAGE_LIMIT = 262_144
+# A provider that does not answer a ping for so long is lost (RFC 6455 section 5.5.2).
+HEARTBEAT_S = 20.0
+CLOSE_S = 2.0
+
+
+class Webhooks:
+    """public_url: what providers call us by."""
+
+    def __init__(self, calls: ProviderCalls) -> None:
+        self._calls = calls
+
+    def add_routes(self, app: web.Application) -> None:
+        talk = "/v1/talk/{provider}"
+        context = f"{talk}/ctx/{{context}}"
+        for method in ("GET", "POST"):
+            app.router.add_route(method, f"{talk}/call/{{assistant}}", self._incoming)
+            app.router.add_route(method, f"{talk}/event/{{assistant}}", self._catch_all)
+            app.router.add_route(method, f"{context}/event", self._status)
+            app.router.add_route(method, f"{context}/answer", self._answer)
+        app.router.add_route("GET", context, self._media)
+
+    async def _incoming(self, request: web.Request) -> web.Response:
+        path = request.match_info
+        asked = await self._asked(request)
+        try:
+            return _said(await self._calls.incoming(path["provider"], path["assistant"], asked))
+        except Refused as refused:
+            raise of_refusal(refused) from None
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        path = request.match_info
+        asked = await self._asked(request)
+        try:
+            return _said(await self._calls.answer(path["provider"], path["context"], asked))
+        except Refused as refused:
+            raise of_refusal(refused) from None
+
+    async def _status(self, request: web.Request) -> web.Response:
+        path = request.match_info
+        asked = await self._asked(request)
+        try:
+            self._calls.status(path["provider"], path["context"], asked)
+        except Refused as refused:
+            raise of_refusal(refused) from None
+        return web.Response(status=204)
+
+    async def _catch_all(self, request: web.Request) -> web.Response:
+        path = request.match_info
+        asked = await self._asked(request)
+        try:
+            self._calls.catch_all(path["provider"], path["assistant"], asked)
+        except Refused as refused:
+            raise of_refusal(refused) from None
+        return web.Response(status=204)
+
+    async def _media(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            heartbeat=HEARTBEAT_S,
+            compress=False,
+            max_msg_size=MESSAGE_LIMIT,
+        )
+        if not socket.can_prepare(request):
+            raise ProblemError(
+                426, "upgrade-required", "this is a WebSocket", headers={"Upgrade": "websocket"}
+            )
+        asked = self._data_of(request, b"", upgrade=True)
+        try:
+            call = await self._calls.claim(path["provider"], path["context"], asked)
+        except Refused as refused:
+            raise of_refusal(refused) from None
+        await socket.prepare(request)
+        await call.carry(SocketWire(socket))
+        return socket
+
+    async def _asked(self, request: web.Request) -> WebhookRequest:
+        return self._data_of(request, await read_bounded(request))
+
+    def _data_of(
+        self, request: web.Request, body: bytes, *, upgrade: bool = False
+    ) -> WebhookRequest:
+        base = self._calls.public_url
+        if upgrade:
+            base = f"ws{base.removeprefix('http')}"
+        return WebhookRequest(
+            method=request.method,
+            # The path as it was sent: what is signed is what stood there.
+            url=f"{base}{request.raw_path}",
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+            remote=request.remote or "",
+            received_at=clock.wall(),
+        )
+
+
+class SocketWire:
+    """An accepted WebSocket as the streamer wants it."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+
+    async def receive(self) -> StreamMessage | None:
+        message = await self._socket.receive()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            said: StreamMessage = message.data
+            return said
+        return None
+
+    async def send(self, message: StreamMessage) -> None:
+        if isinstance(message, str):
+            await self._socket.send_str(message)
+        else:
+            await self._socket.send_bytes(message)
+
+    async def close(self, code: int) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self._socket.close(code=code)
+
+    @property
+    def closed_properly(self) -> bool:
+        """Whether the far end sent a close frame, and not for an error."""
+        return self._socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, 1005)
+
+
+def _said(reply: Reply) -> web.Response:
+    headers = dict(reply.headers)
+    if reply.content_type:
+        headers["Content-Type"] = reply.content_type
+    return web.Response(status=reply.status, body=reply.body, headers=headers)

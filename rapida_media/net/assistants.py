@@ -1,0 +1,50 @@
+"""The assistants of the configuration with their agents made, for every way a call can arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rapida_media.agents.base import Agent, AgentContext, make_agent
+from rapida_media.agents.prologue import with_prologue
+from rapida_media.call.routing import Router
+from rapida_media.config import Assistant
+from rapida_media.media.wav import read_wav
+
+
+class Assistants:
+    """default_agent: spec of the agent for calls that no assistant matches; None refuses them.
+
+    ConfigError for an assistant whose agent cannot be made: better now than at its first call.
+    """
+
+    def __init__(
+        self,
+        assistants: Mapping[str, Assistant],
+        default_agent: str | None,
+        context: AgentContext,
+    ) -> None:
+        default = Assistant("", default_agent) if default_agent else None
+        self._named = assistants
+        self._router = Router(assistants, default)
+        self._agents = {
+            each.name: _prepare(each, context)
+            for each in (*assistants.values(), *([default] if default else []))
+        }
+
+    def route(self, user: str) -> Assistant | None:
+        """Give the assistant that takes a call to ``user``, None when nobody does."""
+        return self._router.route(user)
+
+    def named(self, name: str) -> Assistant | None:
+        return self._named.get(name)
+
+    def agent(self, assistant: Assistant) -> Agent:
+        """Give the assistant's agent, recording and greeting included."""
+        return self._agents[assistant.name]
+
+
+def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
+    agent = make_agent(assistant.agent, context)
+    recordings = context.recordings if assistant.record else None
+    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    return with_prologue(agent, greeting, recordings)

@@ -1,0 +1,308 @@
+"""One call over a telephony provider, from its webhook or order to its end.
+
+It exists before its media does: the provider opens the stream when the call is answered, with the
+context id in the URL. Implements ``Signalling`` for the ``Call`` an agent holds. Every way it can
+end leads through ``_finish``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+from rapida_media import clock
+from rapida_media.agents.base import Agent
+from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.endings import Ending, ended, not_answered
+from rapida_media.call.journal import Journal
+from rapida_media.call.second_leg import DialOrder, OnRinging
+from rapida_media.call.signalling import Signalling
+from rapida_media.call.state import CallState
+from rapida_media.call.transfer import TransferOutcome
+from rapida_media.errors import LocalProtocolError, ProviderError
+from rapida_media.legs.stream_leg import StreamLeg
+from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.media import MediaShell
+from rapida_media.net.second_legs import Place, SecondLegs
+from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
+from rapida_media.providers import base
+from rapida_media.providers.base import ProviderSpec, StatusInfo, Telephony
+from rapida_media.providers.stream import Started, Stopped
+
+log = logging.getLogger(__name__)
+
+# SIP statuses that say what the providers' words say, for the class and for retryable.
+_STATUS_OF = {
+    CallState.BUSY: 486,
+    CallState.NO_ANSWER: 480,
+    CallState.CANCELED: 487,
+    CallState.FAILED: 500,
+}
+# What the end of the stream on their side means for the call.
+_FAR_END_LEFT = "bye"
+
+
+class ProviderShell(Protocol):
+    """What a provider's call needs from the registry around it."""
+
+    media: MediaShell
+    journal: Journal
+    dial_for: Place
+
+    def provider_call_ended(self, call: ProviderCall) -> None: ...
+
+
+class ProviderCall:
+    """info: the engine's view of the call, seen: the provider's.
+
+    call: what the agent holds; None until the media is there.  finished: done when all is over.
+    being_placed: the provider has not said yet whether it takes the order.
+    """
+
+    def __init__(
+        self,
+        shell: ProviderShell,
+        *,
+        spec: ProviderSpec,
+        telephony: Telephony,
+        info: CallInfo,
+        seen: base.CallInfo,
+        agent: Agent,
+    ) -> None:
+        self.spec = spec
+        self.telephony = telephony
+        self.info = info
+        self.seen = seen
+        self.call: Call | None = None
+        self.created_at = clock.monotonic()
+        self.answered_at: float | None = None
+        self._shell = shell
+        self._agent = agent
+        self._agent_task: AgentTask | None = None
+        self._streamer: Streamer | None = None
+        self._leg: StreamLeg | None = None
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over_at_provider = False
+        self._legs = SecondLegs(self, shell.dial_for)
+        self.being_placed = False
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+
+    # -- media ---------------------------------------------------------------------------------
+
+    async def carry(self, wire: Wire) -> None:
+        """Carry the call's media stream until it is over. The context was claimed for it."""
+        assert self.spec.stream is not None, "only a provider with streams gets here"
+        outbox = BoundedOutbox()
+        self._leg = StreamLeg(self.spec, self.spec.stream(), outbox, self)
+        self.call = Call(self.info, self._leg, self, self._loop.create_future)
+        self._streamer = Streamer(wire, self._leg, outbox, self._shell.media)
+        if self.finished.done():
+            self._streamer.close("gone")
+        reason = await self._streamer.stream()
+        if not self.finished.done():
+            left = reason in ("media_closed", "stopped")
+            self._over_at_provider |= self.spec.socket_is_the_call
+            self._end(ended(_FAR_END_LEFT if left else reason))
+
+    def stream_started(self, event: Started) -> None:
+        assert self.call is not None, "it has begun to stream"
+        assert self._streamer is not None, "it has begun to stream"
+        self._streamer.started()
+        if event.provider_call_id:
+            self.learn(replace(self.seen, provider_call_id=event.provider_call_id))
+        self.answered_at = clock.monotonic()
+        self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
+        self.call.confirm(early_agent=False)
+        if self._agent_task is None:
+            self._agent_task = AgentTask(self._loop, self._agent, self.call)
+
+    def stream_stopped(self, event: Stopped) -> None:
+        assert self._streamer is not None, "it has begun to stream"
+        self._over_at_provider |= event.ended
+        self._streamer.close("stopped")
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def placed(self, seen: base.CallInfo) -> None:
+        """The provider took the order; a call that was given up meanwhile is ended there now."""
+        self.learn(seen)
+        self.being_placed = False
+        if self.finished.done() and not self._over_at_provider:
+            self._start(self._hang_up_at_provider())
+
+    def not_placed(self, ending: Ending, cause: str | None) -> None:
+        """The provider did not take the order."""
+        self._over_at_provider = True
+        self._end(ending, cause=cause)
+
+    # -- what the provider says ----------------------------------------------------------------
+
+    def learn(self, seen: base.CallInfo) -> None:
+        """Take note of what the provider calls the call, and of what else it said."""
+        self.seen = replace(
+            seen,
+            context_id=self.seen.context_id,
+            provider_call_id=seen.provider_call_id or self.seen.provider_call_id,
+            facts={**self.seen.facts, **seen.facts},
+        )
+        facts: dict[str, Any] = {}
+        if self.seen.provider_call_id:
+            facts["provider_call_id"] = self.seen.provider_call_id
+        state = CallState(seen.state) if seen.state is not None else None
+        self._shell.journal.changed(self.info.id, state, raw=seen.raw, **facts)
+
+    def status(self, news: StatusInfo) -> None:
+        """Follow a status callback: late and repeated ones change nothing."""
+        if self.finished.done():
+            return
+        if news.state is None or not CallState(news.state).ended:
+            state = None if news.state is None else CallState(news.state)
+            self._shell.journal.changed(self.info.id, state, raw=news.raw)
+            return
+        self._over_at_provider = True
+        self._end(_ending_of(news), raw=news.raw, cause=news.cause)
+
+    # -- Signalling ----------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        self._cannot("ring: it answered already")
+
+    def progress(self) -> None:
+        self._cannot("open the media early: it answered already")
+
+    def answer(self) -> None:
+        self._cannot("answer: it did already")
+
+    def reject(self, status: int) -> None:
+        self._cannot("reject: it answered already")
+
+    def redirect(self, uri: str) -> None:
+        self._cannot("redirect: it answered already")
+
+    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
+        self._cannot("send keys by signalling")
+
+    def hold(self, held: bool, done: Callable[[bool], None]) -> None:
+        self._cannot("hold a call")
+
+    def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
+        if not self.spec.transfers or not isinstance(target, str):
+            self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
+        telephony = cast(base.TransferringTelephony, self.telephony)
+        self._start(self._transfer(telephony, str(target), done))
+
+    def _cannot(self, what: str) -> None:
+        raise LocalProtocolError(f"the provider {self.spec.name} cannot {what}")
+
+    async def _transfer(
+        self,
+        telephony: base.TransferringTelephony,
+        target: str,
+        done: Callable[[TransferOutcome], None],
+    ) -> None:
+        try:
+            await telephony.transfer(self.seen, target)
+        except ProviderError as error:
+            done(TransferOutcome(error.code or 500, str(error)))
+            return
+        done(TransferOutcome(200, "OK"))
+        self._over_at_provider = True  # it went on without us: hanging up would end it
+        self._end(ended("transferred"))
+
+    @property
+    def codec(self) -> None:
+        """No codec that the payloads of an RTP leg could pass in."""
+
+    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
+        return self._legs.dial(order, ringing)
+
+    def hand_over(self, agent: Agent) -> None:
+        raise LocalProtocolError("the call has an agent already")
+
+    def hang_up(self, reason: str, cause: str | None = None) -> None:
+        """End the call here and at the provider."""
+        self._end(ended(reason))
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def look_over(
+        self, now: float, media_timeout: float, max_call_seconds: float, context_seconds: float
+    ) -> None:
+        """End a call whose media never came or stopped, or that lasts too long."""
+        if self.answered_at is None:
+            if now - self.created_at > context_seconds:
+                self.hang_up("media_never_came")
+            return
+        assert self._leg is not None, "an answered call has media"
+        heard_at = max(self._leg.heard_at, self.answered_at)
+        if now - self.answered_at > max_call_seconds:
+            self.hang_up("max_duration")
+        elif now - heard_at > media_timeout:
+            self.hang_up("media_timeout")
+
+    @property
+    def agent_at_work(self) -> asyncio.Task[None] | None:
+        """The agent's task until it is done, which may be after the call is."""
+        agent = self._agent_task
+        return None if agent is None or agent.task.done() else agent.task
+
+    def _end(self, ending: Ending, *, raw: str | None = None, cause: str | None = None) -> None:
+        if self.finished.done():
+            return
+        if not self._over_at_provider and not self.being_placed:
+            self._start(self._hang_up_at_provider())
+        if self._streamer is not None:
+            self._streamer.close(ending.reason)
+        self._finish(ending, raw, cause)
+
+    async def _hang_up_at_provider(self) -> None:
+        try:
+            await self.telephony.hang_up(self.seen)
+        except ProviderError as error:
+            log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
+
+    def _start(self, work: Any) -> None:
+        task = self._loop.create_task(work, name=f"provider of {self.info.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settled(self) -> None:
+        """Wait until the provider was told what it has to be told."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _finish(self, ending: Ending, raw: str | None, cause: str | None) -> None:
+        quality: dict[str, Any] = {}
+        if self.call is not None:
+            quality = dict(self.call.stats())
+            self.call.end(ending, cause=cause)
+        self._legs.end(cause)
+        if self._agent_task is not None:
+            self._agent_task.stop_soon()
+        self.finished.set_result(None)
+        facts: dict[str, Any] = {"quality": quality, "cause": cause}
+        if self._leg is not None and self._leg.first_media_at is not None:
+            ago = clock.monotonic() - self._leg.first_media_at
+            facts["first_media_at"] = clock.wall() - ago
+        self._shell.journal.ended(
+            self.info.id,
+            reason=ending.reason,
+            raw=raw,
+            code=ending.code,
+            failure_class=ending.failure_class,
+            retryable=ending.retryable,
+            **facts,
+        )
+        self._shell.provider_call_ended(self)
+
+
+def _ending_of(news: StatusInfo) -> Ending:
+    assert news.state is not None, "only an end is asked about"
+    status = _STATUS_OF.get(CallState(news.state))
+    if status is None:
+        return ended(_FAR_END_LEFT, news.code)
+    code = news.code if news.code is not None and 400 <= news.code <= 699 else None
+    return replace(not_answered(code or status), code=news.code)

@@ -1,0 +1,425 @@
+"""All calls over telephony providers: from their webhooks, orders and media streams.
+
+What the HTTP interface was asked comes in as data; ``Refused`` says what to answer instead. Order
+everywhere: known, verified, admitted, and only then does anything happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from rapida_media import clock
+from rapida_media.call.admission import Admission
+from rapida_media.call.call import CallInfo
+from rapida_media.call.contexts import (
+    LIFETIME_S,
+    CallContext,
+    ContextExpired,
+    ContextRefused,
+    ContextStore,
+    ContextsUnavailable,
+    ContextUsed,
+)
+from rapida_media.call.endings import order_refused
+from rapida_media.call.journal import Journal
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
+from rapida_media.config import Assistant, Config
+from rapida_media.errors import ProviderError
+from rapida_media.ids import IdSource
+from rapida_media.net.assistants import Assistants
+from rapida_media.net.http_client import AiohttpClient
+from rapida_media.net.logs import redact
+from rapida_media.net.media import MediaShell
+from rapida_media.net.provider_call import ProviderCall
+from rapida_media.net.provider_lines import Line, Lines, Refused
+from rapida_media.net.second_legs import Place
+from rapida_media.providers import base
+from rapida_media.providers.base import CallOrder, ProviderSpec, StatusInfo
+from rapida_media.providers.http import Reply, WebhookRequest
+from rapida_media.providers.registry import check_credentials, providers
+from rapida_media.stats import Counters
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Calls that are over and may still be called back about.
+REMEMBERED = 10_000
+# How long ``stop`` waits for providers to be told that calls are over.
+STOP_S = 3.0
+UNAVAILABLE_RETRY_S = 5
+
+
+class ProviderCalls:
+    """public_url: where providers reach us, set before the first request. media: set at the start.
+
+    active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
+    agent, over SIP.
+    """
+
+    public_url = ""
+    media: MediaShell
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        assistants: Assistants,
+        journal: Journal,
+        contexts: ContextStore,
+        admission: Admission,
+        active: Callable[[], int],
+        ids: IdSource,
+        counters: Counters,
+        dial_for: Place,
+        specs: Mapping[str, ProviderSpec] | None = None,
+    ) -> None:
+        self.dial_for = dial_for
+        self.journal = journal
+        self.http = AiohttpClient()
+        self.specs = providers() if specs is None else specs
+        check_credentials(config.credentials.values(), self.specs)
+        self._assistants = assistants
+        self._lines = Lines(self.specs, config.credentials, assistants, self.http)
+        self._contexts = contexts
+        self._admission = admission
+        self._active = active
+        self._ids = ids
+        self._counters = counters
+        self._by_context: dict[str, ProviderCall] = {}
+        self._by_id: dict[str, ProviderCall] = {}
+        self._over: OrderedDict[str, Line] = OrderedDict()  # by context
+        self._agents_at_work: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def of(self, call_id: str) -> ProviderCall | None:
+        return self._by_id.get(call_id)
+
+    # -- webhooks ------------------------------------------------------------------------------
+
+    async def incoming(self, provider: str, assistant: str, request: WebhookRequest) -> Reply:
+        """Take a call that a provider announces. Announced again, it is answered the same."""
+        line = self._lines.line(provider, assistant)
+        line.verify(request)
+        seen = _understood(lambda: line.telephony.receive_call(request))
+        known = self._named(line.spec, seen.provider_call_id)
+        if known is not None and known.call is None:
+            return self._document(line, known)
+        refusal = self._admission.admit(self._active(), clock.monotonic())
+        if refusal is not None:
+            self._counters.add(f"refused_{refusal.reason}")
+            return line.telephony.refuse_call("busy")
+        call = await self._create(line, seen, "inbound", line.assistant.parameters)
+        self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
+        return self._document(line, call)
+
+    async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
+        """Give the document of an ordered call that was picked up."""
+        line, call = self._known(provider, context_id, request)
+        if call is None:
+            raise Refused(410, "the call is over")
+        call.learn(_understood(lambda: line.telephony.receive_call(request)))
+        return self._document(line, call)
+
+    def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
+        """Take news of one call. News of a call that is over change nothing."""
+        line, call = self._known(provider, context_id, request)
+        if call is None:
+            return
+        news = _understood(lambda: line.telephony.status_callback(request, call.seen))
+        if news is not None:
+            self._tell(call, news)
+
+    def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> None:
+        """Take news that name the call by the provider's id."""
+        line = self._lines.line(provider, assistant)
+        line.verify(request)
+        news = _understood(lambda: line.telephony.catch_all_status_callback(request))
+        call = None if news is None else self._named(line.spec, news.provider_call_id)
+        if news is not None and call is not None:
+            self._tell(call, news)
+
+    def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
+        if news.provider_call_id and not call.seen.provider_call_id:
+            call.learn(replace(call.seen, provider_call_id=news.provider_call_id, state=None))
+        call.status(news)
+
+    # -- media ---------------------------------------------------------------------------------
+
+    async def claim(self, provider: str, context_id: str, request: WebhookRequest) -> ProviderCall:
+        """Find the call of a media stream, before its upgrade is answered; works once."""
+        spec = self._lines.spec(provider)
+        call = self._by_context.get(context_id)
+        if call is not None and call.spec is spec:
+            self._line_of(call).verify(request)
+        try:
+            context = await self._contexts.claim(context_id, clock.monotonic())
+        except ContextsUnavailable as error:
+            raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
+        except ContextRefused as error:
+            self._counters.add("contexts_refused")
+            raise Refused(_status_of(error), str(error)) from None
+        if context.provider != spec.name:
+            raise Refused(404, "no such context waits")
+        if call is None:
+            # Another machine made the call: its context has all that is needed here.
+            line = self._lines.line(provider, context.assistant or "")
+            line.verify(request)
+            call = self._register(line, _info_of(context), _seen_of(context))
+        return call
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def credential_of(self, provider: str, assistant: Assistant) -> str | None:
+        """Name the account an assistant calls out with."""
+        credential = self._lines.credential(self._lines.spec(provider), assistant)
+        return None if credential is None else credential.name
+
+    async def place(
+        self,
+        provider: str,
+        assistant: Assistant,
+        *,
+        to: str,
+        from_: str,
+        parameters: Mapping[str, object],
+        call_id: str,
+        idempotency_key: str | None = None,
+        ring_seconds: int = 60,
+    ) -> CallRecord:
+        """Order a call. Returns once it is recorded; what the provider says follows as events.
+
+        Refused when the assistant has no account there or the provider cannot call out.
+        """
+        line = self._lines.line(provider, assistant.name)
+        if not line.spec.outbound:
+            raise Refused(409, f"the provider {provider} places no calls")
+        seen = base.CallInfo(caller=from_, called=to)
+        call = await self._create(
+            line, seen, "outbound", parameters, call_id=call_id, idempotency_key=idempotency_key
+        )
+        call.being_placed = True
+        task = asyncio.get_running_loop().create_task(self._order(line, call, ring_seconds))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return self.journal.live[call.info.id]
+
+    async def _order(self, line: Line, call: ProviderCall, ring_seconds: int) -> None:
+        """Task root of one order."""
+        base_url = self._context_url(line.spec, call.seen.context_id)
+        order = CallOrder(
+            to=call.info.called,
+            from_=call.info.caller,
+            context_id=call.seen.context_id,
+            media_url=_websocket(base_url),
+            event_url=f"{base_url}/event",
+            answer_url=f"{base_url}/answer",
+            parameters={name: str(value) for name, value in call.info.parameters.items()},
+            ring_seconds=ring_seconds,
+        )
+        try:
+            seen = await line.telephony.outbound_call(order)
+        except ProviderError as error:
+            log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
+            call.not_placed(order_refused(error.code, retryable=error.retryable), str(error))
+        except Exception:
+            log.exception("the order failed", extra={"call_id": call.info.id})
+            call.not_placed(order_refused(None, retryable=False), None)
+        else:
+            call.placed(replace(seen, state=seen.state or "initiated"))
+
+    # -- the life of the registry --------------------------------------------------------------
+
+    def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
+        """End calls whose media never came or stopped, or that last too long."""
+        for call in tuple(self._by_id.values()):
+            call.look_over(now, media_timeout, max_call_seconds, LIFETIME_S)
+
+    async def stop(self) -> None:
+        """End the calls that are left, tell their providers, and close the client."""
+        calls = tuple(self._by_id.values())
+        for call in calls:
+            call.hang_up("engine_stopping")
+        pending = [*(call.settled() for call in calls), *self._ending]
+        if pending:
+            waiting = [asyncio.ensure_future(each) for each in pending]
+            _, late = await asyncio.wait(waiting, timeout=STOP_S)
+            for each in late:
+                each.cancel()
+        await self.http.close()
+
+    def provider_call_ended(self, call: ProviderCall) -> None:
+        """Let go of a call that is over; called by the call itself, once."""
+        context_id = call.seen.context_id
+        self._by_id.pop(call.info.id, None)
+        self._by_context.pop(context_id, None)
+        self._over[context_id] = self._line_of(call)
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+        log.info("ended", extra={"call_id": call.info.id})
+        if (agent := call.agent_at_work) is not None:
+            self._agents_at_work.add(agent)
+            agent.add_done_callback(self._agent_ended)
+        self._set_if_idle()
+
+    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
+        self._agents_at_work.discard(agent)
+        self._set_if_idle()
+
+    def _set_if_idle(self) -> None:
+        if not self._by_id and not self._agents_at_work:
+            self.idle.set()
+
+    # -- finding -------------------------------------------------------------------------------
+
+    def _line_of(self, call: ProviderCall) -> Line:
+        return self._lines.line(call.spec.name, call.info.assistant or "")
+
+    def _known(
+        self, provider: str, context_id: str, request: WebhookRequest
+    ) -> tuple[Line, ProviderCall | None]:
+        """Find a context by its id, living or over, and verify the request about it."""
+        spec = self._lines.spec(provider)
+        call = self._by_context.get(context_id)
+        line = self._over.get(context_id) if call is None else self._line_of(call)
+        if line is None or line.spec is not spec:
+            raise Refused(404, "there is no such context")
+        line.verify(request)
+        return line, call
+
+    def _named(self, spec: ProviderSpec, provider_call_id: str) -> ProviderCall | None:
+        if not provider_call_id:
+            return None
+        return next(
+            (
+                call
+                for call in self._by_id.values()
+                if call.spec is spec and call.seen.provider_call_id == provider_call_id
+            ),
+            None,
+        )
+
+    # -- making --------------------------------------------------------------------------------
+
+    async def _create(
+        self,
+        line: Line,
+        seen: base.CallInfo,
+        direction: str,
+        parameters: Mapping[str, object],
+        *,
+        call_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> ProviderCall:
+        context = CallContext(
+            id=self._ids.token(),
+            call_id=call_id or self._ids.token(),
+            provider=line.spec.name,
+            direction=direction,
+            caller=seen.caller,
+            called=seen.called,
+            assistant=line.assistant.name,
+            credential=line.credential.name if line.credential is not None else None,
+            provider_call_id=seen.provider_call_id or None,
+            parameters={**parameters, **seen.parameters},
+        )
+        try:
+            await self._contexts.put(context, clock.monotonic())
+        except ContextsUnavailable as error:
+            raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
+        seen = replace(seen, context_id=context.id)
+        return self._register(line, _info_of(context), seen, idempotency_key)
+
+    def _register(
+        self,
+        line: Line,
+        info: CallInfo,
+        seen: base.CallInfo,
+        idempotency_key: str | None = None,
+    ) -> ProviderCall:
+        agent = self._assistants.agent(line.assistant)
+        call = ProviderCall(
+            self, spec=line.spec, telephony=line.telephony, info=info, seen=seen, agent=agent
+        )
+        self._by_id[info.id] = call
+        self._by_context[seen.context_id] = call
+        self.idle.clear()
+        log.info(
+            "%s call %s → %s over %s",
+            *(info.direction, redact(info.caller), redact(info.called), line.spec.name),
+            extra={"call_id": info.id},
+        )
+        self.journal.created(
+            CallRecord(
+                id=info.id,
+                provider=info.provider,
+                direction=info.direction,
+                caller=info.caller,
+                called=info.called,
+                created_at=clock.wall(),
+                assistant=info.assistant,
+                credential=line.credential.name if line.credential is not None else None,
+                parameters=info.parameters,
+                context_id=seen.context_id,
+                provider_call_id=seen.provider_call_id or None,
+                idempotency_key=idempotency_key,
+            )
+        )
+        return call
+
+    def _document(self, line: Line, call: ProviderCall) -> Reply:
+        url = self._context_url(line.spec, call.seen.context_id)
+        return line.telephony.inbound_call(call.seen, _websocket(url), f"{url}/event")
+
+    def _context_url(self, spec: ProviderSpec, context_id: str) -> str:
+        return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"
+
+
+def _websocket(url: str) -> str:
+    """http → ws, https → wss."""
+    return f"ws{url.removeprefix('http')}"
+
+
+def _understood(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except ProviderError as error:
+        raise Refused(400, str(error)) from None
+
+
+def _status_of(error: ContextRefused) -> int:
+    if isinstance(error, ContextUsed):
+        return 410
+    return 403 if isinstance(error, ContextExpired) else 404
+
+
+def _info_of(context: CallContext) -> CallInfo:
+    return CallInfo(
+        id=context.call_id,
+        provider=context.provider,
+        direction=context.direction,
+        caller=context.caller,
+        called=context.called,
+        assistant=context.assistant,
+        parameters=context.parameters,
+    )
+
+
+def _seen_of(context: CallContext) -> base.CallInfo:
+    return base.CallInfo(
+        provider_call_id=context.provider_call_id or "",
+        caller=context.caller,
+        called=context.called,
+        context_id=context.id,
+    )

@@ -1,0 +1,275 @@
+"""Operators place calls over SIP, follow them and steer them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import wave
+from typing import Any
+
+import pytest
+from engine.rtp import speech
+from engine.test_agents import write_wav
+from engine.waiting import eventually
+
+from rapida_media.call.call import Call
+
+from .conftest import ASSISTANT, AgentNamer, Desk
+
+TWO = """
+[assistants.support]
+agent = "silence"
+parameters = { plan = "gold" }
+[assistants.callee]
+agent = "echo"
+"""
+
+
+def echo_uri(desk: Desk, user: str = "callee") -> str:
+    address = desk.bench.address()
+    return f"sip:{user}@{address.host}:{address.port}"
+
+
+async def placed(desk: Desk, **order: Any) -> str:
+    status, accepted = await desk.post(
+        "/v1/calls", {"assistant": "support", "to": echo_uri(desk), **order}
+    )
+    assert status == 202, accepted
+    assert "idempotency_key" in order or accepted["status"] == "queued"
+    call_id: str = accepted["call_id"]
+    return call_id
+
+
+async def test_a_call_is_placed_followed_and_hung_up(desk: Desk) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk, parameters={"ticket": 7})
+    call = await desk.until(call_id, "in-progress")
+    assert call["parameters"] == {"plan": "gold", "ticket": 7}
+    assert call["assistant"] == "support"
+    assert call["initiated_at"] <= call["answered_at"]
+    status, stats = await desk.get(f"/v1/calls/{call_id}/stats")
+    assert status == 200
+    assert stats["live"]
+    status, over = await desk.post(f"/v1/calls/{call_id}/hangup", {"reason": "had_enough"})
+    assert status == 200
+    over = await desk.until(call_id, "completed")
+    assert over["reason"] == "had_enough"
+    assert over["ended_at"] is not None
+    status, stats = await desk.get(f"/v1/calls/{call_id}/stats")
+    assert not stats["live"]
+    assert stats["quality"]["codec"] == "PCMU"
+    status, trace = await desk.get(f"/v1/calls/{call_id}/trace")
+    assert status == 200
+    assert "INVITE" in trace
+
+
+async def test_a_call_given_up_before_the_answer_is_canceled(desk: Desk) -> None:
+    silent = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, ("127.0.0.1", 0)
+    )
+    port = silent[0].get_extra_info("sockname")[1]
+    await desk.open(TWO)
+    call_id = await placed(desk, to=f"sip:nobody@127.0.0.1:{port}")
+    await desk.until(call_id, "initiated")
+    await desk.post(f"/v1/calls/{call_id}/hangup")
+    over = await desk.until(call_id, "canceled")
+    assert (over["reason"], over["failure_class"], over["retryable"]) == (
+        "canceled", "caller", False,
+    )  # fmt: skip
+    silent[0].close()
+
+
+async def test_a_callee_that_does_not_answer_rings_no_longer_than_ordered(
+    desk: Desk, agent_named: AgentNamer
+) -> None:
+    async def thinking(call: Call) -> None:
+        await call.ring()
+        async for _ in call:
+            pass
+
+    await desk.open(
+        f'{ASSISTANT}[assistants.callee]\nagent = "{agent_named(thinking)}"\nanswer = "agent"\n'
+    )
+    call_id = await placed(desk, ring_seconds=1)
+    await desk.until(call_id, "ringing")
+    over = await desk.until(call_id, "no-answer")
+    assert over["reason"] == "no_answer"
+    assert over["retryable"]
+
+
+async def test_the_same_key_gives_the_same_call_also_at_once(desk: Desk) -> None:
+    await desk.open(TWO)
+    ids = await asyncio.gather(*(placed(desk, idempotency_key="k-1") for _ in range(8)))
+    assert len(set(ids)) == 1
+    _, page = await desk.get("/v1/calls?assistant=support")
+    assert [call["id"] for call in page["calls"]] == [ids[0]]
+    order = {"assistant": "callee", "to": echo_uri(desk), "idempotency_key": "k-1"}
+    status, problem = await desk.post("/v1/calls", order)
+    assert status == 409
+    assert problem["field"] == "idempotency_key"
+
+
+async def test_many_orders_succeed_or_fail_each_by_itself(desk: Desk) -> None:
+    await desk.open(TWO)
+    good = {"assistant": "support", "to": echo_uri(desk)}
+    status, result = await desk.post(
+        "/v1/calls/bulk", [good, {**good, "assistant": "nobody"}, {**good, "to": "+4930"}, good]
+    )
+    assert status == 200
+    assert ["call" in each for each in result["items"]] == [True, False, False, True]
+    assert result["items"][1]["problem"]["field"] == "assistant"
+    assert result["items"][2]["problem"]["field"] == "trunk"
+
+
+async def test_calls_are_listed_by_page_and_filtered(desk: Desk) -> None:
+    await desk.open(TWO)
+    ids = [await placed(desk) for _ in range(3)]
+    for call_id in ids:
+        await desk.until(call_id, "in-progress")
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        query = "?limit=1&assistant=support" + (f"&cursor={cursor}" if cursor else "")
+        status, page = await desk.get("/v1/calls" + query)
+        assert status == 200
+        seen += [call["id"] for call in page["calls"]]
+        cursor = page["cursor"]
+    assert sorted(seen) == sorted(ids)
+    _, page = await desk.get("/v1/calls?status=in-progress&provider=sip")
+    assert len(page["calls"]) == 6
+    _, page = await desk.get("/v1/calls?since=2999-01-01T00:00:00Z")
+    assert page["calls"] == []
+    status, problem = await desk.get("/v1/calls?status=asleep")
+    assert (status, problem["field"]) == (422, "status")
+    status, problem = await desk.get("/v1/calls?cursor=nonsense")
+    assert (status, problem["field"]) == (422, "cursor")
+
+
+async def test_a_prompt_is_played_and_cleared_and_keys_are_pressed(
+    desk: Desk, agent_named: AgentNamer
+) -> None:
+    heard: list[Any] = []
+
+    async def listener(call: Call) -> None:
+        async for event in call:
+            heard.append(event)
+
+    await desk.open(f'{ASSISTANT}[assistants.callee]\nagent = "{agent_named(listener)}"\n')
+    (desk.folder / "prompts").mkdir()
+    write_wav(desk.folder / "prompts" / "long.wav", speech(5.0))
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    status, played = await desk.post(f"/v1/calls/{call_id}/play", {"file": "long.wav"})
+    assert status == 200
+    assert played["queued_ms"] > 4000
+    await asyncio.sleep(0.3)
+    status, cleared = await desk.post(f"/v1/calls/{call_id}/clear")
+    assert status == 200
+    assert 200 <= cleared["played_ms"] <= 600
+    status, _ = await desk.post(f"/v1/calls/{call_id}/dtmf", {"digits": "12#"})
+    assert status == 200
+    await eventually(lambda: [e.digit for e in heard if hasattr(e, "digit")] == ["1", "2", "#"])
+    for file, expected in (("../rapida.toml", 422), ("none.wav", 422)):
+        status, problem = await desk.post(f"/v1/calls/{call_id}/play", {"file": file})
+        assert (status, problem["field"]) == (expected, "file")
+
+
+async def test_a_call_is_held_and_taken_back(desk: Desk) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    await asyncio.sleep(0.1)
+    assert await desk.post(f"/v1/calls/{call_id}/hold") == (200, {"agreed": True})
+    assert await desk.post(f"/v1/calls/{call_id}/resume") == (200, {"agreed": True})
+
+
+async def test_a_call_is_recorded_and_the_recording_fetched(desk: Desk) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    path = f"/v1/calls/{call_id}"
+    assert (await desk.get(f"{path}/recording"))[0] == 409
+    assert await desk.post(f"{path}/record") == (200, {"recording": True})
+    assert (await desk.post(f"{path}/record"))[0] == 409
+    await asyncio.sleep(0.3)
+    assert await desk.post(f"{path}/record", {"action": "stop"}) == (200, {"recording": False})
+    assert (await desk.post(f"{path}/record", {"action": "stop"}))[0] == 409
+    await desk.post(f"{path}/hangup")
+    await desk.until(call_id, "completed")
+    async with desk.client.get(f"{desk.url}{path}/recording") as answer:
+        assert answer.content_type == "audio/wav"
+        fetched = desk.folder / "fetched.wav"
+        fetched.write_bytes(await answer.read())
+    with wave.open(str(fetched)) as file:
+        assert file.getnchannels() == 2
+        assert file.getnframes() > 16_000 * 0.2
+
+
+@pytest.mark.parametrize("verb", ["play", "clear", "dtmf", "hold", "resume", "transfer", "record"])
+async def test_verbs_want_a_live_call(desk: Desk, verb: str) -> None:
+    await desk.open(TWO)
+    bodies = {"play": {"file": "a.wav"}, "dtmf": {"digits": "1"}, "transfer": {"to": "sip:a@b"}}
+    status, problem = await desk.post(f"/v1/calls/unknown/{verb}", bodies.get(verb))
+    assert (status, problem["type"]) == (404, "urn:rapida-media:no-such-call")
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    await desk.post(f"/v1/calls/{call_id}/hangup")
+    await desk.until(call_id, "completed")
+    status, problem = await desk.post(f"/v1/calls/{call_id}/{verb}", bodies.get(verb))
+    assert (status, problem["detail"]) == (409, "the call is over")
+
+
+async def events_of(
+    desk: Desk, path: str, count: int, **headers: str
+) -> list[tuple[int, str, Any]]:
+    found: list[tuple[int, str, Any]] = []
+    async with (
+        asyncio.timeout(10),
+        desk.client.get(desk.url + path, headers=headers) as answer,
+    ):
+        assert answer.content_type == "text/event-stream"
+        fields: dict[str, str] = {}
+        async for raw in answer.content:
+            name, _, value = raw.decode().rstrip("\n").partition(": ")
+            if name:
+                fields[name] = value
+            elif "id" in fields:
+                found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+                fields = {}
+                if len(found) == count:
+                    break
+    return found
+
+
+async def test_events_come_in_order_and_go_on_where_they_stopped(desk: Desk) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    await desk.post(f"/v1/calls/{call_id}/hangup")
+    await desk.until(call_id, "completed")
+    events = await events_of(desk, f"/v1/calls/{call_id}/events", 100)
+    numbers = [number for number, _, _ in events]
+    assert numbers == sorted(set(numbers))
+    states = list(dict.fromkeys(call["status"] for _, _, call in events))
+    assert states == ["queued", "initiated", "in-progress", "completed"]
+    assert events[0][1] == "created"
+    assert events[-1][1] == "ended"
+    seen = {"Last-Event-ID": str(numbers[1])}
+    rest = await events_of(desk, f"/v1/calls/{call_id}/events", 100, **seen)
+    assert [number for number, _, _ in rest] == numbers[2:]
+    all_calls = await events_of(desk, f"/v1/events?after={numbers[0] - 1}", len(events))
+    assert {number for number, _, _ in events} & {number for number, _, _ in all_calls}
+
+
+async def test_a_stream_of_one_call_ends_with_it_and_others_with_the_server(desk: Desk) -> None:
+    await desk.open(TWO)
+    everything = asyncio.ensure_future(events_of(desk, "/v1/events", 1000))
+    call_id = await placed(desk)
+    following = asyncio.ensure_future(events_of(desk, f"/v1/calls/{call_id}/events", 1000))
+    await desk.until(call_id, "in-progress")
+    await desk.post(f"/v1/calls/{call_id}/hangup")
+    events = await following
+    assert events[-1][1] == "ended"
+    desk.server._events.close()
+    assert {event[2]["id"] for event in await everything} >= {call_id}
+    assert (await desk.get("/v1/calls/unknown/events"))[0] == 404
