@@ -6,6 +6,7 @@
 #define BLOCK_MS 500.0
 /* The path's delay fell by more than this at once: what was measured before is of another path. */
 #define OTHER_PATH_MS 5.0
+#define DRIFT_MAX_MS 3.0 /* of the least delay, at once */
 #define FORGETTING 1.001f /* per packet: about 1000 are remembered */
 #define WEIGHT_MAX 1e12f
 #define PRIOR_WEIGHT 0.3f /* before anything is known: a little less than one packet, */
@@ -13,12 +14,12 @@
 #define DELAY_PRICE 0.005f
 #define LATE_PRICE 40.0f
 
-/* What came late often, but not once in the last one to two seconds, is over: a route that changed
- * back, a queue that was drained. Some of it is remembered. */
+/* What came late often, and in the last two to three seconds nothing came half as late, is over: a
+ * route that changed back. Some of it is remembered. A queue that fills again and again is not. */
 #define OVER_SHARE 0.12f
 #define REMEMBERED_SHARE 0.003f
 
-enum { PACKETS_PER_UPDATE = 5, WINDOW_PACKETS = 50 };
+enum { PACKETS_PER_UPDATE = 5, FIRST_PACKETS = 250, WINDOW_PACKETS = 75, NEAR_MS = 20 };
 
 static void update_tail(rm_jitter *j)
 {
@@ -62,13 +63,17 @@ static void shift(rm_jitter *j, int steps)
     }
 }
 
+/* The bins keep what they say about the packets of their time when clocks drift apart, or when the
+ * path became shorter: only what was found out about the same path moves them. */
 static void move_base(rm_jitter *j, double base)
 {
     j->base = base;
     double step = j->origin - base;
     if (fabs(step) < 1)
         return;
-    if (step <= OTHER_PATH_MS) {
+    bool better_known = step > 0 && step <= OTHER_PATH_MS && j->packets < FIRST_PACKETS;
+    bool longer = step <= -DRIFT_MAX_MS;
+    if (better_known || longer) {
         shift(j, (int)step);
         j->origin -= (int)step;
     } else {
@@ -81,6 +86,7 @@ static void begin(rm_jitter *j, double arrival_ms, double transit)
     for (int i = 0; i < RM_JITTER_BLOCKS; i++)
         j->blocks[i] = INFINITY;
     j->base = j->origin = transit;
+    j->packets = 0;
     j->block_end = arrival_ms + BLOCK_MS;
     j->begun = true;
 }
@@ -107,10 +113,11 @@ static void forget_what_is_over(rm_jitter *j, int bin)
     j->latest[0] = j->latest[1];
     j->latest[1] = 0;
     update_tail(j);
-    if (latest + 1 >= RM_JITTER_BINS || j->tail[latest + 1] < OVER_SHARE)
+    int over = 2 * latest + NEAR_MS;
+    if (over >= RM_JITTER_BINS || j->tail[over] < OVER_SHARE)
         return;
-    float scale = REMEMBERED_SHARE / j->tail[latest + 1];
-    for (int i = latest + 1; i < RM_JITTER_BINS; i++)
+    float scale = REMEMBERED_SHARE / j->tail[over];
+    for (int i = over; i < RM_JITTER_BINS; i++)
         j->bins[i] *= scale;
     update_tail(j);
 }
@@ -120,6 +127,7 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     double transit = arrival_ms - position_ms;
     if (!j->begun)
         begin(j, arrival_ms, transit);
+    j->packets++;
     bool aged = arrival_ms >= j->block_end;
     if (aged)
         next_blocks(j, arrival_ms);

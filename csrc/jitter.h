@@ -26,6 +26,7 @@ typedef struct rm_jitter {
     float bins[RM_JITTER_BINS]; /* the last one: and later */
     float tail[RM_JITTER_BINS]; /* share of packets later than the bin begins */
     float weight;               /* of the next packet; grows instead of the bins fading */
+    uint64_t packets;           /* since begun */
     uint32_t pending;           /* packets since tail was computed */
     uint32_t in_window;         /* packets of the window that is open */
     int32_t latest[2];          /* highest bin of the window before, and of this one */

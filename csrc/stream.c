@@ -6,6 +6,8 @@
 
 /* A packet of more audio than this is not telephony but an attack on our memory. */
 enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
+/* Of RFC 3389: the level and as many coefficients as are used. */
+enum { CN_MAX_BYTES = 1 + RM_COMFORT_NOISE_ORDER };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -177,12 +179,16 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         return packet;
     packet.payload = rtp->payload;
     packet.payload_bytes = (uint32_t)rtp->payload_bytes;
-    packet.comfort_noise = meaning == RM_MEANS_COMFORT_NOISE;
-    if (packet.comfort_noise)
+    if (meaning == RM_MEANS_COMFORT_NOISE) {
+        packet.comfort_noise = true;
+        if (rtp->payload_bytes > CN_MAX_BYTES)
+            packet.payload_bytes = CN_MAX_BYTES;
         return packet;
+    }
     size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
     if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
         s->counters.bad_payload++;
+        packet.payload_bytes = 0;
         return packet;
     }
     packet.encoding = (rm_encoding)meaning;
@@ -270,6 +276,10 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 {
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
     if (s->srtp_receiver.unprotect != NULL) {
+        if (bytes < RM_RTP_HEADER_BYTES || data[0] >> 6 != 2) {
+            s->counters.bad_header++; /* STUN, and what else opens a way through a NAT */
+            return;
+        }
         bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
         if (bytes == 0)
             return;

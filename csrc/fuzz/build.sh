@@ -14,8 +14,10 @@ rtp) sources=rtp.c ;;
 g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 conceal) sources="conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
-stream) sources="stream.c address.c frame_line.c ingress.c latch.c monitor.c packer.c payload.c playout.c
-    relay.c sender.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c $g711 $resample" ;;
+stream) sources="stream.c address.c frame_line.c ingress.c latch.c monitor.c packer.c payload.c
+    playout.c relay.c sender.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c $g711 $resample
+    listener.c adaptive.c adjust.c backlog.c jitter.c stragglers.c stretch.c timeline.c
+    conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
   config="${PYTHON:-python3} -c"
@@ -31,6 +33,7 @@ trace() {
   case $1 in
   conceal.c | gap_side.c | noise_floor.c | comfort_noise.c | lpc.c | fuzz/conceal.c) ;;
   g711*.c | g722.c | dtmf.c | dsp.c | fir_*.c | resample.c | frame_line.c | payload.c) ;;
+  adaptive.c | adjust.c | backlog.c | jitter.c | stretch.c) ;;
   fuzz/g722.c | fuzz/dtmf.c | fuzz/stream.c) ;;
   *) return ;;
   esac

@@ -197,10 +197,27 @@ static void clear(world *w)
     REQUIRE(utterance <= w->stream.sender.played);
 }
 
+/* A listener with a clock of its own, at any time. */
+static void pull(world *w)
+{
+    uint8_t ms = take_u8(&w->in) % 21;
+    rm_listener *listener = w->stream.listener;
+    if (listener == NULL)
+        return;
+    size_t n = ms * listener->playout->rate_hz / 1000;
+    int16_t *pcm = malloc(n * sizeof *pcm + 1);
+    REQUIRE(pcm != NULL);
+    rm_listener_pull(listener, w->now, pcm, n);
+    REQUIRE_WRITTEN(pcm, n * sizeof *pcm);
+    free(pcm);
+    w->pulled = true;
+}
+
 static void step(world *w)
 {
     uint8_t what = take_u8(&w->in);
-    switch (what % 25) {
+    switch (what % 26) {
+    case 25: pull(w); break;
     case 0: configure(w); break;
     case 1: receive_any(w); break;
     case 2: rm_sender_start(&w->stream.sender, w->now); break;
@@ -220,16 +237,28 @@ static void step(world *w)
     }
 }
 
-/* The first octets are the stream's beginning: sequence number, timestamp, gap wait, limit. */
+static void choose_policy(world *w, uint8_t choice)
+{
+    static const int32_t delays_ms[] = {-1, 0, 60, 400};
+    if (choice % 8 == 1)
+        w->stream.ingress.unframed = true;
+    else if (choice % 8 > 3)
+        REQUIRE(rm_stream_listen(&w->stream, delays_ms[choice % 4]));
+}
+
+/* The first octets are the stream's beginning: sequence number, timestamp, gap wait, limit and
+ * policy. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     world w = {.in = {data, size}, .now = 1000};
     uint16_t sequence_number = take_u16(&w.in);
     uint32_t timestamp = take_u32(&w.in);
     double gap_wait = take_u8(&w.in) / 1000.0;
-    w.limit = 320u << take_u8(&w.in) % 8;
+    uint8_t choice = take_u8(&w.in);
+    w.limit = 320u << choice % 8;
     w.next_sent_sequence = sequence_number;
     REQUIRE(rm_stream_init(&w.stream, SSRC, sequence_number, timestamp, gap_wait, w.limit));
+    choose_policy(&w, choice / 8);
     while (w.in.left > 0) {
         step(&w);
         require_bounds(&w);

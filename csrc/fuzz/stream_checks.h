@@ -30,6 +30,7 @@ typedef struct world {
     voice voices[4];
     uint64_t datagrams;
     int64_t next_pts, next_sent_pts;
+    bool pulled;
     uint64_t offered, accepted;
     int64_t marks_set, marks_taken;
     uint64_t digits_queued;
@@ -69,6 +70,27 @@ static void require_ingress(const rm_ingress *in)
     require_line(&in->line);
 }
 
+static void require_listener(const rm_listener *l)
+{
+    const rm_adaptive *a = l->playout;
+    const rm_backlog *b = &a->backlog;
+    const rm_adaptive_counters *c = &a->counters;
+    REQUIRE(a->rate_hz == 8000 || a->rate_hz == 16000);
+    REQUIRE(a->queued < RM_ADAPTIVE_QUEUE && a->owed >= 0);
+    REQUIRE(b->count <= RM_BACKLOG_PIECES && b->head < RM_BACKLOG_PIECES);
+    REQUIRE(c->packets == c->played + c->late + c->skipped + b->count);
+    int64_t end = a->play;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const rm_piece *piece = &b->pieces[(b->head + i) % RM_BACKLOG_PIECES];
+        REQUIRE(piece->samples > 0 && piece->start + piece->samples > end);
+        REQUIRE(i == 0 || piece->start >= end);
+        end = piece->start + piece->samples;
+    }
+    REQUIRE(b->count == 0 || end <= a->play + RM_BACKLOG_SAMPLES);
+    REQUIRE(isfinite(a->jitter.weight) && isfinite(a->jitter.tail[0]));
+    REQUIRE(!l->pulled || l->due == INFINITY);
+}
+
 static void require_bounds(const world *w)
 {
     const rm_stream *s = &w->stream;
@@ -78,7 +100,10 @@ static void require_bounds(const world *w)
         require_line(&s->sender.monitor->line);
     REQUIRE(s->events.count <= RM_DIGITS_MAX && s->events.head < RM_DIGITS_MAX);
     REQUIRE(s->events.active == (s->events.deadline != INFINITY));
-    REQUIRE(s->timeout == fmin(s->ingress.deadline, s->events.deadline));
+    double due = s->listener != NULL ? s->listener->due : INFINITY;
+    REQUIRE(w->pulled || s->timeout == fmin(due, fmin(s->ingress.deadline, s->events.deadline)));
+    if (s->listener != NULL)
+        require_listener(s->listener);
 }
 
 /* --- counters ---------------------------------------------------------------------------- */
@@ -116,22 +141,24 @@ static void require_sums(const world *w)
 
 /* --- what comes out ---------------------------------------------------------------------- */
 
-static void take_line(rm_frame_line *line, int64_t *next_pts)
+/* Unframed, positions are in samples of a rate that may change. */
+static void take_line(rm_frame_line *line, int64_t *next_pts, bool framed)
 {
     const rm_frame *frame;
     while ((frame = rm_frame_line_front(line)) != NULL) {
-        REQUIRE(frame->pts >= *next_pts && frame->flags < 16);
+        REQUIRE(frame->samples > 0 && frame->samples <= RM_FRAME_SAMPLES && frame->flags < 16);
+        REQUIRE(!framed || (frame->pts >= *next_pts && frame->samples == RM_FRAME_SAMPLES));
         *next_pts = frame->pts + RM_FRAME_SAMPLES;
-        REQUIRE_WRITTEN(frame->pcm, sizeof frame->pcm);
+        REQUIRE_WRITTEN(frame->pcm, frame->samples * sizeof *frame->pcm);
         rm_frame_line_drop_front(line);
     }
 }
 
 static void take_frames(world *w)
 {
-    take_line(&w->stream.ingress.line, &w->next_pts);
+    take_line(&w->stream.ingress.line, &w->next_pts, !w->stream.ingress.unframed);
     if (w->stream.sender.monitor != NULL)
-        take_line(&w->stream.sender.monitor->line, &w->next_sent_pts);
+        take_line(&w->stream.sender.monitor->line, &w->next_sent_pts, true);
 }
 
 static void take_digits(world *w)
