@@ -98,7 +98,8 @@ size_t rm_packer_next(rm_packer *p, rm_sender *s, double now, uint8_t packet[RM_
         return cut(p, s, packet);
     size_t bytes;
     while ((bytes = take(p, s, now, packet)) > 0) {
-        if (p->gathered > 0 && !follows(p, s, packet, bytes)) {
+        /* Full, when the wished length is shorter than it was. */
+        if (p->gathered > 0 && (p->gathered >= p->ticks || !follows(p, s, packet, bytes))) {
             p->next_bytes = put(p->next, packet, bytes);
             return flush(p, packet);
         }

@@ -276,6 +276,10 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 {
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
     if (s->srtp_receiver.unprotect != NULL) {
+        if (bytes < RM_RTP_HEADER_BYTES || data[0] >> 6 != 2) {
+            s->counters.bad_header++; /* STUN, and what else opens a way through a NAT */
+            return;
+        }
         bytes = rm_srtp_unprotect(&s->srtp_receiver, &s->srtp, data, bytes, packet);
         if (bytes == 0)
             return;

@@ -52,7 +52,10 @@ def engine_options() -> Iterator[tuple[str, list[str]]]:
     for line in SERVE_LINES:
         words = shlex.split(line)[2:]
         at = words.index("--sip")
-        yield words[at + 1].rpartition(":")[2], words[:at] + words[at + 2 :]
+        port = words[at + 1].rpartition(":")[2]
+        del words[at : at + 2]
+        at = words.index("--http")  # any port will do
+        yield port, words[:at] + words[at + 2 :]
 
 
 def run(line: str, port: str, real_port: int, directory: Path) -> None:

@@ -8,7 +8,7 @@ URIs under ``[sip] dial_hosts``. Without ``allow``, only numbers that stand in t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -51,6 +51,11 @@ class Ledger:
             return
         if cost := self._cost(record, record.ended_at):
             self._ended.append((record.ended_at, record.assistant, cost))
+
+    def take_up(self, records: Iterable[CallRecord]) -> None:
+        """Take calls of an earlier run into account; in any order, before any of this run."""
+        for record in sorted(records, key=lambda each: each.ended_at or 0.0):
+            self.record_changed(record)
 
     def spent(self, assistant: str, wall: float) -> float:
         """Give what one assistant spent in the 24 hours before ``wall`` (seconds of the epoch)."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from rapida_media.call.guard import TollGuard
+from rapida_media import clock
+from rapida_media.call.guard import DAY_S, REMEMBERED, TollGuard
+from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
 from rapida_media.control.calls import CallOperations, Records
 from rapida_media.control.door import Door
@@ -30,12 +32,16 @@ from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
 from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
+from rapida_media.net.record_store import RecordsUnavailable
+from rapida_media.net.record_tables import RecordQuery
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
 # How long a connection may wait for its next request.
 KEEP_ALIVE_S = 30.0
+# Records that are read at once at the start.
+PAGE = 500
 # How long what is left of a refused body is read, so that the client sees the answer.
 LINGER_S = 1.0
 # How long requests in progress may take to end when the server stops.
@@ -73,9 +79,10 @@ class ControlServer:
         self._problems = problems
         self._metrics = metrics
         self._door = Door(engine.counters)
-        guard = TollGuard(config, engine.journal.live)
-        engine.journal.add_sink(guard.ledger)
-        self._orders = Orders(config, engine, guard, records, SystemIds())
+        self._records = records
+        self._guard = TollGuard(config, engine.journal.live)
+        engine.journal.add_sink(self._guard.ledger)
+        self._orders = Orders(config, engine, self._guard, records, SystemIds())
         self._calls = CallOperations(
             engine, self._orders, records, folders.recordings, folders.prompts
         )
@@ -85,6 +92,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen; ConfigError when the address cannot be had."""
+        await self._recall_costs()
         http = self._config.http
         port = self._door.listen(http.listen)
         self.address = HttpListen(http.listen.host, port)
@@ -101,6 +109,21 @@ class ControlServer:
         await self._runner.setup()
         assert self._runner.server is not None, "it was set up"
         self._door.open(self._runner.server)
+
+    async def _recall_costs(self) -> None:
+        """Let a restart not forget what was spent today."""
+        if not any(each.spend_per_day for each in self._config.assistants.values()):
+            return
+        query: RecordQuery | None = RecordQuery(since=clock.wall() - DAY_S, limit=PAGE)
+        earlier: list[CallRecord] = []
+        try:
+            while query is not None and len(earlier) < REMEMBERED:
+                page = await self._records.page(query)
+                earlier += page.records
+                query = None if page.cursor is None else replace(query, cursor=page.cursor)
+        except RecordsUnavailable as error:
+            log.warning("what was spent today is not known: %s", error)
+        self._guard.ledger.take_up(earlier)
 
     async def stop(self) -> None:
         """Answer what was asked and close everything."""

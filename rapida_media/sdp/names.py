@@ -6,6 +6,7 @@ body in (``net/media_names``). A name that was not found stays, and its media li
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,6 +24,10 @@ from rapida_media.sdp.peer_audio import parse_address
 _NAME_MAX = 253
 # Names looked up for one body; one is usual.
 NAMES_MAX = 4
+# What stands where an address would and is none, in whatever line.
+_MAYBE_NAME = re.compile(
+    rb"IN IP(?:4 (?![\d./]+[\r\n]|[\d./]+\Z)|6 (?![\dA-Fa-f./]*:[\dA-Fa-f:./]*(?:[\r\n]|\Z))|[^46])"
+)
 _FAMILIES = {"IP4": False, "IP6": True}
 
 
@@ -36,7 +41,7 @@ class HostName(NamedTuple):
 def host_names(body: bytes) -> tuple[HostName, ...]:
     """Give the host names media would go to, NAMES_MAX at most; none for what cannot be read."""
     # Nearly every body names addresses only, and need not be read twice.
-    if b"IN IP" not in body:
+    if _MAYBE_NAME.search(body) is None:
         return ()
     try:
         session = parse_sdp(body)

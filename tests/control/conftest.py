@@ -42,7 +42,9 @@ class Desk:
         await self._records.open()
         engine.journal.add_sink(self._records)
         folders = Folders(self.folder / "recordings", self.folder / "prompts")
-        self.server = ControlServer(self.bench.engine._config, engine, self._records, folders)
+        self.server = ControlServer(
+            engine._config, engine, self._records, folders, metrics=lambda: b"calls 1\n"
+        )
         await self.server.start()
         self.url = f"http://{self.server.address}"
         return self

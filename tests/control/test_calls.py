@@ -13,6 +13,7 @@ from engine.test_agents import write_wav
 from engine.waiting import eventually
 
 from rapida_media.call.call import Call
+from rapida_media.demo.engine import free_port
 
 from .conftest import ASSISTANT, AgentNamer, Desk
 
@@ -273,3 +274,38 @@ async def test_a_stream_of_one_call_ends_with_it_and_others_with_the_server(desk
     desk.server._events.close()
     assert {event[2]["id"] for event in await everything} >= {call_id}
     assert (await desk.get("/v1/calls/unknown/events"))[0] == 404
+
+
+async def test_what_was_spent_today_is_known_after_a_restart(desk: Desk) -> None:
+    config = """
+[trunks.loop]
+hosts = ["127.0.0.1"]
+proxy = "127.0.0.1:{port}"
+allow = ["+1555"]
+price_per_minute = 2
+[assistants.support]
+agent = "silence"
+spend_per_day = 3
+[assistants.callee]
+agent = "silence"
+numbers = ["+15550100"]
+"""
+    order = {"assistant": "support", "to": "+15550100"}
+    port = free_port()
+    sip = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
+    await desk.open(sip + config.format(port=port))
+    for _ in range(2):
+        status, accepted = await desk.post("/v1/calls", order)
+        assert status == 202, accepted
+        await desk.until(accepted["call_id"], "in-progress")
+        await desk.post(f"/v1/calls/{accepted['call_id']}/hangup")
+        await desk.until(accepted["call_id"], "completed")
+    assert (await desk.post("/v1/calls", order))[1]["type"] == "urn:rapida-media:spend-limit"
+    await desk.close()
+    again = Desk(desk.bench, desk.folder)
+    await again.open(sip + config.format(port=port))
+    status, problem = await again.post("/v1/calls", order)
+    assert (status, problem["type"]) == (403, "urn:rapida-media:spend-limit")
+    assert "4.00 of 3.00" in problem["detail"]
+    await again.close()
+    desk.url = ""

@@ -202,6 +202,12 @@ async def test_idle_connections_are_bounded_and_calls_unharmed(
         writer.close()
 
 
+async def test_figures_are_for_who_has_a_key(desk: Desk) -> None:
+    await desk.open(KEYED)
+    assert (await desk.get("/metrics"))[0] == 401
+    assert await desk.get("/metrics", headers={"X-API-Key": KEY}) == (200, "calls 1\n")
+
+
 async def test_readiness_ends_with_the_draining(desk: Desk) -> None:
     await desk.open()
     assert await desk.get("/readyz") == (200, {"status": "ok", "problems": []})

@@ -27,7 +27,14 @@ WINDOW_S = 0.05
 OVERLOADED_WINDOW_S = 0.6
 HARDLY_EVER = 0.03
 CALLERS = 6
-LISTEN = '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\n'
+LISTEN = """
+[http]
+listen = "127.0.0.1:0"
+[sip]
+listen = ["udp:127.0.0.1:0"]
+[rtp]
+ports = "30000-32766"
+"""
 
 
 class Engines:

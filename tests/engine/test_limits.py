@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from rapida_media.call.call import Call
+from rapida_media.sip.timers import TimerValues
 
 from .conftest import AgentNamer, Bench
 from .phone import Phone, PhoneCall
@@ -34,6 +35,25 @@ async def test_calls_above_the_rate_get_503_and_the_admitted_one_goes_on(bench: 
     await admitted.rtp.hears(said)
     assert await admitted.bye() == 200
     await bench.idle()
+
+
+async def test_a_burst_far_above_the_limit_harms_no_call_that_was_admitted(bench: Bench) -> None:
+    limits = "[limits]\nmax_calls = 2\ncalls_per_second = 1000\n"
+    engine = await bench.start(limits, timers=TimerValues())
+    phone = await bench.phone()
+    admitted = [await phone.call() for _ in range(2)]
+    said = speech(0.8)
+    hearing = asyncio.gather(*(call.rtp.say(said) for call in admitted))
+    burst = [phone.invite() for _ in range(60)]
+    statuses = await asyncio.gather(*(call.final() for call in burst))
+    assert set(statuses) == {503}
+    assert {retry_after(call) for call in burst} == {"5"}
+    assert engine.counters["refused_max_calls"] == 60
+    await hearing
+    for call in admitted:
+        await call.rtp.hears(said)
+        assert await call.bye() == 200
+    await eventually(lambda: engine.active_calls == 0)
 
 
 async def test_calls_above_the_limit_get_503_until_one_ends(bench: Bench) -> None:

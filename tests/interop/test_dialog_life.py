@@ -87,6 +87,8 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
         ("interval_too_small", "echo"),
         ("refer_refused", "echo"),
         ("info_message", "echo"),
+        ("cancel_late", "echo"),
+        ("cancel_nothing", "echo"),
     ],
 )
 def test_a_caller_is_served(
@@ -127,19 +129,34 @@ def test_a_caller_sends_its_call_elsewhere(
 # As callee, of ``rapida-media call``.
 
 
-def report_of(uri: str) -> dict[str, Any]:
-    done = run_call(uri, "--duration", "1")
+def report_of(uri: str, *options: str) -> dict[str, Any]:
+    done = run_call(uri, "--duration", "1", *options)
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
 
-@pytest.mark.parametrize("scenario", ["callee_prack", "callee_interval", "callee_answers"])
+@pytest.mark.parametrize(
+    "scenario", ["callee_prack", "callee_interval", "callee_answers", "callee_forks"]
+)
 def test_a_callee_is_called(start_sipp: StartSipp, scenario: str) -> None:
     callee = start_sipp(scenario, "-rtp_echo", "-m", "1", "-timeout", "30")
     report = report_of(f"sip:service@{HOST}:{callee.sip_port}")
     succeeds(callee)
     assert (report["answered"], report["status"]) == (True, 200)
     assert report["packets_received"] > 20
+
+
+def test_a_callee_whose_own_offer_is_on_its_way_is_asked_again(start_sipp: StartSipp) -> None:
+    callee = start_sipp("callee_glare", "-rtp_echo", "-m", "1", "-timeout", "40")
+    report = report_of(
+        f"sip:service@{HOST}:{callee.sip_port}", "--hold-at", "0.2", "--duration", "8"
+    )
+    succeeds(callee)
+    at = {event["event"]: event["at_ms"] for event in report["events"]}
+    # "If the UAC is the owner of the Call-ID of the dialog ID, T has a randomly chosen value
+    # between 2.1 and 4 seconds" (RFC 3261 section 14.1).
+    assert report["held"] is True
+    assert at["held"] - at["answered"] >= 200 + 2_100
 
 
 def test_a_callee_sends_the_call_elsewhere(start_sipp: StartSipp) -> None:

@@ -108,12 +108,18 @@ def test_what_another_stream_hears_is_whole_at_every_length() -> None:
         assert frames >= 45
 
 
-def test_a_new_length_in_mid_call_loses_nothing() -> None:
-    source = stream(60)
+@pytest.mark.parametrize("before", [10, 20, 40, 60])
+@pytest.mark.parametrize("after", [10, 20, 40])
+def test_a_new_length_in_mid_call_loses_nothing(before: int, after: int) -> None:
+    source = stream(before)
     source.write(Tone(440).read(16_000))
     packets = sent(source, 0.1)
     source.configure(
-        receive={0: "PCMU"}, send_payload_type=0, send_encoding="PCMU", remote=REMOTE, packet_ms=20
+        receive={0: "PCMU"},
+        send_payload_type=0,
+        send_encoding="PCMU",
+        remote=REMOTE,
+        packet_ms=after,
     )
     packets += sent(source, 0.9, start=0.1)
     assert in_sequence(packets)

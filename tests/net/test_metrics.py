@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
-from engine.conftest import Bench, bench  # noqa: F401 — a fixture
+from engine.conftest import Bench
 from engine.rtp import speech
 from engine.waiting import eventually
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +15,7 @@ from rapida_media.config.store import StoreConfig
 from rapida_media.net.metrics import Metrics
 from rapida_media.net.stores import Stores
 
+DOCS = Path(__file__).parents[2] / "docs"
 TRUNK = """
 [trunks.carrier]
 hosts = ["127.0.0.1"]
@@ -40,7 +43,7 @@ def read(metrics: Metrics) -> dict[str, dict[tuple[tuple[str, str], ...], float]
 
 
 async def test_calls_media_ports_trunks_and_stores_are_measured(
-    bench: Bench,  # noqa: F811
+    bench: Bench,
     tmp_path: Path,
 ) -> None:
     engine = await bench.start(TRUNK)
@@ -89,7 +92,7 @@ async def test_calls_media_ports_trunks_and_stores_are_measured(
     await stores.close()
 
 
-async def test_failures_are_counted_by_class_and_reason(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+async def test_failures_are_counted_by_class_and_reason(bench: Bench, tmp_path: Path) -> None:
     engine = await bench.start()
     stores = Stores(StoreConfig(records=tmp_path / "calls.db"))
     await stores.open(engine.journal)
@@ -103,3 +106,26 @@ async def test_failures_are_counted_by_class_and_reason(bench: Bench, tmp_path: 
     assert failed == {(("class", "engine"), ("reason", "engine_stopping")): 1}
     assert read(metrics)["rapida_draining"][()] == 1
     await stores.close()
+
+
+async def test_the_dashboard_asks_for_nothing_that_is_not_there(
+    bench: Bench, tmp_path: Path
+) -> None:
+    engine = await bench.start(TRUNK)
+    stores = Stores(StoreConfig(records=tmp_path / "calls.db"))
+    text = Metrics(engine, stores).render().decode()
+    there = {
+        name
+        for family in text_string_to_metric_families(text)
+        for name in (family.name, f"{family.name}_total", f"{family.name}_bucket")
+    }
+    dashboard = json.loads((DOCS / "grafana.json").read_text())
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\b(?:rapida|process)_[a-z_]+", target["expr"])
+    }
+    asked |= set(re.findall(r"\brapida_[a-z_]+", (DOCS / "operations.md").read_text()))
+    assert len(asked) > 15
+    assert asked <= there, asked - there

@@ -1,0 +1,304 @@
+"""Calls over a provider: every way they begin, fail and end, seen from both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import aiohttp
+import pytest
+from aiohttp import web
+from engine.waiting import eventually
+
+from rapida_media.call.call import Call
+from rapida_media.errors import ProviderError
+from rapida_media.net import provider_calls
+from rapida_media.providers.base import CallInfo, ProviderSpec
+from rapida_media.providers.registry import providers
+
+from .conftest import AgentNamer, Desk
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "examples" / "acme"))
+import rapida_acme
+
+SECRET = "not-so-secret"
+HELLO = {"type": "hello", "call": "c-1"}
+
+
+class TransferringAcme(rapida_acme.AcmeTelephony):  # type: ignore[misc]
+    """ACME, had it a way to send calls elsewhere."""
+
+    transferred: ClassVar[list[tuple[str, str]]] = []
+
+    async def transfer(self, call: CallInfo, target: str) -> None:
+        if target.endswith("refused.example"):
+            raise ProviderError("not there", code=404)
+        self.transferred.append((call.provider_call_id, target))
+
+
+class Platform:
+    """ACME's REST interface, which answers as told, and its webhooks and sockets."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.answer: tuple[int, Any] = (201, {"call": "out-1"})
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.orders: list[Any] = []
+        self.hung_up: list[str] = []
+        self._runner: web.AppRunner
+
+    async def start(self, agent: str = "silence", limits: str = "") -> None:
+        app = web.Application()
+        app.router.add_post("/calls", self._order)
+        app.router.add_delete("/calls/{call}", self._hang_up)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        port = self._runner.addresses[0][1]
+        await self.desk.open(
+            f'[credentials.main]\nprovider = "acme"\nsecret = "{SECRET}"\nallow = ["+1"]\n'
+            f'api_base = "http://127.0.0.1:{port}"\n'
+            f'[assistants.support]\nagent = "{agent}"\ncredential = "main"\n{limits}'
+        )
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _order(self, request: web.Request) -> web.Response:
+        self.orders.append(await request.json())
+        await self.ready.wait()
+        return web.json_response(self.answer[1], status=self.answer[0])
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        self.hung_up.append(request.match_info["call"])
+        return web.json_response({}, status=404)
+
+    def _signed(self, url: str, body: bytes = b"") -> dict[str, str]:
+        signature = hmac.new(SECRET.encode(), url.encode() + body, hashlib.sha256).hexdigest()
+        return {"x-acme-signature": signature, "content-type": "application/json"}
+
+    async def tell(self, url: str, **said: str) -> tuple[int, Any]:
+        url = url if url.startswith("http") else self.desk.url + url
+        body = json.dumps(said).encode()
+        async with self.desk.client.post(url, data=body, headers=self._signed(url, body)) as reply:
+            return reply.status, await reply.json() if reply.status == 200 else None
+
+    async def connect(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        return await self.desk.client.ws_connect(url, headers=self._signed(url), autoclose=False)
+
+    async def call_in(self, name: str = "c-1") -> tuple[aiohttp.ClientWebSocketResponse, str, str]:
+        """Have a call come in and be answered; give its socket, id and event URL."""
+        status, document = await self.tell("/v1/talk/acme/call/support", call=name)
+        assert status == 200
+        socket = await self.connect(document["connect"])
+        await socket.send_json({**HELLO, "call": name})
+        _, page = await self.desk.get("/v1/calls?provider=acme&limit=1")
+        call_id = page["calls"][0]["id"]
+        await self.desk.until(call_id, "in-progress")
+        return socket, call_id, document["news"]
+
+    async def order(self) -> str:
+        status, accepted = await self.desk.post(
+            "/v1/calls", {"assistant": "support", "to": "+15550100"}
+        )
+        assert status == 202, accepted
+        call_id: str = accepted["call_id"]
+        return call_id
+
+
+async def close_code(socket: aiohttp.ClientWebSocketResponse) -> int:
+    """Read a socket to its end; give the code it was closed with."""
+    async with asyncio.timeout(5):
+        while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+            assert message.type is aiohttp.WSMsgType.TEXT
+    code: int = message.data
+    return code
+
+
+@pytest.fixture
+async def platform(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
+    spec: ProviderSpec = replace(rapida_acme.SPEC, telephony=TransferringAcme, transfers=True)
+    specs = {**providers(), "acme": spec}
+    monkeypatch.setattr(provider_calls, "providers", lambda: specs)
+    made = Platform(desk)
+    yield made
+    await desk.client.close()
+    await made.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "failure_class", "retryable"),
+    [
+        (401, "provider_refused", "authentication", False),
+        (429, "provider_refused", "capacity", True),
+        (400, "provider_refused", "configuration", False),
+        (500, "provider_failed", "network", True),
+    ],
+)
+async def test_an_order_that_is_refused_says_why(
+    platform: Platform, status: int, reason: str, failure_class: str, retryable: bool
+) -> None:
+    platform.answer = (status, {"error": "no"})
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "failed")
+    assert (over["reason"], over["code"], over["failure_class"], over["retryable"]) == (
+        reason, status, failure_class, retryable,
+    )  # fmt: skip
+    assert platform.hung_up == []
+
+
+async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Platform) -> None:
+    await platform.start()
+    platform.ready.clear()
+    call_id = await platform.order()
+    await eventually(lambda: platform.orders)
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+    await platform.desk.until(call_id, "canceled")
+    platform.ready.set()
+    await eventually(lambda: platform.hung_up == ["out-1"])
+
+
+async def test_media_that_never_come_end_the_call(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_calls, "LIFETIME_S", 0.3)
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "failed")
+    assert (over["reason"], over["retryable"]) == ("media_never_came", True)
+    assert platform.hung_up == ["out-1"]
+
+
+async def test_a_socket_that_is_lost_ends_the_call_at_the_provider(
+    platform: Platform, agent_named: AgentNamer
+) -> None:
+    ended: list[Any] = []
+
+    async def agent(call: Call) -> None:
+        async for event in call:
+            ended.append(event)
+
+    await platform.start(agent_named(agent))
+    socket, call_id, _ = await platform.call_in()
+    connection = socket._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    connection.transport.abort()
+    over = await platform.desk.until(call_id, "completed")
+    assert (over["reason"], over["failure_class"]) == ("media_lost", "network")
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    assert ended[-1].reason == "media_lost"
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason", "code"),
+    [("nonsense" * 10, "protocol_error", 1002), ("x" * 300_000, "media_lost", 1009)],
+)
+async def test_nonsense_on_the_socket_ends_the_call(
+    platform: Platform, sent: str, reason: str, code: int
+) -> None:
+    await platform.start()
+    socket, call_id, _ = await platform.call_in()
+    for _ in range(60 if reason == "protocol_error" else 1):
+        await socket.send_str(sent)
+    assert await close_code(socket) == code
+    over = await platform.desk.until(call_id, "completed")
+    assert over["reason"] == reason
+    assert over["failure_class"] in ("media", "network")
+
+
+async def test_news_by_the_providers_id_reach_the_call(platform: Platform) -> None:
+    await platform.start()
+    call_id = await platform.order()
+    await platform.desk.until(call_id, "initiated")
+    catch_all = "/v1/talk/acme/event/support"
+    assert (await platform.tell(catch_all, call="unknown", status="engaged"))[0] == 204
+    assert (await platform.tell(catch_all, call="out-1", status="a new word"))[0] == 204
+    assert (await platform.tell(catch_all, call="out-1", status="ringing"))[0] == 204
+    await platform.desk.until(call_id, "ringing")
+    assert (await platform.tell(catch_all, call="out-1", status="dialing"))[0] == 204
+    assert (await platform.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "ringing"
+    assert (await platform.tell(catch_all, call="out-1", status="unanswered"))[0] == 204
+    over = await platform.desk.until(call_id, "no-answer")
+    assert (over["raw_status"], over["retryable"]) == ("unanswered", True)
+    news = platform.orders[0]["news"]
+    assert (await platform.tell(news, call="out-1", status="up"))[0] == 204
+    assert (await platform.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "no-answer"
+    assert (await platform.tell(platform.orders[0]["news"] + "x", call="out-1"))[0] == 404
+    unsigned = await platform.desk.post("/v1/talk/acme/event/support", {"call": "out-1"})
+    assert unsigned[0] == 403
+    assert (await platform.tell("/v1/talk/acme/call/support", no="call"))[0] == 400
+    assert (await platform.tell("/v1/talk/acme/call/nobody", call="x"))[0] == 404
+
+
+async def test_the_document_is_given_when_an_order_is_picked_up(platform: Platform) -> None:
+    await platform.start()
+    await platform.order()
+    await eventually(lambda: platform.orders)
+    answer = platform.orders[0]["news"].replace("/event", "/answer")
+    status, document = await platform.tell(answer, call="out-1")
+    assert (status, document["connect"]) == (200, platform.orders[0]["connect"])
+
+
+async def test_a_call_is_sent_elsewhere_by_its_provider(platform: Platform) -> None:
+    await platform.start()
+    socket, call_id, _ = await platform.call_in()
+    transfer = f"/v1/calls/{call_id}/transfer"
+    status, problem = await platform.desk.post(transfer, {"to": "sip:a@elsewhere.example"})
+    assert (status, problem["field"]) == (403, "to")
+    assert (await platform.desk.post(f"/v1/calls/{call_id}/hold"))[0] == 409
+    status, told = await platform.desk.post(transfer, {"to": "+15550123"})
+    assert (status, told["succeeded"]) == (200, True)
+    over = await platform.desk.until(call_id, "completed")
+    assert over["reason"] == "transferred"
+    assert TransferringAcme.transferred == [("c-1", "+15550123")]
+    assert await close_code(socket) == 1000
+    assert platform.hung_up == []
+
+
+async def test_a_call_that_lasts_too_long_is_ended(platform: Platform) -> None:
+    await platform.start(limits="[limits]\nmax_call_seconds = 0.5\n")
+    socket, call_id, _ = await platform.call_in()
+    over = await platform.desk.until(call_id, "completed")
+    assert over["reason"] == "max_duration"
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    assert await close_code(socket) == 1000
+
+
+async def test_while_draining_calls_are_refused_in_the_providers_words(platform: Platform) -> None:
+    await platform.start()
+    socket, call_id, _ = await platform.call_in()
+    draining = asyncio.ensure_future(platform.desk.bench.engine.drain())
+    await asyncio.sleep(0)
+    status, document = await platform.tell("/v1/talk/acme/call/support", call="c-2")
+    assert (status, document) == (200, {"refuse": "busy"})
+    await socket.send_json({"type": "bye"})
+    await platform.desk.until(call_id, "completed")
+    await draining
+
+
+async def test_keys_of_the_agent_are_tones_in_the_audio(
+    platform: Platform, agent_named: AgentNamer
+) -> None:
+    async def agent(call: Call) -> None:
+        await call.send_digits("5")
+
+    await platform.start(agent_named(agent))
+    socket, call_id, _ = await platform.call_in()
+    kinds = []
+    async with asyncio.timeout(5):
+        async for message in socket:
+            said = json.loads(message.data)
+            kinds.append(said["type"])
+            if said["type"] == "mark":
+                await socket.send_json({"type": "played", "mark": said["mark"]})
+    assert kinds.count("audio") >= 10
+    over = await platform.desk.until(call_id, "completed")
+    assert over["reason"] == "agent_finished"

@@ -1,0 +1,3 @@
+"""The engines of ``tests/engine``."""
+
+from engine.conftest import bench as bench
