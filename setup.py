@@ -43,6 +43,7 @@ STREAM = [
     "listener.c",
     "meter.c",
     "monitor.c",
+    "packer.c",
     "payload.c",
     "playout.c",
     "relay.c",

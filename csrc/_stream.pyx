@@ -150,7 +150,7 @@ cdef class MediaStream:
 
     def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
                   send_event=None, remote, bint sending=True, bint receiving=True,
-                  silence="send", bint rtcp_mux=False):
+                  silence="send", int packet_ms=20, bint rtcp_mux=False):
         cdef rm_stream_config config
         memset(&config, 0, sizeof(config))
         for number, name in receive.items():
@@ -161,6 +161,9 @@ cdef class MediaStream:
             config.receive[_payload_type(number)] = _event_meaning(rate_hz)
         if silence not in ("send", "suppress"):
             raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
+        if packet_ms not in (10, 20, 40, 60):
+            raise LocalProtocolError(f"packet_ms: expected 10, 20, 40 or 60, got {packet_ms}")
+        config.packet_ms = packet_ms
         config.send_payload_type = _payload_type(send_payload_type)
         config.send_encoding = _encoding(send_encoding)
         config.send_event = -1 if send_event is None else _payload_type(send_event)
@@ -440,6 +443,7 @@ cdef class MediaStream:
         return {
             "late": c.late,
             "concealed_ms": (c.lost + c.stalled) // per_ms,
+            "taken": c.packets,
             "played": c.played,
             "skipped": c.skipped,
             "waiting": rm_adaptive_waiting(a),

@@ -65,20 +65,20 @@ void rm_comfort_noise_read(rm_comfort_noise *cn, int16_t *out, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float value = rm_comfort_noise_next(cn);
-        out[i] = (int16_t)lrintf(fminf(fmaxf(value, INT16_MIN), INT16_MAX));
+        out[i] = (int16_t)rm_nearest(rm_clamp(value, INT16_MIN, INT16_MAX));
     }
 }
 
 uint8_t rm_comfort_noise_level(float rms)
 {
     float level = rms > 0 ? -20.0F * log10f(rms / OVERLOAD) : LEVEL_MASK;
-    return (uint8_t)lrintf(fminf(fmaxf(level, 0), LEVEL_MASK));
+    return (uint8_t)rm_nearest(rm_clamp(level, 0, LEVEL_MASK));
 }
 
 static uint8_t reflection_index(float k)
 {
     float index = REFLECTION_ZERO + k / REFLECTION_STEP;
-    return (uint8_t)lrintf(fminf(fmaxf(index, 0), REFLECTION_LAST));
+    return (uint8_t)rm_nearest(rm_clamp(index, 0, REFLECTION_LAST));
 }
 
 size_t rm_comfort_noise_describe(const int16_t *pcm, size_t n, int order, uint8_t *payload)

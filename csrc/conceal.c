@@ -16,6 +16,8 @@ enum {
     REPAIR_MS = 2,
     LEAST_AHEAD_MS = 5,
     ALIGNED_MS = 10,
+    COMPARED_MS = 8,         /* levels of so much sound, or a whole period, tell whether it falls */
+    FALLING_MS = 20,         /* that long it goes on falling */
     LONGEST_BRIDGE_MS = 500, /* of a longer gap the beginning is extrapolated */
     FORWARD_CYCLE_MS = 5,    /* short cycles buzz when they are repeated often */
     BRIDGE_CYCLE_MS = 1,     /* one lag: the newest is the nearest */
@@ -25,6 +27,7 @@ enum {
 static const float VOICED = 0.5F;
 static const float SAME_VOICE = 1.2F; /* pitch before and after a gap differs less, or is not one */
 static const float INAUDIBLE = 1e-4F;
+static const float DEEPEST_FALL = 0.3F;
 static const float NOISE_PEAK = 4.0F; /* of Gaussian noise, in root mean squares */
 
 static uint32_t in_ms(const rm_conceal *c, uint32_t ms) { return c->rate_hz / 1000 * ms; }
@@ -50,25 +53,41 @@ static void keep(rm_conceal *c, const int16_t *pcm, size_t n)
 
 static int16_t rounded(float value, float loudest)
 {
-    return (int16_t)lrintf(fminf(fmaxf(value, -loudest), loudest));
+    return (int16_t)rm_nearest(rm_clamp(value, -loudest, loudest));
 }
 
 /* Widen samples, in order or with time reversed; gives the largest magnitude. */
 static float widen(const int16_t *pcm, uint32_t n, bool reversed, float *out)
 {
-    float loudest = 0;
+    int32_t low = 0, high = 0;
     for (uint32_t i = 0; i < n; i++) {
-        out[i] = pcm[reversed ? n - 1 - i : i];
-        loudest = fmaxf(loudest, fabsf(out[i]));
+        int16_t value = pcm[reversed ? n - 1 - i : i];
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+        out[i] = value;
     }
-    return fminf(loudest, INT16_MAX);
+    return rm_clamp((float)(high > -low ? high : -low), 0, INT16_MAX);
 }
 
-static void begin(rm_conceal *c, uint32_t cycle_ms)
+/* The level of the newest periods beside that of those before them; 1 when they are not quieter. */
+static float fall_of(const rm_conceal *c, const float *end)
+{
+    uint32_t length = c->before.lag, least = in_ms(c, COMPARED_MS);
+    length *= (least + length - 1) / length;
+    if (2 * length > c->kept)
+        return 1;
+    float newest = rm_dot(end - length, end - length, length) + (float)length;
+    float earlier = rm_dot(end - 2 * length, end - 2 * length, length) + (float)length;
+    return rm_clamp(sqrtf(newest / earlier), DEEPEST_FALL, 1);
+}
+
+static void begin(rm_conceal *c, bool one_sided)
 {
     float heard[RM_GAP_SIDE_HEARD];
     float loudest = widen(c->history, c->kept, false, heard);
+    uint32_t cycle_ms = one_sided ? FORWARD_CYCLE_MS : BRIDGE_CYCLE_MS;
     rm_gap_side_begin(&c->before, heard, c->kept, c->rate_hz, cycle_ms);
+    c->fall = one_sided ? fall_of(c, heard + c->kept) : 1;
     rm_noise_floor_apply(&c->floor, &c->noise);
     c->loudest = fmaxf(loudest, NOISE_PEAK * rm_noise_floor_rms(&c->floor));
     c->active = true;
@@ -84,15 +103,22 @@ static float gain_at(const rm_conceal *c, size_t distance)
     return distance >= hold + fade ? 0 : 1 - (float)(distance - hold) / (float)fade;
 }
 
+/* The same of the sound before the gap, which may have been falling. */
+static float forward_gain(const rm_conceal *c)
+{
+    float fallen = rm_clamp((float)c->gap / (float)in_ms(c, FALLING_MS), 0, 1);
+    return gain_at(c, c->gap) * (1 + fallen * (c->fall - 1));
+}
+
 /* The next sample of a gap whose end is not here. */
 static float go_on(rm_conceal *c)
 {
-    float gain = gain_at(c, c->gap), sound = 0;
+    float sound = 0, gain = forward_gain(c), left = gain_at(c, c->gap);
     if (gain > 0) {
         sound = rm_gap_side_at(&c->before, (float)c->gap) + rm_gap_side_ring(&c->before, c->gap);
         c->gap++;
     }
-    return gain < 1 ? gain * sound + (1 - gain) * rm_comfort_noise_next(&c->noise) : sound;
+    return gain * sound + (left < 1 ? (1 - left) * rm_comfort_noise_next(&c->noise) : 0);
 }
 
 void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
@@ -100,7 +126,7 @@ void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
     if (n == 0)
         return;
     if (!c->active)
-        begin(c, FORWARD_CYCLE_MS);
+        begin(c, true);
     for (size_t i = 0; i < n; i++)
         out[i] = rounded(go_on(c), c->loudest);
     c->closed = false;
@@ -132,10 +158,13 @@ static float align(
     int32_t count = 2 * half + 1, best = 0;
     float energy = rm_dot(ahead, ahead, length) + (float)length;
     rm_gap_side_read(&c->before, (float)(c->gap + n) + (float)low, sound, (uint32_t)count + length);
+    double own = 0; /* in double, so that what is taken away again was there */
+    for (uint32_t i = 0; i < length; i++)
+        own += (double)sound[i] * sound[i];
     for (int32_t i = 0; i < count; i++) {
         const float *at = sound + i;
-        float own = rm_dot(at, at, length) + (float)length;
-        match[i] = rm_dot(at, ahead, length) / sqrtf(energy * own);
+        match[i] = rm_dot(at, ahead, length) / sqrtf(energy * ((float)own + (float)length));
+        own += (double)at[length] * at[length] - (double)at[0] * at[0];
         if (match[i] > match[best])
             best = i;
     }
@@ -157,7 +186,7 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
     if (c->before.match <= VOICED || align(c, n, ahead, length, expected, &bent.shift) < VOICED)
         return straight;
     if (!known)
-        pace = fminf(fmaxf(1 + 2 * bent.shift / bent.length, 1 / SAME_VOICE), SAME_VOICE);
+        pace = rm_clamp(1 + 2 * bent.shift / bent.length, 1 / SAME_VOICE, SAME_VOICE);
     bent.pace = pace;
     return bent;
 }
@@ -167,13 +196,14 @@ static crossing plan(const rm_conceal *c, const rm_gap_side *after, size_t n, co
 static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, int16_t *out, size_t n)
 {
     rm_fade fade = rm_fade_over(n);
+    float slower = 1 / x->pace;
     for (size_t i = 0; i < n; i++, c->gap++) {
         size_t distance = n - 1 - i;
         float position = position_at(x, (float)i), weight = rm_fade_next(&fade);
-        float left = (x->length + x->shift - position) / x->pace;
+        float left = (x->length + x->shift - position) * slower;
         float forward = rm_gap_side_at(&c->before, (float)c->gap - (float)i + position);
         float backward = rm_gap_side_at(after, left - 1);
-        float of_forward = weight * gain_at(c, c->gap);
+        float of_forward = weight * forward_gain(c);
         float of_backward = (1 - weight) * gain_at(c, distance);
         float value = of_forward * (forward + rm_gap_side_ring(&c->before, c->gap))
             + of_backward * (backward + rm_gap_side_ring(after, distance));
@@ -200,7 +230,7 @@ void rm_conceal_bridge(
         n = longest;
     }
     if (!c->active)
-        begin(c, BRIDGE_CYCLE_MS);
+        begin(c, false);
     rm_gap_side after;
     float reversed[RM_GAP_SIDE_HEARD], later[RM_GAP_SIDE_HEARD];
     uint32_t used = n_ahead < c->kept ? (uint32_t)n_ahead : c->kept;

@@ -33,6 +33,7 @@ typedef struct rm_conceal {
     bool active;      /* the last sample was concealed */
     bool closed;      /* and leads into the next one, by rm_conceal_bridge */
     float loudest;    /* no concealed sample is louder */
+    float fall;       /* the level that the repeated sound sinks to, 1: it was not falling */
     rm_gap_side before;
     rm_noise_floor floor;
     rm_comfort_noise noise;

@@ -9,7 +9,7 @@
 #include "lpc.h"
 
 enum {
-    LAGS_MAX = 15 * 16 + 1,
+    LAGS_MAX = 15 * 8 + 1,
     MATCHED_MS = 8,  /* longer ones prefer an average of the past to its newest sound */
     LEAST_MATCHED_MS = 5,
     LONGEST_LAG_MS = 15, /* 66 Hz, as in G.711 Appendix I */
@@ -25,22 +25,31 @@ static const float DENORMAL = 1e-20F;
 
 static uint32_t in_ms(uint32_t rate_hz, float ms) { return (uint32_t)((float)rate_hz * ms / 1000.0F); }
 
-/* The normalised correlation of the newest sound with that a lag earlier, for each lag. */
-static void correlate(
-    const float *heard, uint32_t n, uint32_t rate_hz, uint32_t low, uint32_t high, float *match)
+/* What lags are compared by. */
+typedef struct search {
+    const float *end; /* behind the newest sample */
+    uint32_t n, longest;
+    double energy[RM_GAP_SIDE_HEARD + 1]; /* of all before a sample; whole numbers: nothing is lost */
+} search;
+
+static void search_begin(search *s, const float *heard, uint32_t n, uint32_t rate_hz)
 {
-    double energy[RM_GAP_SIDE_HEARD + 1]; /* of all before; whole numbers, so nothing is lost */
-    energy[0] = 0;
+    s->end = heard + n;
+    s->n = n;
+    s->longest = in_ms(rate_hz, MATCHED_MS);
+    s->energy[0] = 0;
     for (uint32_t i = 0; i < n; i++)
-        energy[i + 1] = energy[i] + (double)heard[i] * heard[i];
-    for (uint32_t lag = low; lag <= high; lag++) {
-        uint32_t length = in_ms(rate_hz, MATCHED_MS);
-        length = n - lag < length ? n - lag : length;
-        float product = rm_dot(heard + n - length, heard + n - length - lag, length);
-        double newest = energy[n] - energy[n - length] + length;
-        double earlier = energy[n - lag] - energy[n - lag - length] + length;
-        match[lag - low] = product / sqrtf((float)(newest * earlier));
-    }
+        s->energy[i + 1] = s->energy[i] + (double)heard[i] * heard[i];
+}
+
+/* The normalised correlation of the newest sound with that a lag earlier. */
+static float likeness(const search *s, uint32_t lag)
+{
+    uint32_t n = s->n, length = n - lag < s->longest ? n - lag : s->longest;
+    float product = rm_dot(s->end - length, s->end - length - lag, length);
+    double newest = s->energy[n] - s->energy[n - length] + length;
+    double earlier = s->energy[n - lag] - s->energy[n - lag - length] + length;
+    return product / sqrtf((float)(newest * earlier));
 }
 
 /* The best lag; of those nearly as good that are a peak the shortest, which avoids two periods
@@ -61,27 +70,43 @@ static uint32_t choose(const float *match, uint32_t count)
 float rm_peak_offset(const float *peak)
 {
     float bend = peak[-1] - 2 * peak[0] + peak[1];
-    return bend < 0 ? fminf(fmaxf(0.5F * (peak[-1] - peak[1]) / bend, -0.5F), 0.5F) : 0;
+    return bend < 0 ? rm_clamp(0.5F * (peak[-1] - peak[1]) / bend, -0.5F, 0.5F) : 0;
 }
 
+/* Climb to the peak beside a lag, and find its top between the samples. */
+static void settle(rm_gap_side *side, const search *s, uint32_t lag, uint32_t low, uint32_t high)
+{
+    float offset = 0;
+    for (int tries = 0; tries < 2 && lag > low && lag < high; tries++) {
+        float peak[] = {likeness(s, lag - 1), likeness(s, lag), likeness(s, lag + 1)};
+        if (peak[1] >= peak[0] && peak[1] >= peak[2]) {
+            offset = rm_peak_offset(peak + 1);
+            break;
+        }
+        lag = peak[2] > peak[0] ? lag + 1 : lag - 1;
+    }
+    side->lag = lag;
+    side->period = (float)lag + offset;
+    side->match = rm_clamp(likeness(s, lag), 0, 1);
+}
+
+/* Lags are tried at the spacing of 8 kHz; at 16 kHz the best lies beside the chosen one, at most. */
 static void find_lag(rm_gap_side *side, const float *heard, uint32_t n, uint32_t rate_hz)
 {
+    search s;
     float match[LAGS_MAX];
     uint32_t low = in_ms(rate_hz, SHORTEST_LAG_MS), high = in_ms(rate_hz, LONGEST_LAG_MS);
-    uint32_t least = in_ms(rate_hz, LEAST_MATCHED_MS);
+    uint32_t least = in_ms(rate_hz, LEAST_MATCHED_MS), step = rate_hz / 8000, count = 0;
     side->lag = n < low ? (n ? n : 1) : low;
     side->period = (float)side->lag;
     side->match = 0;
     if (n < low + least)
         return;
+    search_begin(&s, heard, n, rate_hz);
     high = n - least < high ? n - least : high;
-    correlate(heard, n, rate_hz, low, high, match);
-    uint32_t count = high - low + 1, chosen = choose(match, count);
-    side->lag = low + chosen;
-    side->period = (float)side->lag;
-    if (chosen > 0 && chosen < count - 1)
-        side->period += rm_peak_offset(match + chosen);
-    side->match = fminf(fmaxf(match[chosen], 0), 1);
+    for (uint32_t lag = low; lag <= high; lag += step)
+        match[count++] = likeness(&s, lag);
+    settle(side, &s, low + step * choose(match, count), low, high);
 }
 
 static uint32_t cycle_of(const rm_gap_side *side, uint32_t n, uint32_t wanted)
@@ -158,20 +183,19 @@ void rm_gap_side_begin(
     find_lag(side, heard, n, rate_hz);
     uint32_t wanted = side->match < VOICED ? UNVOICED_CYCLE_MS : cycle_ms;
     side->cycle = cycle_of(side, n, in_ms(rate_hz, (float)wanted));
+    side->speed = (float)side->lag / side->period;
     cut_cycle(side, heard, n);
     ring_out(side, heard, n, rate_hz);
 }
 
-static int32_t wrapped(int32_t position, uint32_t cycle)
-{
-    int32_t within = position % (int32_t)cycle;
-    return within < 0 ? within + (int32_t)cycle : within;
-}
-
 float rm_gap_side_at(const rm_gap_side *side, float position)
 {
-    float at = position * (float)side->lag / side->period, whole = floorf(at), f = at - whole;
-    const float *c = side->source + RM_GAP_SIDE_GUARD + wrapped((int32_t)whole, side->cycle);
+    float at = position * side->speed;
+    int32_t whole = (int32_t)at, cycle = (int32_t)side->cycle;
+    whole -= (float)whole > at; /* downwards: floorf would be a call */
+    float f = at - (float)whole;
+    int32_t within = whole % cycle;
+    const float *c = side->source + RM_GAP_SIDE_GUARD + (within < 0 ? within + cycle : within);
     /* The cubic through both samples with the slopes of their neighbours (Catmull and Rom). */
     float slope = c[1] - c[-1], bend = 2 * c[-1] - 5 * c[0] + 4 * c[1] - c[2];
     float twist = 3 * (c[0] - c[1]) + c[2] - c[-1];

@@ -30,6 +30,7 @@ typedef struct rm_gap_side {
     uint32_t cycle; /* what is repeated: one or more lags */
     uint32_t ring_length;
     float period;   /* the lag again, with its fraction */
+    float speed;    /* of reading, so that a lag takes a period */
     float match;    /* normalised correlation at the lag, 0 to 1 */
     float source[RM_GAP_SIDE_CYCLE + 2 * RM_GAP_SIDE_GUARD];
     float ring[RM_GAP_SIDE_RING];

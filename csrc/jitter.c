@@ -8,12 +8,17 @@
 #define OTHER_PATH_MS 5.0
 #define FORGETTING 1.001f /* per packet: about 1000 are remembered */
 #define WEIGHT_MAX 1e12f
-#define PRIOR_WEIGHT 1.0f /* before anything is known: as if one packet had come */
-#define PRIOR_MEAN_MS 6.0
+#define PRIOR_WEIGHT 0.3f /* before anything is known: a little less than one packet, */
+#define PRIOR_MEAN_MS 4.0 /* so that a call begins with some 20 ms */
 #define DELAY_PRICE 0.005f
-#define LATE_PRICE 30.0f
+#define LATE_PRICE 40.0f
 
-enum { PACKETS_PER_UPDATE = 5 };
+/* What came late often, but not once in the last one to two seconds, is over: a route that changed
+ * back, a queue that was drained. Some of it is remembered. */
+#define OVER_SHARE 0.12f
+#define REMEMBERED_SHARE 0.003f
+
+enum { PACKETS_PER_UPDATE = 5, WINDOW_PACKETS = 50 };
 
 static void update_tail(rm_jitter *j)
 {
@@ -80,13 +85,34 @@ static void begin(rm_jitter *j, double arrival_ms, double transit)
     j->begun = true;
 }
 
-static void next_block(rm_jitter *j, double arrival_ms)
+static void next_blocks(rm_jitter *j, double arrival_ms)
 {
-    memmove(j->blocks, j->blocks + 1, (RM_JITTER_BLOCKS - 1) * sizeof *j->blocks);
-    j->blocks[RM_JITTER_BLOCKS - 1] = INFINITY;
-    j->block_end += BLOCK_MS;
-    if (j->block_end < arrival_ms) /* after a long silence: one block for all of it */
+    for (int i = 0; i < RM_JITTER_BLOCKS && arrival_ms >= j->block_end; i++) {
+        memmove(j->blocks, j->blocks + 1, (RM_JITTER_BLOCKS - 1) * sizeof *j->blocks);
+        j->blocks[RM_JITTER_BLOCKS - 1] = INFINITY;
+        j->block_end += BLOCK_MS;
+    }
+    if (arrival_ms >= j->block_end) /* after a long silence nothing is known any more */
         j->block_end = arrival_ms + BLOCK_MS;
+}
+
+/* Forget delays that were usual and have stopped. */
+static void forget_what_is_over(rm_jitter *j, int bin)
+{
+    j->latest[1] = bin > j->latest[1] ? bin : j->latest[1];
+    if (++j->in_window < WINDOW_PACKETS)
+        return;
+    int latest = j->latest[0] > j->latest[1] ? j->latest[0] : j->latest[1];
+    j->in_window = 0;
+    j->latest[0] = j->latest[1];
+    j->latest[1] = 0;
+    update_tail(j);
+    if (latest + 1 >= RM_JITTER_BINS || j->tail[latest + 1] < OVER_SHARE)
+        return;
+    float scale = REMEMBERED_SHARE / j->tail[latest + 1];
+    for (int i = latest + 1; i < RM_JITTER_BINS; i++)
+        j->bins[i] *= scale;
+    update_tail(j);
 }
 
 void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
@@ -96,7 +122,7 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
         begin(j, arrival_ms, transit);
     bool aged = arrival_ms >= j->block_end;
     if (aged)
-        next_block(j, arrival_ms);
+        next_blocks(j, arrival_ms);
     double *newest = &j->blocks[RM_JITTER_BLOCKS - 1];
     *newest = fmin(*newest, transit);
     if (aged) {
@@ -110,7 +136,6 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     double delay = fmax(0, transit - j->origin);
     int bin = delay < RM_JITTER_BINS - 1 ? (int)delay : RM_JITTER_BINS - 1;
     j->bins[bin] += j->weight;
-    j->delay = (float)(transit - j->base);
     j->weight *= FORGETTING;
     if (j->weight > WEIGHT_MAX) {
         for (int i = 0; i < RM_JITTER_BINS; i++)
@@ -119,6 +144,7 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     }
     if (++j->pending >= PACKETS_PER_UPDATE)
         update_tail(j);
+    forget_what_is_over(j, bin);
 }
 
 float rm_jitter_cost(const rm_jitter *j, double delay_ms, double total_ms)

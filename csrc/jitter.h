@@ -7,7 +7,7 @@
  * cost(D)  = price of a ms of delay × D + price of a share of late packets × P(delay > D)
  *
  * The prices are MOS: ITU-T G.107 figures about 0.005 a ms where delay begins to hurt; one packet
- * of a hundred that is not there in time costs about 0.3 (docs/media-quality.md).
+ * of a hundred that is not there in time and each delay that it leaves behind cost about 0.4.
  * Called per packet and per tick by adaptive.c. */
 #ifndef RM_JITTER_H
 #define RM_JITTER_H
@@ -27,7 +27,8 @@ typedef struct rm_jitter {
     float tail[RM_JITTER_BINS]; /* share of packets later than the bin begins */
     float weight;               /* of the next packet; grows instead of the bins fading */
     uint32_t pending;           /* packets since tail was computed */
-    float delay;                /* of the newest packet */
+    uint32_t in_window;         /* packets of the window that is open */
+    int32_t latest[2];          /* highest bin of the window before, and of this one */
 } rm_jitter;
 
 void rm_jitter_init(rm_jitter *j);

@@ -49,7 +49,7 @@ static float next_reflection(const float *r, const float *a, int i, float error)
     float sum = r[i];
     for (int j = 1; j < i; j++)
         sum += a[j] * r[i - j];
-    return fminf(fmaxf(-sum / error, -REFLECTION_LIMIT), REFLECTION_LIMIT);
+    return rm_clamp(-sum / error, -REFLECTION_LIMIT, REFLECTION_LIMIT);
 }
 
 float rm_levinson(const float *r, int order, float *a, float *k)

@@ -14,6 +14,15 @@
 
 enum { RM_LPC_ORDER_MAX = 16 };
 
+/* value, not below low and not above high. Inline, where fminf and fmaxf are calls. */
+static inline float rm_clamp(float value, float low, float high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* The nearest whole number of a value that an int32_t holds; halves away from zero. */
+static inline int32_t rm_nearest(float value) { return (int32_t)(value < 0 ? value - 0.5F : value + 0.5F); }
+
 /* Sum of products. Any n, 0 included. */
 float rm_dot(const float *a, const float *b, size_t n);
 

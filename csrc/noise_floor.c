@@ -54,7 +54,7 @@ void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n
 float rm_noise_floor_rms(const rm_noise_floor *floor)
 {
     float rms = sqrtf(LEAST_TO_MEAN * fminf(floor->now, floor->before));
-    return fminf(fmaxf(rms, LEAST_RMS), LOUDEST_RMS);
+    return rm_clamp(rms, LEAST_RMS, LOUDEST_RMS);
 }
 
 void rm_noise_floor_apply(const rm_noise_floor *floor, rm_comfort_noise *cn)

@@ -24,8 +24,8 @@
 #include "telephone_event.h"
 
 #define RM_HOLD_SECONDS 0.015
-/* The largest we send. */
-enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 640 + RM_SRTP_TRAILER_BYTES };
+/* The largest we send: 40 ms of L16/16000. It has to fit in what Ethernet carries. */
+enum { RM_PACKET_BYTES = RM_RTP_HEADER_BYTES + 1280 + RM_SRTP_TRAILER_BYTES };
 
 typedef struct rm_sender {
     double due; /* of the next tick; INFINITY before the start */

@@ -42,6 +42,7 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
     s->rtcp_mux = config->rtcp_mux;
     s->sender.sending = config->sending && config->remote.family != 0;
     s->sender.suppress = config->suppress_silence;
+    rm_packer_use(&s->packer, config->packet_ms);
     s->sender.payload_type = config->send_payload_type;
     s->sender.event_payload_type = config->send_event;
     rm_payload_encoder_use(&s->sender.encoder, config->send_encoding);
@@ -329,7 +330,7 @@ void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm
 size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_BYTES])
 {
     size_t bytes;
-    while ((bytes = rm_sender_next(&s->sender, now, packet)) > 0) {
+    while ((bytes = rm_packer_next(&s->packer, &s->sender, now, packet)) > 0) {
         if (s->srtp_sender.protect == NULL)
             return bytes;
         if ((bytes = rm_srtp_protect(&s->srtp_sender, &s->srtp, packet, bytes)) > 0)

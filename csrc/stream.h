@@ -11,6 +11,7 @@
 #include "latch.h"
 #include "rtcp_queue.h"
 #include "listener.h"
+#include "packer.h"
 #include "sender.h"
 #include "skew.h"
 #include "source.h"
@@ -33,6 +34,7 @@ typedef struct rm_stream_config {
     bool sending, receiving;
     bool suppress_silence;
     bool rtcp_mux; /* RTCP comes on the RTP port */
+    uint32_t packet_ms; /* 10, 20, 40 or 60: what the far end wishes to be sent */
 } rm_stream_config;
 
 typedef struct rm_stream_counters {
@@ -68,6 +70,7 @@ typedef struct rm_stream {
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
+    rm_packer packer;
     rm_srtp_sender srtp_sender;
     rm_srtp_receiver srtp_receiver;
     rm_srtp_counters srtp;

@@ -1,18 +1,20 @@
-"""The ``rapida-media`` command: ``serve``, ``call``, ``providers`` and ``bench``."""
+"""The ``rapida-media`` command: ``serve``, ``call``, ``doctor``, ``providers`` and ``bench``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import importlib
+import json
 import os
 import sys
 from pathlib import Path
 
-from rapida_media.config import SRTP_MODES, HttpListen, Listen, parse_listen
+from rapida_media.config import SRTP_MODES, HttpListen, Listen, load_config, parse_listen
 from rapida_media.config.http import parse_http_listen
 from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
+from rapida_media.net.doctor import examine
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
@@ -39,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_call(commands)
+    _add_doctor(commands)
     listing = commands.add_parser("providers", help="list the providers and what each can do")
     listing.set_defaults(run=_providers)
     bench = commands.add_parser("bench", help="measure the kernels against other implementations")
@@ -157,6 +160,28 @@ def _seconds(text: str) -> float:
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
     return value
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="look whether a configuration can work here",
+        description="Look whether a configuration can work here. Exit status 0 if it can.",
+    )
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: rapida.toml where it exists"
+    )
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    command.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    set_up_logging("text", "critical")
+    directory = options.config.parent if options.config is not None else Path.cwd()
+    diagnosis = asyncio.run(examine(load_config(options.config), directory))
+    text = json.dumps(diagnosis.to_dict(), indent=2) if options.json else diagnosis.to_text()
+    print(text)
+    return 0 if diagnosis.healthy else 1
 
 
 def _serve(options: argparse.Namespace) -> int:

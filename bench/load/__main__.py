@@ -4,6 +4,7 @@
     python -m bench.load --levels 50 --seconds 5           one short level
     python -m bench.load --target sip:echo@127.0.0.1:5060 --pid PID --label asterisk-22
     python -m bench.load --churn 10000                     short calls in a row
+    python -m bench.load --setups 3000 --rate 200          calls without media, ended at once
 
 Another server is set beside it with --target and --pid (its CPU and memory are read, it is never
 started or ended), or with --engine and a command line that holds {sip} or {port}.
@@ -24,7 +25,9 @@ from .churn import measure_churn
 from .engine import DEFAULT_COMMAND, Engine, attach_engine, start_engine
 from .level import LevelResult, Plan, measure_level
 from .process import split_cores
-from .report import format_churn, format_levels, machine_facts, write_json
+from .report import format_churn, format_levels, format_setups, machine_facts, write_json
+from .setups import COMMAND as SETUPS_COMMAND
+from .setups import measure_setups
 
 UNANSWERED, REFUSED = 1, 3
 
@@ -44,6 +47,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--target", help="a running server, sip:user@host:port")
     parser.add_argument("--pid", help="its process, or several with commas")
     parser.add_argument("--churn", type=int, metavar="N", help="N short calls instead of levels")
+    parser.add_argument("--setups", type=int, metavar="N", help="N calls without media")
     parser.add_argument("--parallel", type=int, default=20, help="short calls at once (20)")
     parser.add_argument("--settle", type=float, default=2.0, help="wait after the last, s (2)")
     parser.add_argument("--label", default="rapida-media", help="names the JSON file")
@@ -68,12 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}", flush=True)
     if generator is None:
         print("one core only: generator and engine share it, figures are rough", flush=True)
+    kind, measure = "", _levels
+    if options.churn or options.setups:
+        kind, measure = ("churn-", _churn) if options.churn else ("setups-", _setups)
     try:
-        status = _churn(options, document) if options.churn else _levels(options, document)
+        status = measure(options, document)
     except RuntimeError as error:
         print(f"not measured: {error}", file=sys.stderr)
         return UNANSWERED
-    kind = "churn-" if options.churn else ""
     print(f"written: {write_json(kind + options.label, document)}")
     return status
 
@@ -108,6 +114,14 @@ def _churn(options: argparse.Namespace, document: dict[str, Any]) -> int:
         result = measure_churn(engine, options.churn, options.parallel, options.settle)
     document["churn"] = result.to_json()
     print(format_churn(result))
+    return 0 if result.answered == result.calls else UNANSWERED
+
+
+def _setups(options: argparse.Namespace, document: dict[str, Any]) -> int:
+    with _attached(options) or start_engine(SETUPS_COMMAND) as engine:
+        result = measure_setups(engine, options.setups, options.rate)
+    document["setups"] = result.to_json()
+    print(format_setups(result))
     return 0 if result.answered == result.calls else UNANSWERED
 
 

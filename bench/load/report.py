@@ -17,6 +17,7 @@ from typing import Any
 from .churn import ChurnResult
 from .engine import ROOT
 from .level import LevelResult
+from .setups import SetupsResult
 
 RESULTS = ROOT / "bench" / "results"
 HEADINGS = (
@@ -150,3 +151,13 @@ def format_churn(result: ChurnResult) -> str:
     if result.generator_note:
         lines.append(f"  note: {result.generator_note}")
     return "\n".join(lines)
+
+
+def format_setups(result: SetupsResult) -> str:
+    """One line: what a core can do, and how soon calls are answered at the measured rate."""
+    return (
+        f"{result.calls} calls at {result.rate:.0f} per second: {result.answered} answered, "
+        f"{result.cpu_ms_per_call:.2f} ms of CPU a call = {result.per_core_second:.0f} set up and "
+        f"torn down per second and core, answered within {result.answer_ms['p50']:.1f} ms (p50), "
+        f"{result.answer_ms['p95']:.1f} ms (p95)"
+    )

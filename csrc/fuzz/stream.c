@@ -37,6 +37,7 @@ static void configure(world *w)
     static const rm_encoding encodings[] = {RM_PCMU, RM_PCMA, RM_L16_16000, RM_G722};
     static const uint8_t numbers[] = {0, 8, 96, 9};
     rm_stream_config config = {
+        .packet_ms = RM_PACKET_MS,
         .receive = {[0] = RM_PCMU, [8] = RM_PCMA, [9] = RM_G722, [96] = RM_L16_16000},
         .send_payload_type = numbers[what & 3],
         .send_encoding = encodings[what & 3],

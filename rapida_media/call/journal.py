@@ -150,6 +150,11 @@ class Journal:
         """The number of the latest event."""
         return self._number
 
+    @property
+    def forgotten(self) -> int:
+        """The number of the youngest event that is not kept any more."""
+        return self._forgotten
+
     def add_sink(self, sink: Sink) -> None:
         """Have a sink hear of every change from now on."""
         self._sinks.append(sink)

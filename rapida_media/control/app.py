@@ -28,12 +28,16 @@ from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
 from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
+from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
+from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
 # How long a connection may wait for its next request.
 KEEP_ALIVE_S = 30.0
+# How long what is left of a refused body is read, so that the client sees the answer.
+LINGER_S = 1.0
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
 
@@ -49,7 +53,10 @@ class Folders:
 
 
 class ControlServer:
-    """problems: tells in words what is wrong with the engine; nothing while all is well."""
+    """problems: tells in words what is wrong with the engine; nothing while all is well.
+
+    metrics: gives all figures in the format of Prometheus.
+    """
 
     def __init__(
         self,
@@ -57,11 +64,14 @@ class ControlServer:
         engine: Engine,
         records: Records,
         folders: Folders,
+        *,
         problems: Callable[[], list[str]] = list,
+        metrics: Callable[[], bytes] = bytes,
     ) -> None:
         self._config = config
         self._engine = engine
         self._problems = problems
+        self._metrics = metrics
         self._door = Door(engine.counters)
         guard = TollGuard(config, engine.journal.live)
         engine.journal.add_sink(guard.ledger)
@@ -85,6 +95,8 @@ class ControlServer:
             keepalive_timeout=KEEP_ALIVE_S,
             shutdown_timeout=SHUTDOWN_S,
             handle_signals=False,
+            lingering_time=LINGER_S,
+            logger=_peers_log(self._engine.counters),
         )
         await self._runner.setup()
         assert self._runner.server is not None, "it was set up"
@@ -134,7 +146,14 @@ class ControlServer:
                 "GET", "/readyz", "getReadiness", "Whether calls are taken", self._ready,
                 {200: Health, 503: Health}, open=True,
             ),
+            Operation(
+                "GET", "/metrics", "getMetrics", "All figures, for Prometheus", self._show_metrics,
+                {200: "text/plain"},
+            ),
         ]  # fmt: skip
+
+    async def _show_metrics(self, asked: Asked[None, None]) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _alive(self, asked: Asked[None, None]) -> Health:
         return Health("ok")
@@ -158,6 +177,19 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:
         log.exception("a request failed: %s %s", request.method, request.path)
         return ProblemError(500, "internal", "it failed here; the log says why").response()
+
+
+def _peers_log(counters: Counters) -> logging.Logger:
+    """Make the log aiohttp writes to, which is of what peers send that is no HTTP: what handlers
+    raise never gets there. It is counted, since a stranger must not fill a disk with tracebacks."""
+
+    def count(record: logging.LogRecord) -> bool:
+        counters.add("http_malformed")
+        return False
+
+    made = logging.Logger("rapida_media.control.peers", logging.INFO)
+    made.addFilter(count)
+    return made
 
 
 def _version() -> str:

@@ -67,7 +67,7 @@ class EventOperations:
     ) -> web.StreamResponse:
         after = _after(asked)
         if after is None and call_id is not None:
-            after = 0  # of one call all is told, from its beginning
+            after = self._journal.forgotten  # of one call all is told that is kept
         try:
             subscription = self._journal.subscribe(call_id, after)
         except LocalProtocolError as error:

@@ -15,6 +15,7 @@ from rapida_media.control.app import ControlServer, Folders
 from rapida_media.errors import ConfigError
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
+from rapida_media.net.metrics import Metrics
 from rapida_media.net.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,15 @@ async def serve(options: ServeOptions) -> int:
     )
     await stores.open(engine.journal)
     folders = Folders(config.store.recordings, config.store.prompts)
-    server = ControlServer(config, engine, stores.records, folders, stores.problems)
+    metrics = Metrics(engine, stores)
+    server = ControlServer(
+        config,
+        engine,
+        stores.records,
+        folders,
+        problems=stores.problems,
+        metrics=metrics.render,
+    )
     try:
         await _run(engine, server, config)
     finally:

@@ -291,6 +291,7 @@ cdef extern from "stream.h" nogil:
         bint receiving
         bint suppress_silence
         bint rtcp_mux
+        uint32_t packet_ms
 
     ctypedef struct rm_stream_counters:
         uint64_t packets_received

@@ -102,6 +102,7 @@ class MediaStream:
         sending: bool = True,
         receiving: bool = True,
         silence: str = "send",
+        packet_ms: int = 20,
         rtcp_mux: bool = False,
     ) -> None:
         """Take the outcome of an offer and answer; may be called again at any time.
@@ -111,8 +112,9 @@ class MediaStream:
         says them, else at the audio's. remote: numeric address from
         the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
-        silence: with nothing queued, "send" encoded silence or "suppress" packets. rtcp_mux: RTCP
-        comes on the RTP port (RFC 5761) and is given by `next_rtcp`.
+        silence: with nothing queued, "send" encoded silence or "suppress" packets.
+        packet_ms: the length of audio packets: 10, 20, 40 or, if it fits in 1280 bytes, 60.
+        rtcp_mux: RTCP comes on the RTP port (RFC 5761) and is given by `next_rtcp`.
         """
 
     def secure(self, *, sender: SrtpSender | None, receiver: SrtpReceiver | None) -> None:

@@ -72,6 +72,7 @@ class RtpLeg:
             sending=audio.sending,
             receiving=audio.receiving,
             rtcp_mux=audio.rtcp_mux,
+            packet_ms=audio.packet_ms,
         )
         self.rtcp.path.signal(None if unspecified else audio.remote_rtcp, audio.rtcp_mux)
 

@@ -10,7 +10,7 @@ from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
-from rapida_media.errors import RapidaError
+from rapida_media.errors import LocalProtocolError, RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.calls import Calls
 from rapida_media.net.resolver import Resolver
@@ -61,7 +61,8 @@ class Dialling:
         names another, and what answers a challenge. headers: more of the INVITE. ordered: the
         call's record, where it was journalled before; its id, assistant and parameters are the
         call's.
-        RapidaError when no port is free. The result's ``finished`` tells the end.
+        RapidaError when no port is free, LocalProtocolError for what cannot be written. The
+        result's ``finished`` tells the end.
         """
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         if from_uri is None and credentials is not None:
@@ -85,20 +86,34 @@ class Dialling:
         )
         if call is None:
             raise RapidaError("no RTP port pair is free")
+        self._invite(call, target, caller, credentials, headers)
+        return call
+
+    def _invite(
+        self,
+        call: SipCall,
+        target: Target,
+        caller: str,
+        credentials: Credentials | None,
+        headers: Headers,
+    ) -> None:
         now = clock.monotonic()
-        session = self.endpoint.invite(
-            target=target.uri,
-            destination=target.addresses[0],
-            others=target.addresses[1:],
-            from_uri=caller,
-            body=call.negotiation.offer(),
-            now=now,
-            credentials=credentials,
-            headers=headers,
-        )
+        try:
+            session = self.endpoint.invite(
+                target=target.uri,
+                destination=target.addresses[0],
+                others=target.addresses[1:],
+                from_uri=caller,
+                body=call.negotiation.offer(),
+                now=now,
+                credentials=credentials,
+                headers=headers,
+            )
+        except LocalProtocolError:
+            call.discard()
+            raise
         self._calls.add(session, call)
         self._shell.drain_signalling(now)
-        return call
 
     async def dial_trunk(
         self,

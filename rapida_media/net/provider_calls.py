@@ -161,7 +161,12 @@ class ProviderCalls:
         """Find the call of a media stream, before its upgrade is answered; works once."""
         spec = self._lines.spec(provider)
         call = self._by_context.get(context_id)
+        over = self._over.get(context_id)
+        if over is not None:
+            over.verify(request)
+            raise Refused(410, "the call is over")
         if call is not None and call.spec is spec:
+            # Whoever knows the id without being the provider must not use it up.
             self._line_of(call).verify(request)
         try:
             context = await self._contexts.claim(context_id, clock.monotonic())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rapida_media.agents.events import Ringing
 from rapida_media.call.second_leg import DialOrder, OnRinging
-from rapida_media.errors import ConfigError, DialError, RapidaError
+from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
 from rapida_media.sip.builder import REASONS
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class SecondLegs:
             leg = await self._place(self._owner.codec, order)
         except ConfigError as error:
             raise DialError(NOT_FOUND, str(error)) from error
+        except LocalProtocolError:
+            raise
         except RapidaError as error:
             raise DialError(UNAVAILABLE, str(error)) from error
         if self._owner.finished.done():

@@ -1,50 +1,47 @@
 """One SIP call: its INVITE session, its media channel and the ``Call`` an agent holds, joined.
 
-Implements ``Signalling`` for the call and handles the session's events. Every way a call can end
-leads through ``_finish``.
+Handles the session's events; what the agent asks for is in ``SipSignalling``. Every way a call can
+end leads through ``_finish``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.call.endings import Ending, ended, not_answered, reason_header, turned_away
+from rapida_media.call.endings import Ending, ended, not_answered
 from rapida_media.call.journal import Journal
 from rapida_media.call.negotiation import Negotiation
-from rapida_media.call.second_leg import DialOrder, OnRinging
-from rapida_media.call.signalling import Signalling
+from rapida_media.call.second_leg import DialOrder
 from rapida_media.call.state import CallState
-from rapida_media.call.transfer import TransferOutcome
-from rapida_media.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
+from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
-from rapida_media.net.referral import Referral, party_of
+from rapida_media.net.referral import Referral
 from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.sip_signalling import SipSignalling
 from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.dtmf_info import parse_key_press
 from rapida_media.sip.headers import parse_name_addr
 from rapida_media.sip.incoming_session import IncomingSession
-from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED, InviteSession
+from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.refer import Replaces
 from rapida_media.sip.user_agent import Headers
 
 log = logging.getLogger(__name__)
 
-TEMPORARILY_UNAVAILABLE = 480
-REQUEST_TERMINATED = 487
 STATES = {"ringing": CallState.RINGING, "answered": CallState.IN_PROGRESS}
 
 
@@ -62,7 +59,7 @@ class CallShell(Protocol):
     def forget(self, session: InviteSession) -> None: ...
 
 
-class SipCall:
+class SipCall(SipSignalling):
     """The engine's side of one SIP call, inbound or outbound.
 
     early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
@@ -127,6 +124,10 @@ class SipCall:
         self.sessions.add(session)
         self._keys = InfoKeys(session, self._loop, self._act)
 
+    def discard(self) -> None:
+        """Give everything back of a call that never began."""
+        self._shell.media.close(self._channel)
+
     def _start_agent(self) -> None:
         if self._agent_task is None and self._agent is not None:
             self._agent_task = AgentTask(self._loop, self._agent, self.call)
@@ -138,72 +139,6 @@ class SipCall:
             self.call.confirm(early_agent=self._agent_task is not None)
         self._start_agent()
 
-    # -- Signalling ------------------------------------------------------------------------------
-
-    def ring(self) -> None:
-        session = self._incoming
-        body = self.negotiation.description if session.early_offer_required else b""
-        self._act(lambda now: session.ring(now, body))
-        self._reached("ringing", clock.monotonic(), "180")
-
-    def progress(self) -> None:
-        self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
-        self._reached("ringing", clock.monotonic(), "183")
-        if not self.negotiation.awaiting_answer:
-            self._shell.media.start(self._channel, clock.monotonic())
-
-    def answer(self) -> None:
-        self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
-        now = clock.monotonic()
-        if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
-            self._reached("answered", now, "200")
-        if not self.negotiation.awaiting_answer and not self.finished.done():
-            # The caller hears and is heard from its 200 on, which may be before we see the ACK.
-            self._shell.media.start(self._channel, now)
-
-    def reject(self, status: int) -> None:
-        self._act(lambda now: self._incoming.reject(status, now))
-        self._finish(turned_away(status))
-
-    def redirect(self, uri: str) -> None:
-        contact = [("Contact", f"<{uri}>")]
-        self._act(lambda now: self._incoming.reject(302, now, headers=contact))
-        self._finish(ended("redirected", 302))
-
-    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
-        if not self.session.peer_takes("INFO"):
-            raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
-        self._keys.press(digits, done)
-
-    def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
-        if isinstance(target, str):
-            uri, replaces = target, None
-        elif isinstance(target, SipCall) and target is not self:
-            uri, replaces = party_of(target.session)
-        else:
-            raise LocalProtocolError("expected a SIP URI or another call over SIP")
-        self._act(lambda now: self._referral.order(self.session, uri, replaces, done, now))
-
-    def hold(self, held: bool, done: Callable[[bool], None]) -> None:
-        self._act(lambda now: self.negotiation.hold(held, done, now))
-
-    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
-        return self._legs.dial(order, ringing)
-
-    def hand_over(self, agent: Agent) -> None:
-        if self._agent is not None or self.on_hand_over is None:
-            raise LocalProtocolError("the call has an agent already")
-        self.on_hand_over()
-        self._agent = agent
-        self._start_agent()
-
-    def hang_up(self, reason: str, cause: str | None = None) -> None:
-        """BYE, CANCEL or a refusal, as the state of the session wants it."""
-        if self.finished.done() or self._hang_up_reason is not None:
-            return
-        self._hang_up_reason, self._hang_up_cause = reason, cause
-        self._act(self._end_session)
-
     def abandon(self, reason: str) -> None:
         """End the call on our side alone: there is no time left to tell the far end."""
         self._finish(ended(reason))
@@ -213,35 +148,6 @@ class SipCall:
         """The agent's task until it is done, which may be after the call is."""
         agent = self._agent_task
         return None if agent is None or agent.task.done() else agent.task
-
-    @property
-    def _incoming(self) -> IncomingSession:
-        """The session of a call to us; LocalProtocolError where we are the caller."""
-        if isinstance(self.session, IncomingSession):
-            return self.session
-        raise LocalProtocolError("only a call to us can be answered")
-
-    def _end_session(self, now: float) -> None:
-        session = self.session
-        given = self._hang_up_cause
-        why = (reason_header(self._hang_up_reason or "") if given is None else ("Reason", given),)
-        if session.state == TERMINATED:  # moving, and not there yet
-            self._finish(ended("canceled", REQUEST_TERMINATED))
-        elif session.state in (ACCEPTED, CONFIRMED):
-            session.bye(now, why)
-        elif isinstance(session, OutgoingSession):
-            # RFC 3261 section 9.1: no CANCEL leaves before a provisional response came. The
-            # session waits for that, and hangs up should a 200 win; the call is over at once.
-            session.cancel(now, why)
-            self._finish(ended("canceled", REQUEST_TERMINATED))
-        else:
-            session.reject(TEMPORARILY_UNAVAILABLE, now)
-            self._finish(turned_away(TEMPORARILY_UNAVAILABLE))
-
-    def _act(self, intent: Callable[[float], None]) -> None:
-        now = clock.monotonic()
-        intent(now)
-        self._shell.drain_signalling(now)
 
     # -- events of the session -------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ class NegotiatedAudio:
     send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
     receive_events: our telephone-event numbers and their clock rates.
     direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
+    packet_ms: the one of PACKET_MS we send.
     srtp: None for plain RTP.  rtcp_mux: RTP and RTCP share one port on both sides (RFC 5761).
     """
 
@@ -106,6 +107,7 @@ class NegotiatedAudio:
     receive_events: dict[int, int]
     direction: str
     ptime_ms: int
+    packet_ms: int = 20
     srtp: SrtpKeys | None = None
     rtcp_mux: bool = False
 
@@ -118,6 +120,8 @@ class NegotiatedAudio:
         return DIRECTIONS[self.direction][1]
 
 
+# The packet lengths we can send, in milliseconds.
+PACKET_MS = (10, 20, 40, 60)
 # A codec both sides know: (the peer's numbering, ours).
 _Pair = tuple[Codec, Codec]
 # How one line of an offer is answered: our words and the keys both sides have.
@@ -369,9 +373,19 @@ def _agree(
         receive_events={ours.payload_type: ours.rate_hz for _, ours in events},
         direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
         ptime_ms=peer.ptime_ms or local.ptime_ms,
+        packet_ms=_packet_ms(peer, local),
         srtp=keys,
         rtcp_mux=muxed,
     )
+
+
+def _packet_ms(peer: PeerAudio, local: LocalMedia) -> int:
+    """Give the longest packet the peer wants, and never one that it does not take: RFC 8866 section
+    6.4 has maxptime as "the maximum amount of media that can be encapsulated in each packet"."""
+    wanted = peer.ptime_ms or local.ptime_ms
+    if peer.maxptime_ms is not None:
+        wanted = min(wanted, peer.maxptime_ms)
+    return max((length for length in PACKET_MS if length <= wanted), default=PACKET_MS[0])
 
 
 def _audio_line(

@@ -46,6 +46,7 @@ class PeerAudio:
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
     rtcp_mux: RTCP may go to the RTP port.
+    maxptime_ms: the longest it takes.
     protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
@@ -58,6 +59,7 @@ class PeerAudio:
     codecs: tuple[Codec, ...]
     rtcp_mux: bool = False
     protocol: str = PLAIN
+    maxptime_ms: int | None = None
     cryptos: tuple[Crypto, ...] = ()
     keyed: bool = False
 
@@ -83,7 +85,8 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         rtcp=_rtcp(media, str(ip)),
         sends=sends,
         receives=receives,
-        ptime_ms=_ptime_ms(media),
+        ptime_ms=_milliseconds(media, "ptime"),
+        maxptime_ms=_milliseconds(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
         rtcp_mux=media.has(RTCP_MUX),
         protocol=media.protocol,
@@ -135,8 +138,8 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
     return (address, media.port + 1) if media.port < 65535 else None
 
 
-def _ptime_ms(media: MediaDescription) -> int | None:
-    whole, _, _ = (media.attribute("ptime") or "").strip().partition(".")
+def _milliseconds(media: MediaDescription, name: str) -> int | None:
+    whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 
 

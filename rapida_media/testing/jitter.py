@@ -71,7 +71,8 @@ class Begin:
 class Call:
     """Packets in order of arrival. pcm: what was said, s16 at 8 kHz.
 
-    heard_us: when the first sample would be heard without a buffer.
+    heard_us: when the first sample would be heard without a buffer. first_sample: of the first
+    packet with sound that arrives.
     """
 
     packets: Sequence[RtpPacket]
@@ -80,6 +81,7 @@ class Call:
     heard_us: float
     drift_ppm: float
     spoken: Sequence[tuple[int, int]]  # ranges of samples that were sent as sound
+    first_sample: int
 
 
 def make_call(
@@ -107,7 +109,9 @@ def make_call(
     ]
     heard_us = (trace.sent_ms[0] + trace.least_delay_ms) * 1000
     ranges = list(spoken) if spoken is not None else [(0, total)]
-    return Call(packets, pcm, trace.ptime_ms, heard_us, trace.drift_ppm, ranges)
+    sound = next(packet for packet in packets if packet.payload_type == PCMU)
+    first_sample = (sound.timestamp - first[1]) & 0xFFFFFFFF
+    return Call(packets, pcm, trace.ptime_ms, heard_us, trace.drift_ppm, ranges, first_sample)
 
 
 def _send(

@@ -13,7 +13,8 @@ import pytest
 from bench.load.churn import measure_churn
 from bench.load.engine import DEFAULT_COMMAND, Engine, start_engine
 from bench.load.level import Plan, measure_level
-from bench.load.report import format_churn, format_levels
+from bench.load.report import format_churn, format_levels, format_setups
+from bench.load.setups import COMMAND, measure_setups
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the far ends need cc")
 
@@ -47,3 +48,13 @@ def test_calls_in_a_row_give_back_what_they_took(engine: Engine) -> None:
     assert result.readings[-1].calls_ended == 40
     assert result.readings[-1].fds == result.readings[0].fds
     assert result.readings[-1].threads == result.readings[0].threads
+
+
+def test_set_ups_are_counted_by_the_cpu_they_cost() -> None:
+    with start_engine(COMMAND) as engine:
+        result = measure_setups(engine, 20, 40.0)
+    assert (result.answered, result.statuses) == (20, {200: 20})
+    assert result.cpu_ms_per_call > 0
+    assert result.per_core_second == pytest.approx(1000 / result.cpu_ms_per_call)
+    assert 0 < result.answer_ms["p50"] <= result.answer_ms["p95"] <= result.answer_ms["max"]
+    assert "20 answered" in format_setups(result)

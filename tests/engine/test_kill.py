@@ -21,9 +21,11 @@ from .phone import Phone
 
 # How many times the engine is killed; RAPIDA_KILLS=200 for the long run.
 KILLS = int(os.environ.get("RAPIDA_KILLS", "25"))
-# What may be lost: what happened so shortly before the end, longer on a machine that has no time.
-WINDOW_S = 0.1
-TICK_S = 0.005
+# What may be lost is what happened so shortly before the end. A machine with more to run than it
+# can may hold a commit up for longer, but hardly ever and not for long.
+WINDOW_S = 0.05
+OVERLOADED_WINDOW_S = 0.6
+HARDLY_EVER = 0.03
 CALLERS = 6
 LISTEN = '[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "30000-32766"\n'
 
@@ -80,22 +82,12 @@ class Load:
     """Callers that call, talk for a moment, hang up and call again.
 
     answered, ended: by called user, when the 200 of the INVITE and of the BYE came.
-    window_s: how much of the end may be lost.
     """
 
     def __init__(self, run: int) -> None:
         self.run = run
         self.answered: dict[str, float] = {}
         self.ended: dict[str, float] = {}
-        self.window_s = WINDOW_S
-
-    async def watch_machine(self) -> None:
-        """Measure for how long a process gets no time; the engine has two threads to run."""
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(TICK_S)
-            late = time.monotonic() - began - TICK_S
-            self.window_s = max(self.window_s, WINDOW_S + 5 * late)
 
     async def caller(self, phone: Phone, number: int) -> None:
         chance = random.Random(self.run * 100 + number)
@@ -117,8 +109,7 @@ async def one_life(running: Engines, run: int, chance: random.Random) -> tuple[L
     phone = await Phone.open(await running.start())
     load = Load(run)
     callers = [asyncio.create_task(load.caller(phone, number)) for number in range(CALLERS)]
-    callers.append(asyncio.create_task(load.watch_machine()))
-    await asyncio.sleep(0.02 + chance.random() * 0.6)
+    await asyncio.sleep(0.02 + chance.random() * 0.8)
     running.kill()
     killed_at = time.time()
     for caller in callers:
@@ -129,28 +120,26 @@ async def one_life(running: Engines, run: int, chance: random.Random) -> tuple[L
     return load, killed_at
 
 
-def check(database: Path, load: Load, killed_at: float) -> None:
-    """Compare what callers saw with what is recorded, once the next engine has started."""
+def check(database: Path, load: Load, killed_at: float) -> list[float]:
+    """Compare what callers saw with what is recorded, once the next engine has started.
+
+    Gives how long before the kill that happened which is not recorded.
+    """
     with closing(sqlite3.connect(database)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert opened.execute("SELECT count(*) FROM calls WHERE ended_at IS NULL").fetchone() == (
-            0,
-        )
+        assert opened.execute("SELECT 1 FROM calls WHERE ended_at IS NULL").fetchone() is None
         rows = opened.execute("SELECT called, reason, answered_at FROM calls").fetchall()
     recorded = {
         match[1]: (reason, answered_at)
         for called, reason, answered_at in rows
         if (match := re.match(rf"sip:(run{load.run}-[^@]+)@", called))
     }
-    for user, at in load.answered.items():
-        if at < killed_at - load.window_s:
-            assert user in recorded, (user, killed_at - at)
-            assert recorded[user][1] is not None, (user, killed_at - at)
-    for user, at in load.ended.items():
-        if at < killed_at - load.window_s:
-            assert recorded[user][0] == "bye", (user, recorded[user], killed_at - at)
-    for user in set(recorded) - set(load.ended):
-        assert recorded[user][0] in ("bye", "engine_restarted"), recorded[user]
+    nothing = (None, None)
+    answers = [at for user, at in load.answered.items() if recorded.get(user, nothing)[1] is None]
+    ends = [at for user, at in load.ended.items() if recorded.get(user, nothing)[0] != "bye"]
+    for user, (reason, _) in recorded.items():
+        assert reason in ("bye", "engine_restarted"), (user, reason)
+    return [killed_at - at for at in (*answers, *ends)]
 
 
 async def test_killed_at_random_moments_it_loses_no_call(tmp_path: Path) -> None:
@@ -163,10 +152,19 @@ async def test_killed_at_random_moments_it_loses_no_call(tmp_path: Path) -> None
                 await asyncio.to_thread(check_open, tmp_path / "rapida-calls.db", run)
             lives.append(life)
         await running.start()
-        for load, killed_at in lives:
-            await asyncio.to_thread(check, tmp_path / "rapida-calls.db", load, killed_at)
-    assert sum(len(load.answered) for load, _ in lives) > 5 * KILLS
-    assert sum(len(load.ended) for load, _ in lives) > KILLS
+        lost = [
+            age
+            for load, killed_at in lives
+            for age in check(tmp_path / "rapida-calls.db", load, killed_at)
+        ]
+    seen = sum(len(load.answered) + len(load.ended) for load, _ in lives)
+    longer_ago = [age for age in lost if age > WINDOW_S]
+    print(
+        f"{seen} seen, {len(lost)} lost at the end, {len(longer_ago)} of them earlier:", longer_ago
+    )
+    assert seen > 10 * KILLS
+    assert max(lost, default=0.0) < OVERLOADED_WINDOW_S
+    assert len(longer_ago) <= HARDLY_EVER * seen
 
 
 def check_open(database: Path, run: int) -> None:

@@ -139,6 +139,24 @@ async def test_a_target_that_cannot_be_called_is_404(
     await nothing_is_left(bench)
 
 
+async def test_an_order_that_cannot_be_written_is_refused_and_costs_nothing(
+    bench: Bench, agent_named: AgentNamer, callees: list[Callee]
+) -> None:
+    errors: list[LocalProtocolError] = []
+
+    async def agent(call: Call) -> None:
+        try:
+            await call.dial(callees[0].uri, headers=[("X-Order", "a\r\nEvil: yes")])
+        except LocalProtocolError as error:
+            errors.append(error)
+
+    call = await call_in(bench, agent_named, agent)
+    answer(call, await call.hung_up())
+    assert "CR or LF" in str(errors[0])
+    assert callees[0].received == []
+    await nothing_is_left(bench)
+
+
 async def test_no_port_is_free(
     bench: Bench, agent_named: AgentNamer, callees: list[Callee]
 ) -> None:
@@ -326,4 +344,45 @@ async def test_a_number_is_dialled_by_a_trunk(
     await call.bye()
     callees[0].respond(await callees[0].request("BYE"), 200)
     dialler.may_end.set()
+    await nothing_is_left(bench)
+
+
+SECURE_CARRIER = """
+[trunks.customer]
+hosts = ["127.0.0.1"]
+srtp = "required"
+"""
+SECURE_CUSTOMER = """
+[trunks.carrier]
+hosts = ["192.0.2.0/24"]
+domain = "carrier.example"
+proxy = "127.0.0.1:{port}"
+srtp = "required"
+"""
+
+
+async def test_payloads_pass_between_a_plain_leg_and_an_encrypted_one(
+    bench: Bench, agent_named: AgentNamer
+) -> None:
+    legs: list[Call] = []
+
+    async def agent(call: Call) -> None:
+        leg = await call.dial("+15550199", trunk="carrier")
+        legs.append(leg)
+        await call.talk(leg)
+
+    await bench.start(SECURE_CARRIER)  # echoes
+    port = bench.address().port
+    await bench.start(SECURE_CUSTOMER.format(port=port), agent=agent_named(agent))
+    call = await (await bench.phone(host="127.0.0.2")).call()  # not the trunk's address
+    leg = await eventually(lambda: legs and legs[0].bridged and legs[0])
+    assert leg.bridged.passes_through
+    said = speech(1.0)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    figures = leg.stats()
+    assert figures["srtp"] is not None
+    assert figures["packets_passed_through"] > 40
+    assert figures["srtp_failures"] == 0
+    await call.bye()
     await nothing_is_left(bench)

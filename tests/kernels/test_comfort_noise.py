@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +42,27 @@ def test_one_coefficient_gives_noise_with_that_first_correlation(index):
     made = noise_of(bytes([30, index]))
     correlation = np.mean(made[1:] * made[:-1]) / np.mean(made * made)
     assert correlation == pytest.approx(-quantised(index), abs=0.03)
+
+
+def correlations(samples: np.ndarray) -> list[float]:
+    energy = np.mean(samples * samples)
+    return [float(np.mean(samples[lag:] * samples[:-lag]) / energy) for lag in (1, 2, 3)]
+
+
+def ffmpeg_noise(payload: bytes) -> np.ndarray:
+    decoder = av.CodecContext.create("comfortnoise", "r")
+    decoder.sample_rate, decoder.layout = 8000, "mono"
+    frames = [frame for _ in range(60) for frame in decoder.decode(av.Packet(payload))]
+    made = np.concatenate([frame.to_ndarray().ravel() for frame in frames])
+    return made[2000:].astype(float)  # it takes some frames to reach the spectrum
+
+
+@pytest.mark.parametrize("indices", [[40], [200], [60, 180], [90, 150, 100]])
+def test_the_spectrum_is_the_one_that_ffmpeg_makes_of_a_payload(indices):
+    payload = bytes([40, *indices])
+    assert correlations(noise_of(payload, 36000)) == pytest.approx(
+        correlations(ffmpeg_noise(payload)), abs=0.05
+    )
 
 
 @given(st.lists(st.integers(70, 184), max_size=10))

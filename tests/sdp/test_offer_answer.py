@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -527,3 +528,62 @@ def test_an_early_answer_can_be_read_any_number_of_times_before_the_answer() -> 
     assert negotiation.receive_answer(answer).remote_port == 6000
     with pytest.raises(LocalProtocolError):
         negotiation.preview_answer(answer)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "packet_ms"),
+    [
+        ([], 20),
+        (["a=ptime:20"], 20),
+        (["a=ptime:10"], 10),
+        (["a=ptime:30"], 20),
+        (["a=ptime:40"], 40),
+        (["a=ptime:200"], 60),
+        (["a=ptime:5"], 10),
+        (["a=maxptime:150"], 20),
+        (["a=maxptime:10"], 10),
+        (["a=ptime:60", "a=maxptime:40"], 40),
+        (["a=ptime:60", "a=maxptime:59"], 40),
+        (["a=ptime:x", "a=maxptime:x"], 20),
+        (["a=ptime:0", "a=maxptime:0"], 20),
+    ],
+)
+def test_packets_are_as_long_as_the_peer_wishes_and_never_longer_than_it_takes(
+    attributes: list[str], packet_ms: int
+) -> None:
+    _, audio = session().receive_offer(body("m=audio 4000 RTP/AVP 0", *attributes), OURS)
+    assert audio.packet_ms == packet_ms
+
+
+def test_telephone_event_goes_by_the_peers_number_at_the_clock_of_the_codec() -> None:
+    lines = [
+        "m=audio 4000 RTP/AVP 110 9 111 112 0",
+        "a=rtpmap:110 L16/16000",
+        "a=rtpmap:111 telephone-event/16000",
+        "a=rtpmap:112 telephone-event/8000",
+    ]
+    answer, audio = session().receive_offer(body(*lines), OURS)
+    assert audio.send.name == "L16/16000"
+    assert audio.send_event == 111
+    assert set(audio.receive_events) == {111, 112}
+    assert media_lines(answer) == ["m=audio 5000 RTP/AVP 110 9 111 112 0"]
+    _, audio = session().receive_offer(body(*lines), replace(OURS, codecs=("PCMU",)))
+    assert (audio.send.name, audio.send_event, audio.receive_events) == ("PCMU", 112, {112: 8000})
+
+
+def test_dynamic_numbers_mean_what_each_side_says_they_mean() -> None:
+    ours = session()
+    offer = ours.make_offer(replace(OURS, codecs=("L16/16000", "PCMA")))
+    mine = media_lines(offer)[0].split()[3]
+    answer = body(
+        "m=audio 4000 RTP/AVP 99 8 97",
+        "a=rtpmap:99 L16/16000",
+        "a=rtpmap:97 telephone-event/16000",
+    )
+    audio = ours.receive_answer(answer)
+    assert audio.send.payload_type == 99
+    assert str(audio.receive[0].payload_type) == mine
+    assert audio.send_event == 97
+    ours_16k = re.search(rb"a=rtpmap:(\d+) telephone-event/16000", offer)
+    assert ours_16k is not None
+    assert int(ours_16k[1]) in audio.receive_events

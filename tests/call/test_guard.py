@@ -1,0 +1,140 @@
+"""What may be called, how many at once, and for how much."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+from rapida_media.call.guard import DAY_S, TollGuard
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
+from rapida_media.config import parse_config
+
+CONFIG = """
+[sip]
+dial_hosts = ["pbx.example", "192.0.2.0/24", "2001:db8::/32"]
+[trunks.open]
+hosts = ["198.51.100.1"]
+allow = ["*"]
+[trunks.german]
+hosts = ["198.51.100.2"]
+allow = ["+49", "110"]
+price_per_minute = 0.5
+[trunks.silent]
+hosts = ["198.51.100.3"]
+caller_id = "+15550111"
+[credentials.main]
+provider = "x"
+allow = ["+1"]
+price_per_minute = 1
+[assistants.support]
+agent = "echo"
+numbers = ["+1 555 0100"]
+max_outbound_calls = 2
+spend_per_day = 3
+[assistants.free]
+agent = "echo"
+"""
+RECORD = CallRecord("c", "sip", "outbound", "", "+49", 0.0, assistant="support", trunk="german")
+
+
+def guard(live: dict[str, CallRecord] | None = None) -> TollGuard:
+    return TollGuard(parse_config(tomllib.loads(CONFIG)), {} if live is None else live)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "number", "allowed"),
+    [
+        ("open", "+442079460018", True),
+        ("open", "*100#", True),
+        ("german", "+4930123456", True),
+        ("german", "+49 (30) 123-456", True),
+        ("german", "110", True),
+        ("german", "4930123456", False),
+        ("german", "004930123456", False),
+        ("german", "+4", False),
+        ("german", "+48221234567", False),
+        ("german", "+49*21*9005550100#", False),
+        ("silent", "+4930123456", False),
+        ("silent", "+15550100", True),
+        ("silent", "+15550111", True),
+        ("silent", "+155501001", False),
+    ],
+)
+def test_only_what_is_allowed_may_be_called(trunk: str, number: str, allowed: bool) -> None:
+    why = guard().check_number(number, trunk=trunk, credential=None)
+    assert (why is None) is allowed
+    if why is not None:
+        assert f"[trunks.{trunk}] allow" in why
+
+
+def test_an_account_has_prefixes_of_its_own() -> None:
+    assert guard().check_number("+1900", trunk=None, credential="main") is None
+    assert guard().check_number("+4930", trunk=None, credential="main") is not None
+    assert guard().check_number("+1900", trunk=None, credential=None) is not None
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        ("sip:a@pbx.example", True),
+        ("sip:a@PBX.example:5070;transport=tcp", True),
+        ("sip:a@192.0.2.77", True),
+        ("sips:a@[2001:db8::7]", True),
+        ("sip:a@192.0.3.1", False),
+        ("sip:a@pbx.example.evil.example", False),
+        ("sip:pbx.example@evil.example", False),
+        ("sip:a@evil.example?Route=pbx.example", False),
+        ("sip:", False),
+        ("tel:+1900", False),
+    ],
+)
+def test_only_named_hosts_may_be_called(uri: str, allowed: bool) -> None:
+    assert (guard().check_uri(uri) is None) is allowed
+
+
+def test_calls_at_once_are_counted_by_assistant() -> None:
+    live: dict[str, CallRecord] = {}
+    watched = guard(live)
+    assistants = parse_config(tomllib.loads(CONFIG)).assistants
+    for number in range(5):
+        record = replace(RECORD, id=str(number), assistant="free")
+        live[record.id] = record
+    assert watched.check_limits(assistants["support"], 0.0) is None
+    for number in range(2):
+        live[f"s{number}"] = replace(RECORD, id=f"s{number}")
+    live["in"] = replace(RECORD, id="in", direction="inbound")
+    denial = watched.check_limits(assistants["support"], 0.0)
+    assert denial is not None
+    assert denial.kind == "too-many-calls"
+    assert watched.check_limits(assistants["free"], 0.0) is None
+
+
+def test_a_day_costs_no_more_than_it_may() -> None:
+    live: dict[str, CallRecord] = {}
+    watched = guard(live)
+    support = parse_config(tomllib.loads(CONFIG)).assistants["support"]
+    over = replace(RECORD, answered_at=100.0, ended_at=100.0 + 61, state=CallState.COMPLETED)
+    watched.ledger.record_changed(over)  # two minutes of half a unit each
+    watched.ledger.record_changed(replace(over, answered_at=None))
+    watched.ledger.record_changed(replace(over, direction="inbound"))
+    assert watched.ledger.spent("support", 200.0) == 1.0
+    live["c"] = replace(RECORD, answered_at=200.0)
+    assert watched.ledger.spent("support", 200.0 + 170) == 1.0 + 1.5
+    assert watched.check_limits(support, 200.0 + 170) is None
+    denial = watched.check_limits(support, 200.0 + 190)
+    assert denial is not None
+    assert "3.00 of 3.00" in denial.detail
+    live.clear()
+    assert watched.ledger.spent("support", 161.0 + DAY_S + 1) == 0.0
+
+
+def test_a_credential_has_its_price() -> None:
+    watched = guard()
+    watched.ledger.record_changed(
+        replace(RECORD, trunk=None, credential="main", answered_at=0.0, ended_at=1.0,
+                state=CallState.COMPLETED)
+    )  # fmt: skip
+    assert watched.ledger.spent("support", 2.0) == 1.0

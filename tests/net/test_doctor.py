@@ -1,0 +1,153 @@
+"""The doctor finds what would go wrong, says where, and shows no secret."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+import sqlite3
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trustme
+
+from rapida_media.cli import main
+from rapida_media.config import parse_config
+from rapida_media.net import doctor
+from rapida_media.net.doctor import FAULT, OK, WARNING, Diagnosis, examine
+
+LOOPBACK = (
+    '[sip]\nlisten = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]\n[http]\nlisten = "127.0.0.1:0"\n'
+)
+
+
+async def diagnose(folder: Path, text: str) -> Diagnosis:
+    return await examine(parse_config(tomllib.loads(text), folder, {}), folder)
+
+
+def found(diagnosis: Diagnosis, subject: str) -> tuple[str, str]:
+    (finding,) = (each for each in diagnosis.findings if each.subject == subject)
+    return finding.result, finding.text
+
+
+async def test_a_good_configuration_is_healthy_and_shows_how_to_call(tmp_path: Path) -> None:
+    diagnosis = await diagnose(
+        tmp_path,
+        '[sip]\nlisten = ["udp:127.0.0.1:0"]\nexternal_address = "203.0.113.7"\n'
+        '[assistants.support]\nagent = "echo"\nnumbers = ["+15550100"]\n'
+        '[trunks.carrier]\nhosts = ["127.0.0.1"]\n',
+    )
+    assert diagnosis.healthy, diagnosis.to_text()
+    assert [each.url for each in diagnosis.entrances] == [
+        "sip:support@203.0.113.7:0",
+        "sip:+15550100@203.0.113.7:0",
+    ]
+    assert found(diagnosis, "[trunks.carrier]") == (OK, "127.0.0.1 is 127.0.0.1")
+
+
+async def test_a_port_in_use_is_a_warning_and_a_foreign_address_a_fault(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"udp:127.0.0.1:{taken.getsockname()[1]}"
+        text = f'[sip]\nlisten = ["{address}", "udp:192.0.2.7:5060"]\n'
+        diagnosis = await diagnose(tmp_path, text)
+    assert found(diagnosis, f"[sip] listen {address}")[0] == WARNING
+    assert found(diagnosis, "[sip] listen udp:192.0.2.7:5060")[0] == FAULT
+    assert "[trunks.carrier]" in found(diagnosis, "configuration")[1]
+
+
+async def test_certificates_are_looked_at(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=5)
+    text = LOOPBACK.replace("[http]", 'tls_certificate = "cert.pem"\ntls_key = "key.pem"\n[http]')
+
+    def write(certificate: trustme.LeafCert, key: trustme.LeafCert) -> None:
+        (tmp_path / "cert.pem").write_bytes(certificate.cert_chain_pems[0].bytes())
+        (tmp_path / "key.pem").write_bytes(key.private_key_pem.bytes())
+
+    good, ending = ca.issue_cert("sip.example.com"), ca.issue_cert("b", not_after=soon)
+    ended = ca.issue_cert("c", not_after=soon - datetime.timedelta(days=9))
+    write(good, good)
+    result, said = found(await diagnose(tmp_path, text), "[sip] tls_certificate")
+    assert result == OK
+    assert said.startswith("for sip.example.com, expires in ")
+    write(ending, ending)
+    assert found(await diagnose(tmp_path, text), "[sip] tls_certificate") == (
+        WARNING, "for b, expires in 4 days",
+    )  # fmt: skip
+    write(ended, ended)
+    assert found(await diagnose(tmp_path, text), "[sip] tls_certificate") == (
+        FAULT, "for c, has expired",
+    )  # fmt: skip
+    write(good, ending)
+    assert found(await diagnose(tmp_path, text), "[sip] tls_key")[0] == FAULT
+    (tmp_path / "key.pem").write_text("no key")
+    assert found(await diagnose(tmp_path, text), "[sip] tls_certificate")[0] == FAULT
+
+
+async def test_stores_agents_and_names_that_cannot_work_are_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "RESOLVE_S", 0.5)
+    (tmp_path / "calls.db").write_bytes(b"this is no database, and never was" * 100)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    text = f"""{LOOPBACK}
+[rtp]
+ports = "20000-20009"
+[store]
+records = "sqlite:calls.db"
+contexts = "redis://:tell-nobody@127.0.0.1:{closed}/0"
+[assistants.a]
+agent = "play:missing.wav"
+[assistants.b]
+agent = "echo"
+greeting = "missing.wav"
+[trunks.carrier]
+hosts = ["nobody.invalid"]
+[credentials.main]
+provider = "unheard-of"
+"""
+    diagnosis = await diagnose(tmp_path, text)
+    for subject, words in (
+        ("[rtp] ports", "5 port pairs for 500 calls"),
+        ("[store] records", "not a database"),
+        ("[store] contexts", "Redis: "),
+        ("[assistants.a]", "missing.wav"),
+        ("[assistants.b]", "missing.wav"),
+        ("[credentials.main]", "no provider 'unheard-of'"),
+    ):
+        result, said = found(diagnosis, subject)
+        assert result == FAULT, subject
+        assert words in said
+    trunk = [each for each in diagnosis.findings if each.subject == "[trunks.carrier]"]
+    assert {each.result for each in trunk} == {FAULT}
+    assert "tell-nobody" not in diagnosis.to_text()
+    assert "tell-nobody" not in json.dumps(diagnosis.to_dict())
+
+
+async def test_an_old_database_is_counted_and_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "rapida-calls.db")) as database:
+        database.execute("CREATE TABLE calls (id)")
+        database.execute("INSERT INTO calls VALUES ('c1')")
+        database.commit()
+    diagnosis = await diagnose(tmp_path, LOOPBACK)
+    result, said = found(diagnosis, "[store] records")
+    assert (result, said.rpartition(" holds ")[2]) == (OK, "1 calls")
+
+
+def test_the_command_prints_json_and_tells_by_its_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rapida.toml"
+    file.write_text(LOOPBACK + '[assistants.a]\nagent = "echo"\n')
+    assert main(["doctor", "--config", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["healthy"] is True
+    file.write_text(LOOPBACK + '[assistants.a]\nagent = "play:missing.wav"\n')
+    assert main(["doctor", "--config", str(file)]) == 1
+    assert "fault    [assistants.a]" in capsys.readouterr().out
+    file.write_text("[sip]\nlisten = 7\n")
+    assert main(["doctor", "--config", str(file)]) == 2
+    assert "[sip] listen" in capsys.readouterr().err
