@@ -282,7 +282,9 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
  * packets back, is no collision, and what it sends is heard. */
 static void notice_own_ssrc(rm_stream *s, const rm_rtp *rtp)
 {
-    if (rm_sender_recognises(&s->sender, rtp->sequence_number, rtp->timestamp))
+    /* The packer has moved the numbers of what it joined or cut. */
+    uint16_t made = (uint16_t)(rtp->sequence_number + s->packer.joined);
+    if (rm_sender_recognises(&s->sender, made, rtp->timestamp))
         s->counters.own_packets_back++;
     else
         s->collided = true;

@@ -113,3 +113,12 @@ def test_another_source_with_our_ssrc_is_a_collision() -> None:
     assert [(p.ssrc, p.marker) for p in packets if p] == [(0xB2, True), (0xB2, False)]
     assert peer.stream.sender_counts == (2, 320)
     assert peer.stream.statistics()["packets_sent"] == 7
+
+
+def test_joined_packets_come_back_are_no_collision_however_long_the_call() -> None:
+    peer = started(packet_ms=40)
+    for _ in range(30):
+        peer.deliver(*send(peer, 50))
+        peer.frames()
+    assert not peer.stream.take_collision()
+    assert peer.stream.statistics()["own_packets_back"] > 700
