@@ -6,23 +6,25 @@ The work is in stream.c and below; here arguments are checked and values convert
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.math cimport INFINITY, isfinite
+from libc.math cimport INFINITY, isfinite, isnan
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
 from rapida_media.errors import LocalProtocolError
+from rapida_media.kernels._rtp import ReceptionReport
 
 CONCEALED = RM_FRAME_CONCEALED
 SILENCE = RM_FRAME_SILENCE
 TALKSPURT_START = RM_FRAME_TALKSPURT_START
 DIGIT = RM_FRAME_DIGIT
 
-cdef str DIGITS = "0123456789*#ABCD"
+# RFC 4733 section 3.2, table 3: event 16 is the hook flash.
+cdef str DIGITS = "0123456789*#ABCD!"
 cdef enum:
     SAMPLES_PER_MS = 16
-    # RFC 4733 section 2.5.1.3: longer events need segments; 65535 units at 16 kHz are 4095 ms.
+    FRAME_MS = 20
     EVENT_MIN_MS = 20
-    EVENT_MAX_MS = 4000
+    EVENT_MAX_MS = 60000
     GAP_MAX_MS = 10000
     DELAY_MAX_MS = 400
     PULL_MAX_MS = 20
@@ -50,6 +52,15 @@ cdef int _set_remote(rm_stream_config *config, remote) except -1:
     if not 0 < port < 65536 or not rm_address_parse(&config.remote, host.encode(), port):
         raise LocalProtocolError(f"remote: expected a numeric address and a port, got {remote!r}")
     return 0
+
+
+cdef uint8_t _event_meaning(rate_hz) except 0:
+    cdef uint8_t meaning = 0
+    if isinstance(rate_hz, int) and 0 <= rate_hz <= 192000:
+        meaning = rm_means_event_at(rate_hz)
+    if meaning == 0:
+        raise LocalProtocolError(f"telephone-event: no clock of {rate_hz!r} Hz is known")
+    return meaning
 
 
 cdef int _check_now(double now) except -1:
@@ -139,13 +150,15 @@ cdef class MediaStream:
 
     def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
                   send_event=None, remote, bint sending=True, bint receiving=True,
-                  silence="send", int packet_ms=20):
+                  silence="send", int packet_ms=20, bint rtcp_mux=False):
         cdef rm_stream_config config
         memset(&config, 0, sizeof(config))
         for number, name in receive.items():
             config.receive[_payload_type(number)] = _encoding(name)
-        for number in receive_events:
-            config.receive[_payload_type(number)] = RM_MEANS_EVENT
+        events = receive_events if isinstance(receive_events, dict) else dict.fromkeys(
+            receive_events, 0)
+        for number, rate_hz in events.items():
+            config.receive[_payload_type(number)] = _event_meaning(rate_hz)
         if silence not in ("send", "suppress"):
             raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
         if packet_ms not in (10, 20, 40, 60):
@@ -158,6 +171,7 @@ cdef class MediaStream:
         config.sending = sending
         config.receiving = receiving
         config.suppress_silence = silence == "suppress"
+        config.rtcp_mux = rtcp_mux
         rm_stream_configure(&self.core, &config)
 
     def secure(self, *, sender, receiver):
@@ -225,6 +239,55 @@ cdef class MediaStream:
             return None
         name = DIGITS[digit.event] if digit.event < 16 else "flash"
         return name, digit.duration_ms, digit.pts
+
+    # --- RTCP
+
+    @property
+    def ssrc(self):
+        return self.core.sender.ssrc
+
+    @property
+    def source_ssrc(self):
+        return self.core.ssrc if self.core.has_source else None
+
+    @property
+    def send_rate_hz(self):
+        return rm_encoding_rate_hz(self.core.sender.encoder.encoding)
+
+    @property
+    def sender_counts(self):
+        cdef const rm_sender *sender = &self.core.sender
+        return sender.packets - sender.packets_before, sender.octets - sender.octets_before
+
+    def timestamp_at(self, double now):
+        _check_now(now)
+        return rm_sender_timestamp_at(&self.core.sender, now)
+
+    def reception_report(self):
+        cdef rm_report report
+        if not self.core.has_source:
+            return None
+        report = rm_source_report(&self.core.source)
+        return ReceptionReport(report.fraction_lost, report.cumulative_lost,
+                               report.extended_highest_sequence, report.jitter)
+
+    def next_rtcp(self):
+        cdef char text[RM_ADDRESS_TEXT_BYTES]
+        cdef const rm_rtcp_datagram *datagram = rm_rtcp_queue_take(&self.core.rtcp)
+        if datagram == NULL:
+            return None
+        text[0] = 0
+        rm_address_format(&datagram.sender, text)
+        return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
+                ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
+
+    def take_collision(self):
+        collided = bool(self.core.collided)
+        self.core.collided = False
+        return collided
+
+    def change_ssrc(self, uint32_t ssrc):
+        rm_sender_change_ssrc(&self.core.sender, ssrc)
 
     # --- pass-through
 
@@ -380,6 +443,7 @@ cdef class MediaStream:
         return {
             "late": c.late,
             "taken": c.packets,
+            "concealed_ms": (c.lost + c.stalled) // per_ms,
             "played": c.played,
             "skipped": c.skipped,
             "waiting": rm_adaptive_waiting(a),
@@ -397,6 +461,9 @@ cdef class MediaStream:
     cdef dict _figures(self):
         cdef const rm_stream *core = &self.core
         cdef const rm_stream_counters *counters = &core.counters
+        cdef rm_burst_figures bursts = rm_burst_report(&core.burst)
+        cdef double skew_ppm = rm_skew_ppm(&core.skew)
+        cdef double packet_ms = (core.ingress.last_samples or 320) / <double>SAMPLES_PER_MS
         return {
             "packets_received": counters.packets_received,
             "octets_received": counters.octets_received,
@@ -408,6 +475,24 @@ cdef class MediaStream:
             "reordered": counters.reordered,
             "on_probation": counters.on_probation,
             "concealed_frames": core.ingress.line.concealed,
+            "concealed_ms": core.ingress.line.concealed_samples // SAMPLES_PER_MS,
+            "own_packets_back": counters.own_packets_back,
+            "rtcp_dropped": core.rtcp.dropped,
+            "heard_ms": core.ingress.line.meter.frames * FRAME_MS,
+            "discarded": core.burst.discarded,
+            "burst_density": bursts.burst_density,
+            "gap_density": bursts.gap_density,
+            "burst_ms": bursts.burst_packets * packet_ms,
+            "gap_ms": bursts.gap_packets * packet_ms,
+            "loss_run": bursts.mean_run,
+            "clock_skew_ppm": None if isnan(skew_ppm) else skew_ppm,
+            "received_speech_dbov": rm_meter_speech_dbov(&core.ingress.line.meter),
+            "received_noise_dbov": rm_meter_noise_dbov(&core.ingress.line.meter),
+            "received_active_ms": core.ingress.line.meter.active_frames * FRAME_MS,
+            "received_clipped": core.ingress.line.meter.clipped,
+            "sent_speech_dbov": rm_meter_speech_dbov(&core.sender.meter),
+            "sent_active_ms": core.sender.meter.active_frames * FRAME_MS,
+            "sent_clipped": core.sender.meter.clipped,
             "dropped_frames": core.ingress.line.dropped,
             "bad_header": counters.bad_header,
             "bad_payload": counters.bad_payload + core.events.malformed,

@@ -58,6 +58,7 @@ static bool is_silent(const int16_t *pcm, uint32_t n)
 static void finish_frame(rm_frame_line *line)
 {
     rm_frame *frame = frame_at(line, line->count);
+    rm_meter_take(&line->meter, frame->pcm, line->fill);
     frame->samples = line->fill;
     if (is_silent(frame->pcm, frame->samples))
         frame->flags |= RM_FRAME_SILENCE;
@@ -94,6 +95,8 @@ void rm_frame_line_commit(rm_frame_line *line, size_t n, uint32_t flags)
     }
     frame->flags |= flags | line->next_flags;
     line->next_flags = 0;
+    if (flags & RM_FRAME_CONCEALED)
+        line->concealed_samples += n;
     line->fill += (uint32_t)n;
     line->pts += (int64_t)n;
     if (line->fill == RM_FRAME_SAMPLES)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "meter.h"
+
 enum { RM_FRAME_SAMPLES = 320 };
 
 enum {
@@ -34,6 +36,8 @@ typedef struct rm_frame_line {
     int64_t pts;         /* of the next sample */
     uint64_t concealed;
     uint64_t dropped; /* oldest frames that nobody took in time */
+    uint64_t concealed_samples;
+    rm_meter meter;
 } rm_frame_line;
 
 /* False when memory is short. */

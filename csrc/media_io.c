@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SLOTS_AT_REST = 64, POLL_ROUNDS_MAX = 16 };
+/* Older than this no packet waits; the system's clock was set. */
+static const double WAITED_MAX_SECONDS = 1;
 
 int rm_poller_init(rm_poller *p)
 {
@@ -16,6 +19,7 @@ int rm_poller_init(rm_poller *p)
         p->messages[i].msg_hdr.msg_iov = &p->vectors[i];
         p->messages[i].msg_hdr.msg_iovlen = 1;
         p->messages[i].msg_hdr.msg_name = &p->addresses[i];
+        p->messages[i].msg_hdr.msg_control = p->controls[i];
     }
     p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return p->epoll_fd < 0 ? -1 : 0;
@@ -57,6 +61,8 @@ int64_t rm_poller_add(rm_poller *p, int fd, rm_stream *stream)
     socklen_t size = sizeof family;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
         return -1;
+    int on = 1; /* without it packets arrive when they are read */
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     uint32_t slot = 0;
     while (slot < p->capacity && p->slots[slot].stream != NULL)
         slot++;
@@ -77,6 +83,25 @@ void rm_poller_remove(rm_poller *p, uint32_t slot)
 
 /* --- receiving --------------------------------------------------------------------------- */
 
+static double seconds(const struct timespec *t)
+{
+    return (double)t->tv_sec + 1e-9 * (double)t->tv_nsec;
+}
+
+/* When the kernel got the packet: by how long it has waited, so that no two clocks are mixed. */
+static double arrival(const rm_poller *p, struct msghdr *message, double now)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        struct timespec stamp;
+        memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+        double waited = p->wall - seconds(&stamp);
+        return waited > 0 && waited < WAITED_MAX_SECONDS ? now - waited : now;
+    }
+    return now;
+}
+
 static void take_messages(rm_poller *p, rm_stream *stream, int n, double now)
 {
     for (int i = 0; i < n; i++) {
@@ -85,15 +110,18 @@ static void take_messages(rm_poller *p, rm_stream *stream, int n, double now)
         if (p->messages[i].msg_hdr.msg_flags & MSG_TRUNC)
             stream->counters.bad_header++; /* larger than any audio packet */
         else
-            rm_stream_receive(stream, p->buffers[i], p->messages[i].msg_len, &from, now);
+            rm_stream_receive(stream, p->buffers[i], p->messages[i].msg_len, &from,
+                              arrival(p, &p->messages[i].msg_hdr, now));
     }
 }
 
 static void drain(rm_poller *p, const rm_slot *slot, double now)
 {
     for (int batch = 0; batch < RM_BATCHES_MAX; batch++) {
-        for (int i = 0; i < RM_BATCH; i++)
+        for (int i = 0; i < RM_BATCH; i++) {
             p->messages[i].msg_hdr.msg_namelen = sizeof p->addresses[i];
+            p->messages[i].msg_hdr.msg_controllen = RM_CONTROL_BYTES;
+        }
         int n = recvmmsg(slot->fd, p->messages, RM_BATCH, MSG_DONTWAIT, NULL);
         if (n < 0) { /* an ICMP error of what we sent before, or nothing there */
             slot->stream->counters.receive_errors += errno != EAGAIN && errno != EINTR;
@@ -108,6 +136,9 @@ static void drain(rm_poller *p, const rm_slot *slot, double now)
 size_t rm_poller_receive(rm_poller *p, double now)
 {
     size_t count = 0;
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    p->wall = seconds(&wall);
     for (int round = 0; round < POLL_ROUNDS_MAX; round++) {
         int ready = epoll_wait(p->epoll_fd, p->events, RM_POLL_EVENTS, 0);
         for (int i = 0; i < ready; i++) {

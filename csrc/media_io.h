@@ -17,6 +17,7 @@ enum {
     RM_BATCH = 4,           /* datagrams per recvmmsg: usually there is one */
     RM_BATCHES_MAX = 16,    /* per stream and receive: nobody starves the others */
     RM_DATAGRAM_BYTES = 2048,
+    RM_CONTROL_BYTES = 64,
 };
 
 typedef struct rm_slot {
@@ -35,6 +36,8 @@ typedef struct rm_poller {
     struct iovec vectors[RM_BATCH];
     struct sockaddr_storage addresses[RM_BATCH];
     uint8_t buffers[RM_BATCH][RM_DATAGRAM_BYTES];
+    _Alignas(8) uint8_t controls[RM_BATCH][RM_CONTROL_BYTES];
+    double wall; /* the system's clock at the receive in progress */
 } rm_poller;
 
 /* 0, or -1 with errno. */
@@ -47,7 +50,7 @@ int64_t rm_poller_add(rm_poller *p, int fd, rm_stream *stream);
 /* Forget a slot; harmless when its socket is already closed. */
 void rm_poller_remove(rm_poller *p, uint32_t slot);
 
-/* Take what has arrived. Returns how many slots of p->news have something to fetch. */
+/* Take what has arrived by now: each packet at the time the kernel got it. Returns how many slots of p->news have something to fetch. */
 size_t rm_poller_receive(rm_poller *p, double now);
 
 /* Pass deadlines and send what is due, all streams. Returns the same. */

@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dsp.h"
+
 enum {
     SAMPLES_AT_REST = 2048, /* 128 ms: an echo or a bridge never needs more */
     CUES_AT_REST = 8,
     CUES_MAX = 4096,
+    UNITY_Q15 = 32768,
 };
 
 void rm_playout_init(rm_playout *p, uint32_t limit_samples)
@@ -100,7 +103,15 @@ static uint64_t next_digit_position(const rm_playout *p)
     return UINT64_MAX;
 }
 
-size_t rm_playout_read(rm_playout *p, int16_t *out, size_t n)
+static size_t read_tail(rm_playout *p, int16_t *out)
+{
+    size_t taken = p->tail_left;
+    memcpy(out, p->tail, taken * sizeof *out);
+    p->tail_left = 0;
+    return taken;
+}
+
+static size_t read_queue(rm_playout *p, int16_t *out, size_t n)
 {
     uint64_t end = p->written;
     uint64_t digit = next_digit_position(p);
@@ -115,9 +126,28 @@ size_t rm_playout_read(rm_playout *p, int16_t *out, size_t n)
     return taken;
 }
 
+size_t rm_playout_read(rm_playout *p, int16_t *out, size_t n)
+{
+    size_t tail = read_tail(p, out);
+    return tail + read_queue(p, out + tail, n - tail);
+}
+
+/* Keep the beginning of what is dropped, if the sample before it was sent. */
+static void keep_tail(rm_playout *p)
+{
+    uint32_t queued = rm_playout_queued(p);
+    if (p->utterance == 0 || queued == 0)
+        return;
+    size_t n = queued < RM_TAIL_SAMPLES ? queued : RM_TAIL_SAMPLES;
+    copy_out(p, p->read, p->tail, n);
+    rm_gain_ramp(p->tail, n, UNITY_Q15, 0);
+    p->tail_left = (uint32_t)n;
+}
+
 uint64_t rm_playout_clear(rm_playout *p)
 {
     uint64_t sent = p->utterance;
+    keep_tail(p);
     for (; p->cue_next != p->cue_end; p->cue_next++) {
         rm_cue *cue = cue_at(p, p->cue_next);
         if (cue->kind == RM_CUE_DIGIT) {

@@ -19,6 +19,9 @@ typedef struct rm_cue {
     uint16_t gap_ms;
 } rm_cue;
 
+/* 5 ms: what `clear` cuts off fades out over this long, so that it does not click. */
+enum { RM_TAIL_SAMPLES = 80 };
+
 typedef struct rm_playout {
     int16_t *samples; /* ring; NULL until the first write */
     uint32_t capacity;
@@ -31,6 +34,8 @@ typedef struct rm_playout {
     rm_cue *cues; /* ring; from head: marks reached, then from `next`: cues ahead */
     uint32_t cue_capacity;
     uint32_t cue_head, cue_next, cue_end; /* counted up forever, masked on use */
+    uint32_t tail_left; /* samples of the tail still to read, before anything queued */
+    int16_t tail[RM_TAIL_SAMPLES];
 } rm_playout;
 
 void rm_playout_init(rm_playout *p, uint32_t limit_samples);
@@ -44,11 +49,12 @@ static inline uint32_t rm_playout_queued(const rm_playout *p)
 /* Append n samples (any alignment, host order); returns how many were taken. */
 size_t rm_playout_write(rm_playout *p, const void *pcm, size_t n);
 
-/* Take up to n samples, not past the next digit; returns how many. */
+/* Take up to n samples, not past the next digit; returns how many. n is at least RM_TAIL_SAMPLES. */
 size_t rm_playout_read(rm_playout *p, int16_t *out, size_t n);
 
 /* Drop what is queued, digits too; marks among it come back as not played. Returns the samples of
- * the current utterance that were sent. */
+ * the current utterance that were sent. When speech is cut, its next 5 ms are kept as a fade that
+ * counts neither as queued nor as played. */
 uint64_t rm_playout_clear(rm_playout *p);
 
 /* Append a mark or digit behind what is queued; false when too many wait. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source.h"
+
 enum {
     TICKS_PER_SECOND = 50,
     TICK_MS = 1000 / TICKS_PER_SECOND,
@@ -12,9 +14,12 @@ enum {
     /* After so many ticks of zeros the resampler holds nothing but zeros (its memory is 78 samples
      * of 320), so a silent payload is a constant; but not of G.722, whose codes adapt. */
     FLUSHED_TICKS = 2,
+    /* A packet that a reflector sends back is not older than this. */
+    REFLECTED_PACKETS = 500,
     /* So long nothing passes through before we send silence of our own again. */
     PAUSE_TICKS = 5,
 };
+static const double REFLECTED_SECONDS = 30;
 
 void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     uint32_t limit_samples)
@@ -48,6 +53,27 @@ bool rm_sender_idle(const rm_sender *s)
 {
     return rm_playout_queued(&s->playout) == 0 && !rm_playout_has_cues(&s->playout) &&
            !s->event.active;
+}
+
+uint32_t rm_sender_timestamp_at(const rm_sender *s, double now)
+{
+    uint32_t rate_hz = rm_encoding_rate_hz(s->encoder.encoding);
+    return s->due < INFINITY ? s->timestamp + rm_rtp_clock(now - s->due, rate_hz) : s->timestamp;
+}
+
+bool rm_sender_recognises(const rm_sender *s, uint16_t sequence_number, uint32_t timestamp)
+{
+    uint32_t rate_hz = rm_encoding_rate_hz(s->encoder.encoding);
+    return (uint16_t)(s->sequence_number - sequence_number) <= REFLECTED_PACKETS &&
+           s->timestamp - timestamp <= REFLECTED_SECONDS * rate_hz;
+}
+
+void rm_sender_change_ssrc(rm_sender *s, uint32_t ssrc)
+{
+    s->ssrc = ssrc;
+    s->packets_before = s->packets;
+    s->octets_before = s->octets;
+    s->marker_next = true;
 }
 
 /* --- what one tick sends ----------------------------------------------------------------- */
@@ -104,9 +130,10 @@ static size_t silent_payload(const rm_sender *s, uint8_t *payload)
 static size_t audio_packet(rm_sender *s, uint8_t *packet)
 {
     int16_t pcm[TICK_SAMPLES];
+    size_t tail = s->playout.tail_left;
     size_t n = rm_playout_read(&s->playout, pcm, TICK_SAMPLES);
     rm_playout_reach(&s->playout);
-    s->played += n;
+    s->played += n - tail;
     s->silent_ticks = n > 0 ? 0 : s->silent_ticks + 1;
     /* The first silent tick of a pause still goes out: it carries what the resampler holds back of
      * the last sound. */
@@ -115,6 +142,10 @@ static size_t audio_packet(rm_sender *s, uint8_t *packet)
         return 0;
     }
     memset(pcm + n, 0, (TICK_SAMPLES - n) * sizeof *pcm);
+    if (n > 0)
+        rm_meter_take(&s->meter, pcm, TICK_SAMPLES);
+    else
+        rm_meter_take_silence(&s->meter, TICK_SAMPLES);
     uint8_t *payload = header(s, packet, s->payload_type, s->marker_next, s->timestamp);
     s->marker_next = false;
     s->silence_packets += n == 0;

@@ -14,6 +14,7 @@
 #ifndef RM_SENDER_H
 #define RM_SENDER_H
 
+#include "meter.h"
 #include "monitor.h"
 #include "payload.h"
 #include "playout.h"
@@ -43,11 +44,13 @@ typedef struct rm_sender {
     rm_event_sender event;
     rm_playout playout;
     uint64_t packets, octets;
+    uint64_t packets_before, octets_before; /* under SSRCs we had before */
     double first_sent; /* of these packets; no time before there are any */
     uint64_t late_ticks, skipped_ticks;
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */
     uint64_t silence_packets;
+    rm_meter meter;
     rm_monitor *monitor; /* NULL while nobody listens in */
     rm_relay *relay;     /* NULL until payloads of another stream pass through */
 } rm_sender;
@@ -61,7 +64,8 @@ void rm_sender_start(rm_sender *s, double now);
 static inline bool rm_sender_may_hold(const rm_sender *s)
 {
     return s->silent_ticks == 0 && s->packets > 0 && s->sending && !s->event.active &&
-           rm_playout_queued(&s->playout) == 0 && !rm_playout_has_cues(&s->playout);
+           rm_playout_queued(&s->playout) == 0 && s->playout.tail_left == 0 &&
+           !rm_playout_has_cues(&s->playout);
 }
 
 /* When rm_sender_next will have something to do. */
@@ -82,6 +86,15 @@ bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding);
 
 /* Write the next packet that is due; returns its size, or 0 when nothing more is due. */
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES]);
+
+/* The timestamp of that instant on the clock of what is sent: what a sender report names. */
+uint32_t rm_sender_timestamp_at(const rm_sender *s, double now);
+
+/* Whether a packet with our SSRC is one of ours come back, by its numbers. */
+bool rm_sender_recognises(const rm_sender *s, uint16_t sequence_number, uint32_t timestamp);
+
+/* Go on as another source (RFC 3550 section 8.2). */
+void rm_sender_change_ssrc(rm_sender *s, uint32_t ssrc);
 
 /* Nothing queued, nothing in progress. */
 bool rm_sender_idle(const rm_sender *s);

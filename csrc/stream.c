@@ -21,6 +21,7 @@ bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint3
 void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
+    rm_rtcp_queue_free(&s->rtcp);
     rm_ingress_free(&s->ingress);
     rm_listener_free(s->listener);
     s->listener = NULL;
@@ -40,6 +41,7 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
         s->receive[CN_PAYLOAD_TYPE] = RM_MEANS_COMFORT_NOISE;
     rm_latch_signal(&s->latch, &config->remote);
     s->receiving = config->receiving;
+    s->rtcp_mux = config->rtcp_mux;
     s->sender.sending = config->sending && config->remote.family != 0;
     s->sender.suppress = config->suppress_silence;
     rm_packer_use(&s->packer, config->packet_ms);
@@ -48,6 +50,21 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
     rm_payload_encoder_use(&s->sender.encoder, config->send_encoding);
     if (!s->ingress.heard) /* events before any audio: the likely clock */
         s->ingress.rate_hz = rm_encoding_rate_hz(config->send_encoding);
+}
+
+static const uint32_t EVENT_CLOCKS_HZ[RM_EVENT_CLOCKS] = {0, 8000, 16000, 48000};
+
+uint8_t rm_means_event_at(uint32_t rate_hz)
+{
+    for (uint8_t i = 0; i < RM_EVENT_CLOCKS; i++)
+        if (EVENT_CLOCKS_HZ[i] == rate_hz)
+            return RM_MEANS_EVENT + i;
+    return RM_MEANS_NOTHING;
+}
+
+static bool means_audio(uint8_t meaning)
+{
+    return meaning != RM_MEANS_NOTHING && meaning < RM_MEANS_COMFORT_NOISE;
 }
 
 bool rm_stream_relay(rm_stream *s, rm_stream *to)
@@ -81,6 +98,11 @@ static void hand_over(rm_stream *s, const rm_packet *packet)
         s->ingress.rate_hz = rm_encoding_rate_hz(packet->encoding);
         s->ingress.heard = true;
     }
+}
+
+static uint64_t too_late(const rm_stream *s)
+{
+    return s->ingress.late + (s->listener != NULL ? s->listener->playout->counters.late : 0);
 }
 
 /* Position on the frame line. */
@@ -151,8 +173,10 @@ static rm_verdict judge(rm_stream *s, const rm_rtp *rtp)
 
 /* --- one packet -------------------------------------------------------------------------- */
 
-static void receive_event(rm_stream *s, const rm_rtp *rtp, const rm_packet *packet)
+static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
+                          const rm_packet *packet)
 {
+    uint32_t rate_hz = EVENT_CLOCKS_HZ[meaning - RM_MEANS_EVENT];
     if (s->listener == NULL)
         rm_ingress_anchor(&s->ingress, packet);
     rm_event_receive(&s->events, &(rm_event_packet){
@@ -160,7 +184,7 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, const rm_packet *pack
                                      .payload_bytes = rtp->payload_bytes,
                                      .timestamp = rtp->timestamp,
                                      .marker = rtp->marker,
-                                     .rate_hz = s->ingress.rate_hz,
+                                     .rate_hz = rate_hz ? rate_hz : s->ingress.rate_hz,
                                      .pts = position(s, rtp->timestamp),
                                      .arrival = packet->arrival,
                                  });
@@ -175,7 +199,7 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         .marker = rtp->marker,
         .arrival = now,
     };
-    if (meaning == RM_MEANS_NOTHING || meaning == RM_MEANS_EVENT || !s->receiving)
+    if ((!means_audio(meaning) && meaning != RM_MEANS_COMFORT_NOISE) || !s->receiving)
         return packet;
     packet.payload = rtp->payload;
     packet.payload_bytes = (uint32_t)rtp->payload_bytes;
@@ -201,12 +225,13 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
     if (rate_hz != s->ingress.rate_hz)
         rm_source_break_jitter(&s->source); /* the units change */
     rm_source_jitter(&s->source, rtp->timestamp, rm_rtp_clock(now, rate_hz));
+    rm_skew_packet(&s->skew, rtp->timestamp, rate_hz, now);
 }
 
 /* Whether another stream sends the packet on. */
 static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding)
 {
-    if (meaning == RM_MEANS_EVENT && s->receiving)
+    if (meaning >= RM_MEANS_EVENT && s->receiving)
         return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING);
     if (encoding == RM_NO_ENCODING)
         return false;
@@ -230,6 +255,8 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         if (s->relay_to != NULL)
             s->relay_to->relay->anchored = false;
         restart(s, &packet);
+        rm_burst_begin(&s->burst, rtp->sequence_number);
+        rm_skew_break(&s->skew);
     }
     if (s->counters.packets_received++ == 0)
         s->counters.first_received = now;
@@ -239,14 +266,28 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         return;
     }
     s->counters.reordered += verdict == RM_REORDERED;
-    if (meaning == RM_MEANS_EVENT && s->receiving)
-        receive_event(s, rtp, &packet);
+    if (meaning >= RM_MEANS_EVENT && s->receiving)
+        receive_event(s, rtp, meaning, &packet);
     else if (packet.encoding != RM_NO_ENCODING)
         measure_jitter(s, rtp, packet.encoding, now);
-    packet.mute = s->events.active;
+    packet.mute = rm_event_covers(&s->events, packet.timestamp, s->ingress.rate_hz);
+    uint64_t late = too_late(s);
     if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
         packet.encoding = RM_NO_ENCODING;
     hand_over(s, &packet);
+    rm_burst_packet(&s->burst, rtp->sequence_number, too_late(s) == late);
+}
+
+/* Our SSRC in a packet of somebody else (RFC 3550 section 8.2). A reflector, which sends our own
+ * packets back, is no collision, and what it sends is heard. */
+static void notice_own_ssrc(rm_stream *s, const rm_rtp *rtp)
+{
+    /* The packer has moved the numbers of what it joined or cut. */
+    uint16_t made = (uint16_t)(rtp->sequence_number + s->packer.joined);
+    if (rm_sender_recognises(&s->sender, made, rtp->timestamp))
+        s->counters.own_packets_back++;
+    else
+        s->collided = true;
 }
 
 static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
@@ -262,6 +303,8 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
         s->counters.wrong_source++;
         return;
     }
+    if (rtp.ssrc == s->sender.ssrc)
+        notice_own_ssrc(s, &rtp);
     if (meaning == RM_MEANS_NOTHING) {
         s->counters.unknown_payload_type++;
         if (!s->has_source || rtp.ssrc != s->ssrc)
@@ -274,6 +317,10 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now)
 {
+    if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
+        rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
+        return;
+    }
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
     if (s->srtp_receiver.unprotect != NULL) {
         if (bytes < RM_RTP_HEADER_BYTES || data[0] >> 6 != 2) {
@@ -315,7 +362,7 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
 
 bool rm_stream_has_news(const rm_stream *s)
 {
-    return s->ingress.line.count > 0 || s->events.count > 0 ||
+    return s->ingress.line.count > 0 || s->events.count > 0 || s->rtcp.count > 0 || s->collided ||
            rm_playout_has_marks(&s->sender.playout) ||
            (s->sender.monitor != NULL && s->sender.monitor->line.count > 0);
 }

@@ -6,17 +6,24 @@
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
+#include "burst.h"
 #include "ingress.h"
 #include "latch.h"
+#include "rtcp_queue.h"
 #include "listener.h"
 #include "packer.h"
 #include "sender.h"
+#include "skew.h"
 #include "source.h"
 #include "srtp.h"
 #include "telephone_event.h"
 
 /* What a payload type number means to us; audio ones equal their rm_encoding. */
-enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xfe, RM_MEANS_EVENT = 0xff };
+enum { RM_MEANS_NOTHING = 0, RM_MEANS_COMFORT_NOISE = 0xe0, RM_MEANS_EVENT = 0xf0 };
+
+/* Telephone-events have a clock of their own; 0 is that of the audio heard last. */
+enum { RM_EVENT_CLOCKS = 4 };
+uint8_t rm_means_event_at(uint32_t rate_hz); /* RM_MEANS_NOTHING for a clock we do not know */
 
 typedef struct rm_stream_config {
     uint8_t receive[128]; /* by payload type */
@@ -27,6 +34,7 @@ typedef struct rm_stream_config {
     bool sending, receiving;
     bool suppress_silence;
     uint32_t packet_ms; /* 10, 20, 40 or 60: what the far end wishes to be sent */
+    bool rtcp_mux; /* RTCP comes on the RTP port */
 } rm_stream_config;
 
 typedef struct rm_stream_counters {
@@ -35,6 +43,7 @@ typedef struct rm_stream_counters {
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t ssrc_changes, restarts;
+    uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
     int64_t lost_before; /* by sources, and beginnings, that are over */
     uint64_t expected_before;
@@ -45,6 +54,8 @@ typedef struct rm_stream {
     rm_sender sender;
     rm_latch latch;
     bool receiving;
+    bool rtcp_mux;
+    bool collided; /* another source uses our SSRC; until the owner takes note */
     bool has_source, has_candidate;
     uint32_t ssrc, candidate_ssrc;
     rm_source source;
@@ -53,6 +64,9 @@ typedef struct rm_stream {
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
+    rm_burst burst;
+    rm_skew skew;
+    rm_rtcp_queue rtcp;
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
@@ -90,7 +104,7 @@ size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);
 
-/* Whether a frame, a digit or a mark waits to be taken. */
+/* Whether a frame, a digit, a mark or RTCP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
 /* Losses as a share of what was sent to us, over the whole call, 0 to 1. */

@@ -47,11 +47,14 @@ static void begin(rm_event_receiver *r, const rm_event_packet *packet)
 }
 
 /* An event longer than its duration field can say comes in segments: the next one is timed where
- * the one before ends and has no marker (section 2.5.1.3). */
+ * the one before ends and has no marker (section 2.5.1.3). The last updates of the one before may
+ * be lost. */
 static bool continues(const rm_event_receiver *r, const rm_event_packet *packet)
 {
-    return r->active && !packet->marker && packet->payload[0] == r->event &&
-           packet->timestamp == r->timestamp + r->duration && r->duration > 0;
+    uint32_t step = packet->timestamp - r->timestamp;
+    uint32_t unheard = step > DURATION_MAX / 2 ? (uint32_t)(END_LOST_SECONDS * r->rate_hz) : 0;
+    return r->active && !packet->marker && packet->payload[0] == r->event && r->duration > 0 &&
+           step >= r->duration && step - r->duration <= unheard && step <= DURATION_MAX;
 }
 
 /* A retransmission that reordering brought after a newer event began. */
@@ -75,7 +78,7 @@ void rm_event_receive(rm_event_receiver *r, const rm_event_packet *packet)
     if (same && !r->active)
         return; /* already reported: a repeated end packet */
     if (!same && continues(r, packet)) {
-        r->earlier += r->duration;
+        r->earlier += packet->timestamp - r->timestamp;
         r->duration = 0;
         r->timestamp = packet->timestamp;
     } else if (!same) {
@@ -105,6 +108,15 @@ void rm_event_receiver_restart(rm_event_receiver *r)
     r->known = false;
 }
 
+bool rm_event_covers(const rm_event_receiver *r, uint32_t timestamp, uint32_t rate_hz)
+{
+    if (!r->known || rate_hz != r->rate_hz) /* on another clock all we know is whether it lasts */
+        return r->active;
+    /* Segments move r->timestamp on: the event began `earlier` units before. */
+    int64_t step = (int32_t)(timestamp - r->timestamp) + (int64_t)r->earlier;
+    return step >= 0 && (r->active || step < (int64_t)(r->earlier + r->duration));
+}
+
 bool rm_event_next_digit(rm_event_receiver *r, rm_digit *digit)
 {
     if (r->count == 0)
@@ -123,10 +135,30 @@ void rm_event_sender_begin(rm_event_sender *e, uint8_t event, uint32_t timestamp
         .event = event,
         .ends_left = END_PACKETS,
         .timestamp = timestamp,
-        .total = total < DURATION_MAX ? total : DURATION_MAX,
+        .total = total,
         /* the two repeated end packets already lie in the gap */
         .quiet_ticks = gap_ticks > END_PACKETS - 1 ? gap_ticks - (END_PACKETS - 1) : 0,
     };
+}
+
+/* Let one tick pass: the duration to report, and in *end whether it is the whole one.
+ *
+ * "If an event persists beyond this duration [...] the sender MUST send a packet reporting this
+ * maximum duration but MUST NOT set the E bit", and go on where it ended (section 2.5.1.3). */
+static uint32_t advance(rm_event_sender *e, uint32_t units, bool *end)
+{
+    if (e->duration == DURATION_MAX && e->total > DURATION_MAX) {
+        e->timestamp += DURATION_MAX;
+        e->total -= DURATION_MAX;
+        e->duration = e->carry;
+        e->carry = 0;
+    }
+    uint32_t passed = e->duration + units;
+    uint32_t most = e->total < DURATION_MAX ? e->total : DURATION_MAX;
+    if (passed > most && e->total > most)
+        e->carry = passed - most;
+    *end = passed >= most && e->total == most;
+    return passed < most ? passed : most;
 }
 
 size_t rm_event_sender_tick(rm_event_sender *e, uint32_t units_per_tick, uint8_t *payload,
@@ -137,8 +169,8 @@ size_t rm_event_sender_tick(rm_event_sender *e, uint32_t units_per_tick, uint8_t
         e->active = e->quiet_ticks > 0;
         return 0;
     }
-    e->duration = e->duration + units_per_tick < e->total ? e->duration + units_per_tick : e->total;
-    bool end = e->duration == e->total;
+    bool end;
+    e->duration = advance(e, units_per_tick, &end);
     *marker = !e->begun;
     e->begun = true;
     payload[0] = e->event;

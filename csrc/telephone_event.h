@@ -51,6 +51,8 @@ void rm_event_handle_timeout(rm_event_receiver *r, double now);
 
 /* The source began anew: finish what is active, and compare no timestamps with the past. */
 void rm_event_receiver_restart(rm_event_receiver *r);
+/* Whether audio of that timestamp lies under the event heard last, in progress or over. */
+bool rm_event_covers(const rm_event_receiver *r, uint32_t timestamp, uint32_t rate_hz);
 bool rm_event_next_digit(rm_event_receiver *r, rm_digit *digit);
 
 /* --- sending ----------------------------------------------------------------------------- */
@@ -61,13 +63,14 @@ typedef struct rm_event_sender {
     uint8_t ends_left; /* end packets still to send */
     bool begun;
     uint32_t timestamp;
-    uint32_t duration; /* so far */
-    uint32_t total;
+    uint32_t duration; /* so far, of the segment that began at the timestamp */
+    uint32_t total;    /* from that timestamp on */
+    uint32_t carry;    /* units of the next segment that passed already */
     uint32_t quiet_ticks; /* of the gap, after the last end packet */
 } rm_event_sender;
 
-/* Begin at the tick with that timestamp. total: RTP units, at most 65535. gap_ticks: from the end
- * of the event to the next sound. */
+/* Begin at the tick with that timestamp. total: RTP units; more than 65535 go out in segments.
+ * gap_ticks: from the end of the event to the next sound. */
 void rm_event_sender_begin(rm_event_sender *e, uint8_t event, uint32_t timestamp, uint32_t total,
                            uint32_t gap_ticks);
 

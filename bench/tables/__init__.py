@@ -38,6 +38,7 @@ NAMES = (
     "srtp",
     "codecs",
     "concealment",
+    "jitter",
     "sip",
     "calls",
     "bridge",

@@ -14,10 +14,11 @@ rtp) sources=rtp.c ;;
 g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 conceal) sources="conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
-stream) sources="stream.c address.c frame_line.c ingress.c latch.c monitor.c packer.c payload.c
-    playout.c relay.c sender.c srtp.c telephone_event.c rtp.c source.c dsp.c g722.c $g711 $resample
-    listener.c adaptive.c adjust.c backlog.c jitter.c stragglers.c stretch.c timeline.c
-    conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
+stream) sources="stream.c adaptive.c address.c adjust.c backlog.c burst.c conceal.c comfort_noise.c
+    frame_line.c gap_side.c ingress.c jitter.c latch.c listener.c lpc.c meter.c monitor.c
+    noise_floor.c packer.c payload.c playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c
+    stragglers.c stretch.c telephone_event.c timeline.c rtp.c source.c dsp.c g722.c $g711
+    $resample" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
   config="${PYTHON:-python3} -c"

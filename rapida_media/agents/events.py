@@ -71,6 +71,43 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class OneWayAudio:
+    """One side is not heard, though nobody holds the call; told once until it is over.
+
+    missing: "received", nothing comes of the far end; "sent", the far end reports that nothing of
+    ours does.  seconds: for how long.
+    """
+
+    missing: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAir:
+    """Neither side has spoken for so many seconds; told once until somebody does."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPaused:
+    """The recording of the call was paused, or resumed (``paused`` is False)."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """The recording ended early, the disk being full for example; the call goes on.
+
+    What was recorded until then stays readable.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The call is over; always the last event.
 
@@ -92,14 +129,32 @@ class HangUp:
 __all__ = [
     "Answered",
     "Audio",
+    "DeadAir",
     "Digit",
     "Event",
     "HangUp",
     "Hold",
     "Message",
+    "OneWayAudio",
     "PlaybackMarked",
+    "RecordingFailed",
+    "RecordingPaused",
     "Ringing",
     "Transferred",
 ]
 
-Event = Audio | Digit | Message | Ringing | Answered | Transferred | PlaybackMarked | Hold | HangUp
+Event = (
+    Audio
+    | Digit
+    | Message
+    | Ringing
+    | Answered
+    | Transferred
+    | PlaybackMarked
+    | Hold
+    | OneWayAudio
+    | DeadAir
+    | RecordingPaused
+    | RecordingFailed
+    | HangUp
+)

@@ -11,10 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from rapida_media.agents.events import Digit, Event, HangUp, Message, PlaybackMarked
+from rapida_media.agents.events import (
+    DeadAir,
+    Digit,
+    Event,
+    HangUp,
+    Message,
+    OneWayAudio,
+    PlaybackMarked,
+    RecordingFailed,
+    RecordingPaused,
+)
 from rapida_media.call.marks import Marks
 from rapida_media.call.milestones import Milestones
-from rapida_media.call.recording import Recording
+from rapida_media.call.recording import AT_ONCE, DiskWriter, Recording
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg, Stats
@@ -58,6 +68,7 @@ class Conversation:
         self._reader: Future | None = None
         self._marks = Marks(leg)
         self._recording: Recording | None = None
+        self.disk: DiskWriter = AT_ONCE
         self._hang_up: HangUp | None = None
         self._hang_up_delivered = False
         self.timeline = Milestones()
@@ -156,6 +167,10 @@ class Conversation:
     def digit_received(self, digit: str, duration_ms: int) -> None:
         self._post(Digit(digit, duration_ms))
 
+    def media_trouble(self, missing: str, seconds: float) -> None:
+        """Tell the agent what is wrong with the media (``rtp.watch``). For the shell."""
+        self._post(DeadAir(seconds) if missing == "speech" else OneWayAudio(missing, seconds))
+
     # -- speaking ----------------------------------------------------------------------------
 
     def write(self, pcm: bytes) -> int:
@@ -250,14 +265,27 @@ class Conversation:
         return None if self._recording is None else self._recording.error
 
     def record(self, path: str | Path) -> Recording:
-        """Record both sides from now on: stereo WAV, 16 kHz, left the far end, right the agent.
+        """Record both sides from now on: stereo, 16 kHz, left the far end, right the agent.
 
-        Ends with the call or with ``close`` on what is returned.
+        path: .wav; or .flac, .ogg, .opus, made of a WAV at the end (extra ``recording``).
+        Ends with the call or with ``close`` on what is returned, which can ``pause`` and
+        ``resume``, too. Trouble with the disk is a ``RecordingFailed`` event.
         """
         if self._recording is not None and not self._recording.closed:
             raise LocalProtocolError("the call is being recorded already")
-        self._recording = Recording(self.leg, path)
+        self._recording = Recording(self.leg, path, disk=self.disk, told=self._recording_told)
         return self._recording
+
+    async def recorded(self) -> Path | None:
+        """Wait until the latest recording, which has to be over, is complete on disk."""
+        if self._recording is None:
+            return None
+        await self._recording.saved(self._new_future())
+        return self._recording.path
+
+    def _recording_told(self, event: RecordingPaused | RecordingFailed) -> None:
+        if self._hang_up is None:
+            self._post(event)
 
 
 def resolve(future: Future, result: Any) -> None:

@@ -83,11 +83,13 @@ class RtpConfig:
     jitter: "immediate" for those who recognise speech; "adaptive" or "fixed:N" (ms) for those who
     listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
     concealed, with "immediate".
+    rtcp_mux: offer RTCP on the RTP port (RFC 5761); an offer of it is taken in any case.
     """
 
     ports: tuple[int, int] = (10000, 20000)
     jitter: str = "immediate"
     gap_wait_ms: float = 40.0
+    rtcp_mux: bool = False
     media_timeout: float = 30.0
 
 
@@ -266,6 +268,7 @@ def _rtp(table: Table) -> RtpConfig:
         ports=table.text("ports", _ports) or default.ports,
         jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
+        rtcp_mux=table.flag("rtcp_mux"),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
     table.finish()

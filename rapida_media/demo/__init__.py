@@ -2,6 +2,7 @@
 
 ``engine``   starts and ends ``rapida-media serve`` as a subprocess (the tests use it as well)
 ``picture``  draws the two sides of a recorded call
+``lossy``    a call over a bad network, in virtual time; ``lossy_picture`` draws it
 ``speech.wav``  two synthesised sentences, 8 kHz s16 mono, free of rights
 """
 

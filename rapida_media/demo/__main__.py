@@ -1,7 +1,8 @@
 """``make demo``: start an engine, call it with recorded speech, show what happened.
 
 Writes, into ``demo-out/`` or the directory named: ``call.wav`` (stereo: left sent, right heard),
-``call.png``, ``call.json`` and ``engine.log``.
+``call.png``, ``call.json`` and ``engine.log``; then ``lossy.png``, the picture of a call over a bad
+network (``lossy``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 
 from rapida_media.demo import SPEECH
 from rapida_media.demo.engine import environment, running_engine
+from rapida_media.demo.lossy import place_lossy_call
+from rapida_media.demo.lossy_picture import draw_lossy
+from rapida_media.demo.lossy_picture import facts_of as facts_of_lossy
 from rapida_media.demo.picture import Picture, draw, marks_of, read_sides
 
 CALL_SECONDS = 7.5
@@ -33,7 +37,11 @@ def main() -> int:
         return 1
     print_report(report)
     draw(picture_of(report, out / "call.wav"), out / "call.png")
-    print("\n".join(f"written {out / name}" for name in ("call.wav", "call.png", "call.json")))
+    lossy = place_lossy_call(SPEECH)
+    print(f"{'lossy call':<12}{facts_of_lossy(lossy)}")
+    draw_lossy(lossy, out / "lossy.png")
+    names = ("call.wav", "call.png", "call.json", "lossy.png")
+    print("\n".join(f"written {out / name}" for name in names))
     return 0
 
 

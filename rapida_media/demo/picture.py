@@ -81,7 +81,7 @@ def draw(picture: Picture, path: Path) -> None:
     _draw_waveform(heard, picture, picture.heard, HEARD, "heard")
     _draw_levels(level, picture)
     for axes in (said, heard, level):
-        _style(axes)
+        style(axes)
         for mark in picture.marks:
             axes.axvline(mark.at, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), alpha=0.55)
     margin = 0.02 * (picture.ends - picture.begins)
@@ -159,7 +159,8 @@ def _label_marks(axes: Axes, picture: Picture) -> None:
         )
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Take away what is not the picture."""
     axes.set_axisbelow(True)
     axes.grid(True, color=RULE, linewidth=0.7)
     axes.tick_params(colors=MUTED, labelsize=9, length=0)

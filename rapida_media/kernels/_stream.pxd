@@ -30,10 +30,70 @@ cdef extern from "payload.h" nogil:
 
     rm_encoding rm_encoding_named(const char *)
     size_t rm_payload_samples(rm_encoding, size_t)
+    uint32_t rm_encoding_rate_hz(rm_encoding)
     void rm_payload_decoder_use(rm_payload_decoder *, rm_encoding)
     void rm_payload_encoder_use(rm_payload_encoder *, rm_encoding)
     void rm_payload_decode(rm_payload_decoder *, const uint8_t *, size_t, int16_t *)
     size_t rm_payload_encode(rm_payload_encoder *, const int16_t *, size_t, uint8_t *)
+
+
+cdef extern from "meter.h" nogil:
+    ctypedef struct rm_meter:
+        uint64_t frames
+        uint64_t active_frames
+        uint64_t clipped
+
+    double rm_meter_speech_dbov(const rm_meter *)
+    double rm_meter_noise_dbov(const rm_meter *)
+
+
+cdef extern from "burst.h" nogil:
+    ctypedef struct rm_burst:
+        uint64_t settled
+        uint64_t lost
+        uint64_t discarded
+
+    ctypedef struct rm_burst_figures:
+        double burst_density
+        double gap_density
+        double burst_packets
+        double gap_packets
+        double mean_run
+
+    rm_burst_figures rm_burst_report(const rm_burst *)
+
+
+cdef extern from "skew.h" nogil:
+    ctypedef struct rm_skew:
+        bint begun
+
+    double rm_skew_ppm(const rm_skew *)
+
+
+cdef extern from "source.h" nogil:
+    ctypedef struct rm_source:
+        uint32_t received
+
+    ctypedef struct rm_report:
+        uint8_t fraction_lost
+        int32_t cumulative_lost
+        uint32_t extended_highest_sequence
+        uint32_t jitter
+
+    rm_report rm_source_report(rm_source *)
+
+
+cdef extern from "rtcp_queue.h" nogil:
+    ctypedef struct rm_rtcp_datagram:
+        rm_address sender "from"
+        double arrival
+        uint16_t bytes
+        uint8_t data[1500]
+
+    ctypedef struct rm_rtcp_queue:
+        uint64_t dropped
+
+    const rm_rtcp_datagram *rm_rtcp_queue_take(rm_rtcp_queue *)
 
 
 cdef extern from "frame_line.h" nogil:
@@ -46,7 +106,10 @@ cdef extern from "frame_line.h" nogil:
 
     ctypedef struct rm_frame_line:
         uint64_t concealed
+        uint64_t concealed_samples
         uint64_t dropped
+        int64_t pts
+        rm_meter meter
 
     const rm_frame *rm_frame_line_front(const rm_frame_line *)
     void rm_frame_line_drop_front(rm_frame_line *)
@@ -59,6 +122,7 @@ cdef extern from "dsp.h" nogil:
 cdef extern from "ingress.h" nogil:
     ctypedef struct rm_ingress:
         uint64_t late
+        uint32_t last_samples
         bint unframed
         rm_frame_line line
 
@@ -162,10 +226,15 @@ cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
         int16_t event_payload_type
+        uint32_t ssrc
+        rm_payload_encoder encoder
         rm_event_sender event
         rm_playout playout
         uint64_t packets
         uint64_t octets
+        uint64_t packets_before
+        uint64_t octets_before
+        rm_meter meter
         double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
@@ -178,6 +247,8 @@ cdef extern from "sender.h" nogil:
     void rm_sender_start(rm_sender *, double)
     double rm_sender_next_time(const rm_sender *)
     bint rm_sender_idle(const rm_sender *)
+    uint32_t rm_sender_timestamp_at(const rm_sender *, double)
+    void rm_sender_change_ssrc(rm_sender *, uint32_t)
 
 
 cdef extern from "latch.h" nogil:
@@ -209,7 +280,7 @@ cdef extern from "srtp.h" nogil:
 
 
 cdef extern from "stream.h" nogil:
-    enum: RM_MEANS_EVENT
+    uint8_t rm_means_event_at(uint32_t)
     ctypedef struct rm_stream_config:
         uint8_t receive[128]
         uint8_t send_payload_type
@@ -220,6 +291,7 @@ cdef extern from "stream.h" nogil:
         bint receiving
         bint suppress_silence
         uint32_t packet_ms
+        bint rtcp_mux
 
     ctypedef struct rm_stream_counters:
         uint64_t packets_received
@@ -234,6 +306,7 @@ cdef extern from "stream.h" nogil:
         uint64_t reordered
         uint64_t ssrc_changes
         uint64_t restarts
+        uint64_t own_packets_back
         uint64_t send_errors
         uint64_t receive_errors
 
@@ -244,6 +317,13 @@ cdef extern from "stream.h" nogil:
         rm_ingress ingress
         rm_event_receiver events
         rm_stream_counters counters
+        bint has_source
+        bint collided
+        uint32_t ssrc
+        rm_source source
+        rm_burst burst
+        rm_skew skew
+        rm_rtcp_queue rtcp
         rm_listener *listener
         rm_sender *relay_to
         bint listened

@@ -1,6 +1,8 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from rapida_media.kernels._rtp import ReceptionReport
+
 # Frame flags.
 CONCEALED: int  # part of the frame was made up
 SILENCE: int  # nothing but (nearly) zero samples
@@ -94,22 +96,25 @@ class MediaStream:
         receive: Mapping[int, str],
         send_payload_type: int,
         send_encoding: str,
-        receive_events: Collection[int] = (),
+        receive_events: Collection[int] | Mapping[int, int] = (),
         send_event: int | None = None,
         remote: tuple[str, int] | None,
         sending: bool = True,
         receiving: bool = True,
         silence: str = "send",
         packet_ms: int = 20,
+        rtcp_mux: bool = False,
     ) -> None:
         """Take the outcome of an offer and answer; may be called again at any time.
 
         receive: encodings by payload type. receive_events, send_event: payload types of
-        telephone-event (RFC 4733); its clock is that of the audio. remote: numeric address from
+        telephone-event (RFC 4733), with their clock rates (8000, 16000, 48000 Hz) where a mapping
+        says them, else at the audio's. remote: numeric address from
         the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
         silence: with nothing queued, "send" encoded silence or "suppress" packets.
         packet_ms: the length of audio packets: 10, 20, 40 or, if it fits in 1280 bytes, 60.
+        rtcp_mux: RTCP comes on the RTP port (RFC 5761) and is given by `next_rtcp`.
         """
 
     def secure(self, *, sender: SrtpSender | None, receiver: SrtpReceiver | None) -> None:
@@ -127,7 +132,7 @@ class MediaStream:
     def handle_timeout(self, now: float) -> None: ...
     @property
     def has_news(self) -> bool:
-        """Whether a frame, a digit or a mark waits to be taken."""
+        """Whether a frame, a digit, a mark or RTCP waits to be taken."""
 
     def next_frame(self) -> Audio | None:
         """Take the next 20 ms; its pts counts samples since the first packet."""
@@ -141,6 +146,37 @@ class MediaStream:
 
     def next_digit(self) -> tuple[str, int, int] | None:
         """Take the next digit heard: ("0"-"9", "*", "#", "A"-"D" or "flash", duration_ms, pts)."""
+
+    @property
+    def ssrc(self) -> int:
+        """What we send under."""
+
+    @property
+    def source_ssrc(self) -> int | None:
+        """The SSRC of the source that is heard."""
+
+    @property
+    def send_rate_hz(self) -> int:
+        """The RTP clock rate of what is sent."""
+
+    @property
+    def sender_counts(self) -> tuple[int, int]:
+        """Packets and payload octets sent under the current SSRC."""
+
+    def timestamp_at(self, now: float) -> int:
+        """Give the RTP timestamp of that instant on the clock of what is sent."""
+
+    def reception_report(self) -> ReceptionReport | None:
+        """Report on the current source; the fraction lost covers the time since the last report."""
+
+    def next_rtcp(self) -> tuple[bytes, tuple[str, int], float] | None:
+        """Take an RTCP datagram that came on the RTP port, where from and when."""
+
+    def take_collision(self) -> bool:
+        """Whether another source has used our SSRC since the last time."""
+
+    def change_ssrc(self, ssrc: int) -> None:
+        """Go on sending as another source (RFC 3550 section 8.2)."""
 
     def relay_to(self, other: MediaStream | None) -> None:
         """Have another stream send on what this one receives, as it is; None: no longer.
@@ -167,7 +203,8 @@ class MediaStream:
         """Drop what is queued; return the ms of the current utterance that were sent.
 
         An utterance begins when audio is written to an empty queue. Digits not yet begun are
-        dropped, marks not yet reached come back as not played. The packet sent last stands.
+        dropped, marks not yet reached come back as not played. The packet sent last stands, and
+        speech that is cut fades out over the first 5 ms of the next.
         """
 
     def mark(self, mark_id: int) -> None:
@@ -177,7 +214,9 @@ class MediaStream:
         """Take the next mark that was reached (True) or cleared (False)."""
 
     def send_digits(self, digits: str, duration_ms: int = 100, gap_ms: int = 50) -> None:
-        """Queue telephone-events behind the audio: 20 to 4000 ms each, no audio under them.
+        """Queue telephone-events behind the audio: 20 to 60000 ms each, no audio under them.
+
+        Digits are 0-9 * # A-D, and ! for the hook flash. Long events go out in segments.
 
         The gap after each is rounded up to whole ticks and at least 40 ms: the end packet is
         repeated in it.
@@ -225,7 +264,8 @@ class MediaStream:
         For those who measure "adaptive" and "fixed:N" from outside.
         """
 
-    def statistics(self) -> dict[str, int | float]: ...
+    def statistics(self) -> dict[str, int | float | None]:
+        """Give all counts and figures; docs/call-quality.md says what they mean."""
 
 class PayloadDecoder:
     """RTP payload → s16le mono 16 kHz, resampler state carried on. An odd L16 byte is ignored."""

@@ -9,26 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from rapida_media.errors import LocalProtocolError
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.kernels import MediaStream
 from rapida_media.legs.base import Stats
 from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
+from rapida_media.rtp.path import Address
+from rapida_media.rtp.quality import QualityMeter, voip_metrics
+from rapida_media.rtp.session import RtcpSession
 from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
+from rapida_media.rtp.watch import MediaWatch
+from rapida_media.rtp.xr import VoipMetrics
 from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
-# RFC 4733 section 3.2, table 3: the events that are keys.
-DIGITS = frozenset("0123456789*#ABCD")
+# RFC 4733 section 3.2, table 3: the events that are keys, and ! for the hook flash.
+DIGITS = frozenset("0123456789*#ABCD!")
 
 
 class RtpLeg:
-    """A ``Leg`` over RTP (RFC 3550)."""
+    """A ``Leg`` over RTP (RFC 3550). rtcp: the reports on the same stream."""
 
-    def __init__(self, stream: MediaStream) -> None:
+    def __init__(self, stream: MediaStream, rtcp: RtcpSession) -> None:
         self.received = Bus(wanted=stream.listen)
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
+        self.rtcp = rtcp
+        rtcp.metrics = self._voip_metrics
+        self._quality = QualityMeter()
+        self._watch = MediaWatch()
         self.negotiated: NegotiatedAudio | None = None
         # For RTCP, too; None while media is plain.
         self.srtp_sender: SrtpSender | None = None
@@ -48,6 +57,7 @@ class RtpLeg:
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
         self.negotiated = audio
+        self._quality.codec = audio.receive[0].name
         self._secure(audio.srtp)
         unspecified = ip_address(audio.remote_address).is_unspecified
         self.stream.configure(
@@ -62,7 +72,9 @@ class RtpLeg:
             sending=audio.sending,
             receiving=audio.receiving,
             packet_ms=audio.packet_ms,
+            rtcp_mux=audio.rtcp_mux,
         )
+        self.rtcp.path.signal(None if unspecified else audio.remote_rtcp, audio.rtcp_mux)
 
     def _secure(self, keys: SrtpKeys | None) -> None:
         """Use these keys from now on. A direction whose key is the old one goes on where it was:
@@ -107,6 +119,27 @@ class RtpLeg:
             self._on_mark(*mark)
         while (frame := stream.next_sent_frame()) is not None:
             self.sent.publish(frame)
+        while (report := stream.next_rtcp()) is not None:
+            self.receive_rtcp(*report)
+        if stream.take_collision():
+            self.rtcp.collide(now)
+
+    def receive_rtcp(self, data: bytes, source: Address, now: float) -> None:
+        """Take an RTCP datagram from the network."""
+        if self.srtp_receiver is not None:
+            try:
+                data = self.srtp_receiver.unprotect_rtcp(data)
+            except RemoteProtocolError:
+                self.rtcp.counters.unauthentic += 1
+                return
+        self.rtcp.receive(data, source, now)
+
+    def rtcp_to_send(self) -> list[tuple[bytes, Address]]:
+        """Give the RTCP datagrams to send, and where to."""
+        datagrams = self.rtcp.datagrams_to_send()
+        if self.srtp_sender is None or not datagrams:
+            return datagrams
+        return [(self.srtp_sender.protect_rtcp(data), to) for data, to in datagrams]
 
     def relay_to(self, other: RtpLeg, lost: Callable[[], None]) -> bool:
         """Let the far end's payloads pass to another leg as they are, if that sends the same codec.
@@ -156,8 +189,29 @@ class RtpLeg:
     def queued_ms(self) -> int:
         return self.stream.queued_ms
 
+    def look(self, now: float, *, expecting: bool) -> list[tuple[str, float]]:
+        """Once a second: give what is newly wrong with the media, and for how many seconds.
+
+        expecting: both sides should be heard. See ``rtp.watch``.
+        """
+        figures = self._figures()
+        self._quality.look(figures, now)
+        if not expecting:
+            self._watch.rest()
+            return []
+        view = self.rtcp.remote
+        return self._watch.look(figures, 0 if view is None else view.highest, now)
+
+    def _figures(self) -> dict[str, int | float | None]:
+        return {**self.stream.statistics(), **self.rtcp.statistics()}
+
+    def _voip_metrics(self, ssrc: int) -> VoipMetrics | None:
+        figures = self._figures()
+        return voip_metrics(ssrc, figures, self._quality.assess(figures))
+
     def stats(self) -> Stats:
-        stats: Stats = dict(self.stream.statistics())
+        figures = self._figures()
+        stats: Stats = {**figures, **self._quality.assess(figures)}
         stats["codec"] = self.negotiated.send.name if self.negotiated else None
         stats["srtp"] = self._keys.suite if self._keys else None
         return stats

@@ -135,7 +135,7 @@ class StreamLeg:
         if self._sends != self._protocol.sends:
             self._sends = self._protocol.sends
             self._convert = from_bus(self._sends)
-        self.counters.add("messages_sent")
+        self.counters.add("audio_sent")
         self._outbox.send(self._protocol.media(self._convert(pcm)), audio=True)
 
     def send_mark(self, name: str) -> bool:
@@ -195,8 +195,9 @@ class StreamLeg:
         return {
             "codec": str(self._protocol.receives),
             "packets_received": self.packets_received,
+            "packets_sent": self.counters["audio_sent"],
             "lead_ms": round(playout.lead_s * 1000),
-            "playout_dropped_samples": playout.dropped_samples,
+            "dropped_samples": playout.dropped_samples,
             "marks_unconfirmed": playout.unconfirmed,
             "marks_unknown": playout.unknown_marks,
             **self.counters.snapshot(),

@@ -91,6 +91,7 @@ class Calls:
         local = LocalMedia(
             address,
             channel.port.port,
+            rtcp_mux=self._shell.media.rtcp_mux,
             srtp=srtp,
             offered_suites=_available(OFFERED_SUITES),
             accepted_suites=AVAILABLE_SUITES,

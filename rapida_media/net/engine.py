@@ -29,6 +29,7 @@ from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
@@ -90,6 +91,7 @@ class Engine:
         self._timers, self._ring_seconds = timers, ring_seconds
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
+        self.disk = DiskThread(self._loop)
         _check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer()
@@ -195,7 +197,9 @@ class Engine:
         first, last = self._config.rtp.ports
         ports = MediaPorts(rtp_host, first, last, self._ids, other=next(iter(others), None))
         rtp = self._config.rtp
-        self.media = MediaShell(self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter)
+        self.media = MediaShell(
+            self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter, rtcp_mux=rtp.rtcp_mux
+        )
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=self._contacts(),
@@ -219,6 +223,7 @@ class Engine:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
         await asyncio.gather(self._calls.idle.wait(), self.provider_calls.idle.wait())
+        await self.disk.flushed()
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
@@ -240,6 +245,7 @@ class Engine:
             self._sweep.cancel()
         await self._transport.close()
         self.media.shut_down()
+        await self.disk.stop()
         self._captures.close()
 
     # -- outbound --------------------------------------------------------------------------------
@@ -349,7 +355,6 @@ class Engine:
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
         now = clock.monotonic()
         for call in self._calls.alive:
-            self.counters.add("rtcp_discarded", call.discard_rtcp())
             call.look_over(
                 now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
             )

@@ -16,8 +16,10 @@ from rapida_media.ids import IdSource
 from rapida_media.kernels import MediaPoller, MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
+from rapida_media.net.rtcp import RtcpShell
 from rapida_media.net.tapped_media import Tap, TappedMedia
 from rapida_media.net.ticker import Ticker
+from rapida_media.rtp.session import NTP_EPOCH, RtcpSession
 
 # Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn. A packet
 # waits for half a tick on average.
@@ -46,7 +48,10 @@ class MediaShell:
         ids: IdSource,
         gap_wait_ms: float,
         jitter: str = "immediate",
+        *,
+        rtcp_mux: bool = False,
     ) -> None:
+        self.rtcp_mux = rtcp_mux  # whether to offer it
         self.ports = ports
         self.ticker = Ticker(loop, TICK_S, self._tick)
         self._loop = loop
@@ -54,7 +59,8 @@ class MediaShell:
         self._gap_wait_ms = gap_wait_ms
         self._jitter = jitter
         self._poller = MediaPoller()
-        self._legs: dict[int, RtpLeg] = {}
+        self._channels: dict[int, MediaChannel] = {}
+        self.rtcp = RtcpShell()
         self._paced: dict[Callable[[float], None], None] = {}
 
     def open(self, *, ipv6: bool = False) -> MediaChannel | None:
@@ -73,18 +79,21 @@ class MediaShell:
             gap_wait_ms=self._gap_wait_ms,
             jitter=self._jitter,
         )
-        return MediaChannel(RtpLeg(stream), port)
+        # Taken per call: the wall clock may have been set since the one before.
+        ntp_offset = clock.wall() + NTP_EPOCH - clock.monotonic()
+        return MediaChannel(RtpLeg(stream, RtcpSession(stream, self._ids, ntp_offset)), port)
 
     def start(self, channel: MediaChannel, now: float) -> None:
         """Let media flow: the leg must be configured. Starting again changes nothing."""
         if channel.slot is not None:
             return
         channel.leg.start(now)
+        self.rtcp.open(channel.leg, channel.port, now)
         if channel.tapped is not None:
             self.pace(channel.tapped.tick)
             return
         channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
-        self._legs[channel.slot] = channel.leg
+        self._channels[channel.slot] = channel
         self.ticker.start()
 
     def tap(self, channel: MediaChannel, tap: Tap) -> None:
@@ -103,13 +112,14 @@ class MediaShell:
         if channel.tapped is not None and channel.tapped.tick in self._paced:
             channel.tapped.receive(clock.monotonic())
             self.unpace(channel.tapped.tick)
+        self.rtcp.close(channel.port, clock.monotonic())
         self.ports.close(channel.port)
         self._stop_if_idle()
 
     def _stop_polling(self, channel: MediaChannel) -> None:
         assert channel.slot is not None, "only a started channel is polled"
         self._poller.remove(channel.slot)
-        del self._legs[channel.slot]
+        del self._channels[channel.slot]
         channel.slot = None
 
     def pace(self, tick: Callable[[float], None]) -> None:
@@ -122,12 +132,13 @@ class MediaShell:
         self._stop_if_idle()
 
     def _stop_if_idle(self) -> None:
-        if not self._legs and not self._paced:
+        if not self._channels and not self._paced:
             self.ticker.stop()
 
     def shut_down(self) -> None:
         self.ticker.stop()
         self._poller.close()
+        self.rtcp.shut_down()
 
     def _tick(self, now: float) -> None:
         self._receive(now)
@@ -140,12 +151,15 @@ class MediaShell:
     def _send(self) -> None:
         now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
+        self.rtcp.visit(now)
         for tick in tuple(self._paced):
             tick(now)
 
     def _pump(self, slots: list[int], now: float) -> None:
         for slot in slots:
             # An agent callback of an earlier leg in this list may have closed this one.
-            leg = self._legs.get(slot)
-            if leg is not None:
-                leg.pump(now)
+            channel = self._channels.get(slot)
+            if channel is not None:
+                channel.leg.pump(now)
+                if channel.leg.rtcp.has_datagrams:
+                    self.rtcp.flush(channel.leg, channel.port)

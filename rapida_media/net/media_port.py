@@ -10,16 +10,16 @@ import socket
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from rapida_media.ids import IdSource
 from rapida_media.net.udp import numeric_family, only_ipv6
 
 # How many pairs that another program holds are skipped before a call is refused.
 TRIES = 16
-# The RTCP port is held so that a peer's reports reach no other call; what comes is counted and
-# dropped, this much at once.
-RTCP_AT_ONCE = 64
+# What may wait on an RTCP port: reports come seconds apart.
 RTCP_BUFFER_BYTES = 2048
+_MAPPED = "::ffff:"  # RFC 4291 section 2.5.5.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,17 @@ class MediaPort:
     rtp: socket.socket
     rtcp: socket.socket
 
-    def discard_rtcp(self) -> int:
-        """Drop what came to the RTCP port since the last time; gives how many datagrams."""
-        count = 0
-        while count < RTCP_AT_ONCE:
-            try:
-                self.rtcp.recv(1)
-            except BlockingIOError:
-                break
-            except OSError:  # an ICMP error stands in the queue like a datagram
-                pass
-            count += 1
-        return count
+
+def plain_address(address: tuple[Any, ...]) -> tuple[str, int]:
+    """Give what a socket calls a source as host and port, an IPv4 one as such."""
+    host, port = address[:2]
+    return host.removeprefix(_MAPPED) if "." in host else host, port
+
+
+def reachable_address(used: socket.socket, address: tuple[str, int]) -> tuple[str, int]:
+    """Give what that socket has to be told to reach a host and port."""
+    host, port = address
+    return (_MAPPED + host if used.family == socket.AF_INET6 and ":" not in host else host), port
 
 
 class MediaPorts:

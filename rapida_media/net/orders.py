@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -65,6 +65,7 @@ class Orders:
         self._ids = ids
         self._by_key: OrderedDict[str, tuple[CallRecord, Order]] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._holders: Counter[str] = Counter()  # of each key's lock, those who wait included
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def place(self, order: Order) -> CallRecord:
@@ -73,6 +74,7 @@ class Orders:
         if key is None:
             return await self._place(order)
         lock = self._locks.setdefault(key, asyncio.Lock())
+        self._holders[key] += 1
         try:
             async with lock:
                 known = await self._known(key, order)
@@ -84,8 +86,9 @@ class Orders:
                     self._by_key.popitem(last=False)
                 return record
         finally:
-            if not lock.locked():
-                self._locks.pop(key, None)
+            self._holders[key] -= 1
+            if not self._holders[key]:
+                del self._holders[key], self._locks[key]
 
     async def _known(self, key: str, order: Order) -> CallRecord | None:
         """Give the call this key made, as it is now; Refused when that was another order."""

@@ -21,6 +21,7 @@ from rapida_media.call.second_leg import DialOrder
 from rapida_media.call.state import CallState
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
@@ -48,6 +49,7 @@ class CallShell(Protocol):
     """What a SIP call needs from the engine around it."""
 
     media: MediaShell
+    disk: DiskThread
     journal: Journal
 
     def drain_signalling(self, now: float) -> None: ...
@@ -94,6 +96,7 @@ class SipCall(SipSignalling):
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)
+        self.call.disk = shell.disk
         self.milestones = self.call.timeline
         self.milestones.note("initiated", clock.monotonic())
         self.negotiation = Negotiation(offers, local, channel.leg, self.call.hold_changed)
@@ -302,10 +305,6 @@ class SipCall(SipSignalling):
         """Have ``tap`` see the packets of this call until its end."""
         media.tap(self._channel, tap)
 
-    def discard_rtcp(self) -> int:
-        """Empty the RTCP socket; gives how many datagrams were in it."""
-        return self._channel.port.discard_rtcp()
-
     def _note_media(self) -> None:
         """Note when media was first heard and sent."""
         leg = self._channel.leg
@@ -326,6 +325,10 @@ class SipCall(SipSignalling):
             self.hang_up("max_duration")
         elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
             self.hang_up("media_timeout")
+        expecting = not self.negotiation.silent
+        for missing, seconds in self._channel.leg.look(now, expecting=expecting):
+            log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.call.id})
+            self.call.media_trouble(missing, seconds)
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -97,6 +97,10 @@ class MediaDescription:
         """Give the value of the first attribute of this name, None when there is none."""
         return _first(self.attributes, name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is an attribute of this name, with or without a value."""
+        return any(attribute.name == name for attribute in self.attributes)
+
     def attribute_values(self, name: str) -> list[str]:
         """Give the values of all attributes of this name, in order."""
         return [value for key, value in self.attributes if key == name and value is not None]

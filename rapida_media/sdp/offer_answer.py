@@ -36,6 +36,7 @@ from rapida_media.sdp.keying import MODES, Keyed, Keying, attempts
 from rapida_media.sdp.peer_audio import (
     DIRECTIONS,
     PLAIN,
+    RTCP_MUX,
     PeerAudio,
     direction_attribute,
     parse_address,
@@ -49,6 +50,7 @@ class LocalMedia:
 
     address, port: where we receive RTP; the address is an IPv4 or IPv6 literal.
     codecs: names of ``codec.SUPPORTED``, the preferred first.
+    rtcp_mux: offer to take RTCP on the RTP port; an offer of it is taken in any case.
     srtp: one of ``keying.MODES``.  offered_suites, accepted_suites: of ``crypto.SUITES``.
     """
 
@@ -57,6 +59,7 @@ class LocalMedia:
     codecs: tuple[str, ...] = DEFAULT_CODECS
     ptime_ms: int = 20
     direction: str = "sendrecv"
+    rtcp_mux: bool = False
     srtp: str = "off"
     offered_suites: tuple[str, ...] = OFFERED_SUITES
     accepted_suites: tuple[str, ...] = tuple(SUITES)
@@ -89,10 +92,10 @@ class NegotiatedAudio:
     remote_rtcp: None when the peer has no RTCP port.
     send: codec to send, by the peer's payload type number.  receive: what may arrive, by ours.
     send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
-    receive_events: our telephone-event numbers.
+    receive_events: our telephone-event numbers and their clock rates.
     direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
     packet_ms: the one of PACKET_MS we send.
-    srtp: None for plain RTP.
+    srtp: None for plain RTP.  rtcp_mux: RTP and RTCP share one port on both sides (RFC 5761).
     """
 
     remote_address: str
@@ -101,11 +104,12 @@ class NegotiatedAudio:
     send: Codec
     receive: tuple[Codec, ...]
     send_event: int | None
-    receive_events: tuple[int, ...]
+    receive_events: dict[int, int]
     direction: str
     ptime_ms: int
     packet_ms: int = 20
     srtp: SrtpKeys | None = None
+    rtcp_mux: bool = False
 
     @property
     def sending(self) -> bool:
@@ -147,6 +151,11 @@ class OfferAnswer:
         """Whether our offer is unanswered; an offer by the peer is then glare (answered 491)."""
         return self._offer is not None
 
+    @property
+    def _muxed(self) -> bool:
+        """Whether our last description takes RTCP on the RTP port."""
+        return bool(self._layout) and self._layout[self._slot].has(RTCP_MUX)
+
     def make_offer(self, local: LocalMedia) -> bytes:
         """Write an offer of one audio stream; lines the session once had stay, with port 0.
 
@@ -158,7 +167,9 @@ class OfferAnswer:
         codecs = tuple(self._numbered(codec) for codec in local_codecs(local.codecs))
         lines = list(self._layout) or [_REFUSED_AUDIO]
         keyed = self._keying.offer(local.srtp, local.offered_suites)
-        lines[self._slot] = _audio_line(local, codecs, local.direction, keyed)
+        # What was agreed once goes on, whoever offered it.
+        muxed = local.rtcp_mux or self._muxed
+        lines[self._slot] = _audio_line(local, codecs, local.direction, keyed, muxed=muxed)
         self._offer = self._described = local, codecs, keyed
         return self._write(local, lines, ("0 0",))
 
@@ -218,7 +229,7 @@ class OfferAnswer:
         if not pairs:
             raise NegotiationError("the answer names no codec of the offer")
         agreed, keys = self._keying.receive_answer(peer, keyed, local.srtp)
-        return agreed, _agree(local, peer, pairs, keys)
+        return agreed, _agree(local, peer, pairs, keys, muxed=self._muxed and peer.rtcp_mux)
 
     def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio]:
         """Read the peer's offer and write our answer.
@@ -257,10 +268,10 @@ class OfferAnswer:
         # number in the offer, that same payload type number SHOULD be used for that codec in the
         # answer."
         pairs = [(peers, replace(ours, payload_type=peers.payload_type)) for peers, ours in pairs]
-        agreed = _agree(local, peer, pairs, keys)
+        agreed = _agree(local, peer, pairs, keys, muxed=peer.rtcp_mux)
         answered = tuple(ours for _, ours in pairs)
         lines = [_refused(media) for media in offer.media]
-        lines[slot] = _audio_line(local, answered, agreed.direction, keyed)
+        lines[slot] = _audio_line(local, answered, agreed.direction, keyed, muxed=agreed.rtcp_mux)
         self._slot = slot
         self._described = local, answered, keyed
         self._keying.agree(keyed)
@@ -340,7 +351,12 @@ def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
 
 
 def _agree(
-    local: LocalMedia, peer: PeerAudio, pairs: list[_Pair], keys: SrtpKeys | None
+    local: LocalMedia,
+    peer: PeerAudio,
+    pairs: list[_Pair],
+    keys: SrtpKeys | None,
+    *,
+    muxed: bool,
 ) -> NegotiatedAudio:
     audio = [pair for pair in pairs if not pair[0].is_telephone_event]
     events = [pair for pair in pairs if pair[0].is_telephone_event]
@@ -350,15 +366,16 @@ def _agree(
     return NegotiatedAudio(
         remote_address=peer.address,
         remote_port=peer.port,
-        remote_rtcp=peer.rtcp,
+        remote_rtcp=(peer.address, peer.port) if muxed else peer.rtcp,
         send=send,
         receive=tuple(ours for _, ours in audio),
         send_event=next((e.payload_type for e, _ in events if e.rate_hz == send.rate_hz), None),
-        receive_events=tuple(ours.payload_type for _, ours in events),
+        receive_events={ours.payload_type: ours.rate_hz for _, ours in events},
         direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
         ptime_ms=peer.ptime_ms or local.ptime_ms,
         packet_ms=_packet_ms(peer, local),
         srtp=keys,
+        rtcp_mux=muxed,
     )
 
 
@@ -372,10 +389,11 @@ def _packet_ms(peer: PeerAudio, local: LocalMedia) -> int:
 
 
 def _audio_line(
-    local: LocalMedia, codecs: tuple[Codec, ...], direction: str, keyed: Keyed
+    local: LocalMedia, codecs: tuple[Codec, ...], direction: str, keyed: Keyed, *, muxed: bool
 ) -> MediaDescription:
     attributes = [attribute for codec in codecs for attribute in codec.attributes()]
     attributes += [crypto.attribute() for crypto in keyed.cryptos]
+    attributes += [Attribute(RTCP_MUX)] if muxed else []
     return MediaDescription(
         kind="audio",
         port=local.port,

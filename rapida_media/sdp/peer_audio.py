@@ -24,6 +24,9 @@ from rapida_media.sdp.description import (
 # RFC 3551 and RFC 3711: plain RTP and SRTP.
 PLAIN, SECURE = "RTP/AVP", "RTP/SAVP"
 
+# RFC 5761 section 5.1.1.
+RTCP_MUX = "rtcp-mux"
+
 # direction → (the describing side sends, it receives); RFC 3264 section 5.1.
 DIRECTIONS = {
     "sendrecv": (True, True),
@@ -43,6 +46,7 @@ class PeerAudio:
     address, port: where it receives RTP.  rtcp: where it receives RTCP, None for nowhere.
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
     maxptime_ms: the longest it takes.
+    rtcp_mux: RTCP may go to the RTP port.
     protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
@@ -53,6 +57,7 @@ class PeerAudio:
     receives: bool
     ptime_ms: int | None
     codecs: tuple[Codec, ...]
+    rtcp_mux: bool = False
     protocol: str = PLAIN
     maxptime_ms: int | None = None
     cryptos: tuple[Crypto, ...] = ()
@@ -83,6 +88,7 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         ptime_ms=_milliseconds(media, "ptime"),
         maxptime_ms=_milliseconds(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
+        rtcp_mux=media.has(RTCP_MUX),
         protocol=media.protocol,
         cryptos=tuple(cryptos_of(media)),
         keyed=media.attribute("crypto") is not None,

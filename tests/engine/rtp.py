@@ -56,6 +56,13 @@ class RtpPhone:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
 
+    def stop_reading(self) -> None:
+        """Leave what arrives from now on to ``next_datagram``."""
+        self._loop.remove_reader(self._socket.fileno())
+
+    async def next_datagram(self) -> bytes:
+        return await self._loop.sock_recv(self._socket, 2048)
+
     def _readable(self) -> None:
         while True:
             try:

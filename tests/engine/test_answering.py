@@ -53,6 +53,7 @@ async def test_a_recorded_call_leaves_both_sides_in_one_stereo_file(bench: Bench
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+    await bench.engine.disk.flushed()
     (path,) = (bench.folder / "calls").iterdir()
     left, right, rate_hz = read_stereo(path)
     assert rate_hz == 16_000

@@ -1,4 +1,4 @@
-"""Fuzz targets for the parts that read what a peer wrote in text: SIP, SDP, and a SIP dialog.
+"""Fuzz targets for what a peer wrote: SIP, SDP, a SIP dialog, and RTCP.
 
 A target is a module with ``SEEDS``, ``TOKENS`` (what mutations insert) and ``fuzz(data)``, which
 raises for a finding and for nothing else. ``python -m fuzz TARGET`` hunts; ``test_targets.py``

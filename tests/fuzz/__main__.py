@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fuzz.mutation import Mutator
 
-TARGETS = "sip_message", "sip_endpoint", "sdp"
+TARGETS = "sip_message", "sip_endpoint", "sdp", "rtcp"
 
 
 def hunt_seeded(

@@ -104,6 +104,7 @@ def _check_agreed(agreed: NegotiatedAudio) -> None:
             remote=(agreed.remote_address, agreed.remote_port) if agreed.sending else None,
             sending=agreed.sending,
             receiving=agreed.receiving,
+            rtcp_mux=agreed.rtcp_mux,
         )
     except LocalProtocolError as error:
         raise AssertionError(f"agreed on what the stream refuses: {agreed}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,13 @@ def tick(peer: Peer, ticks: int = 1) -> list[RtpPacket]:
         packets += due(peer)
         peer.now = peer.stream.next_send_time()
     return packets
+
+
+def samples(packet: RtpPacket) -> list[int]:
+    """Read an L16 payload."""
+    read = array("h", packet.payload)
+    read.byteswap()
+    return read.tolist()
 
 
 def marks(peer: Peer) -> list[tuple[int, bool]]:
@@ -219,6 +227,39 @@ def test_an_utterance_begins_when_the_queue_has_run_empty() -> None:
     peer.stream.write(constant(9000, 3200))
     tick(peer, 1)
     assert peer.stream.clear() == 60
+
+
+def test_speech_that_is_cut_fades_out_within_5_ms() -> None:
+    peer = sender(send_payload_type=96, send_encoding="L16/16000")
+    peer.stream.write(constant(16000, 16000))
+    tick(peer, 3)
+    assert peer.stream.clear() == 60
+    assert (peer.stream.queued_ms, peer.stream.idle) == (0, True)
+    faded, silent = (samples(packet) for packet in tick(peer, 2))
+    assert faded[0] == 16000
+    assert all(0 <= a - b <= 201 for a, b in pairwise(faded[:81]))
+    assert not any(faded[80:])
+    assert not any(silent)
+    assert peer.stream.statistics()["played_ms"] == 60
+
+
+def test_what_is_written_after_a_clear_follows_the_fade_and_is_counted_alone() -> None:
+    peer = sender(send_payload_type=96, send_encoding="L16/16000")
+    peer.stream.write(constant(16000, 16000))
+    tick(peer, 3)
+    peer.stream.clear()
+    peer.stream.write(constant(-9000, 560))
+    (packet,) = tick(peer, 1)
+    assert samples(packet)[80:] == [-9000] * 240
+    assert peer.stream.clear() == 15
+
+
+def test_what_was_not_begun_is_cleared_without_a_trace() -> None:
+    peer = sender(send_payload_type=96, send_encoding="L16/16000")
+    peer.stream.write(constant(16000, 16000))
+    assert peer.stream.clear() == 0
+    (packet,) = tick(peer, 1)
+    assert not any(samples(packet))
 
 
 def test_clear_counts_samples_not_packets() -> None:

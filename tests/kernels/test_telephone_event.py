@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rtp_peer import EVENT, Peer, configure, constant, make_stream
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.kernels import DIGIT, RtpPacket, parse_rtp
+from rapida_media.kernels import DIGIT, RtpPacket, format_rtp, parse_rtp
 
 UNITS = 320  # 20 ms of the 16 kHz clock that the peer's audio has
 
@@ -113,6 +113,23 @@ def test_a_long_event_in_segments_is_one_digit() -> None:
     assert peer.digits() == [("7", (0xFFFF + 16000) // 16, 960)]
 
 
+@pytest.mark.parametrize("heard", [0xFFFF, 0xFFFF - 640, 0xFFFF - 3000])
+def test_a_segment_whose_last_updates_were_lost_is_joined(heard: int) -> None:
+    peer = started()
+    peer.deliver(peer.event(7, 0x8000, marker=True), peer.event(7, heard))
+    peer.timestamp += 0xFFFF
+    peer.deliver(peer.event(7, 320), peer.event(7, 16000, end=True))
+    assert peer.digits() == [("7", (0xFFFF + 16000) // 16, 960)]
+
+
+def test_the_same_key_pressed_again_is_no_segment_of_the_first_press() -> None:
+    peer = started()
+    peer.deliver(*press(peer, 7)[:4])
+    peer.timestamp += UNITS
+    peer.deliver(*press(peer, 7)[1:])
+    assert [digit for digit, _, _ in peer.digits()] == ["7", "7"]
+
+
 def test_a_long_event_whose_sender_keeps_the_timestamp_is_one_digit() -> None:
     peer = started()
     peer.deliver(*[peer.event(7, min(n * 8000, 0xFFFF)) for n in range(1, 12)])
@@ -129,6 +146,41 @@ def test_audio_under_an_event_keeps_its_time_but_not_its_sound() -> None:
     [(pts, flags, value)] = peer.frames()
     assert (pts, value) == (3, 0)
     assert flags & DIGIT
+
+
+def test_audio_from_under_an_event_that_comes_after_its_end_is_mute() -> None:
+    peer = started()
+    begin = peer.timestamp
+    packets = press(peer, 4)
+    after = peer.timestamp
+    leak = peer.packet(30000, timestamp=begin + UNITS)
+    peer.timestamp = after
+    peer.deliver(*packets, leak)
+    peer.send(1004)
+    assert [value for _, _, value in peer.frames()] == [0, 1004]
+
+
+def test_audio_from_before_an_event_that_comes_during_it_is_heard() -> None:
+    peer = started()
+    before = peer.packet(1004)
+    packets = press(peer, 4)
+    peer.deliver(packets[0], before, *packets[1:])
+    assert [value for _, _, value in peer.frames()] == [1004]
+
+
+@pytest.mark.parametrize(("rate_hz", "units"), [(8000, 160), (16000, 320), (48000, 960)])
+def test_an_event_is_timed_by_the_clock_of_its_payload_type(rate_hz: int, units: int) -> None:
+    peer = Peer(make_stream())
+    configure(peer.stream, receive_events={EVENT: rate_hz})
+    peer.send(1001, 1002)
+    for n in range(1, 6):
+        peer.deliver(peer.event(3, n * units, marker=n == 1, end=n == 5))
+    assert [(digit, duration_ms) for digit, duration_ms, _ in peer.digits()] == [("3", 100)]
+
+
+def test_an_unknown_event_clock_is_refused() -> None:
+    with pytest.raises(LocalProtocolError):
+        configure(make_stream(), receive_events={EVENT: 44100})
 
 
 def test_digits_nobody_takes_are_counted() -> None:
@@ -206,7 +258,7 @@ def test_events_at_16_khz_count_in_that_clock() -> None:
 
 def test_digits_sent_are_digits_heard() -> None:
     peer = sender(receive={0: "PCMU"})
-    peer.stream.send_digits("0123456789*#abcd", duration_ms=80, gap_ms=60)
+    peer.stream.send_digits("0123456789*#abcd!", duration_ms=80, gap_ms=60)
     peer.stream.mark(1)
     heard = []
     while not peer.stream.idle:
@@ -214,7 +266,7 @@ def test_digits_sent_are_digits_heard() -> None:
             peer.deliver(data)
         heard += peer.digits()
         peer.now = peer.stream.next_send_time()
-    assert "".join(digit for digit, _, _ in heard) == "0123456789*#ABCD"
+    assert [digit for digit, _, _ in heard] == [*"0123456789*#ABCD", "flash"]
     assert {duration_ms for _, duration_ms, _ in heard} == {80}
     starts = [pts for _, _, pts in heard]
     assert {b - a for a, b in pairwise(starts)} == {140 * 16}
@@ -223,11 +275,44 @@ def test_digits_sent_are_digits_heard() -> None:
 
 
 @pytest.mark.parametrize(
+    ("encoding", "units", "duration_ms"),
+    [("PCMU", 160, 20_010), ("L16/16000", 320, 9_000), ("PCMU", 160, 65535 / 8 + 5)],
+)
+def test_a_long_digit_goes_out_in_segments_and_lasts_exactly(
+    encoding: str, units: int, duration_ms: float
+) -> None:
+    peer = sender(
+        send_payload_type=0 if encoding == "PCMU" else 96, send_encoding=encoding,
+        receive_events={EVENT: 50 * units},
+    )  # fmt: skip
+    peer.stream.write(constant(8000, 320))
+    peer.stream.send_digits("9", duration_ms=int(duration_ms), gap_ms=0)
+    peer.stream.write(constant(8000, 320))
+    total = int(duration_ms) * units // 20
+    packets = [p for p in tick(peer, int(duration_ms) // 20 + 10) if p is not None]
+    events = [p for p in packets if p.payload_type == EVENT]
+    begin = events[0].timestamp
+    assert [p.marker for p in events] == [True] + [False] * (len(events) - 1)
+    ends = []
+    for n, packet in enumerate(events):
+        base = (packet.timestamp - begin) % 2**32
+        duration = int.from_bytes(packet.payload[2:], "big")
+        assert base % 0xFFFF == 0
+        assert base + duration <= min((n + 1) * units, total)
+        ends.append(bool(packet.payload[1] & 0x80))
+    assert base + duration == total
+    assert ends == [False] * (len(events) - 3) + [True] * 3
+    for packet in events:
+        peer.deliver(format_rtp(**{**packet._asdict(), "csrcs": ()}))
+    assert peer.digits()[0][:2] == ("9", total * 20 // units)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"digits": "12x"},
         {"digits": "1", "duration_ms": 10},
-        {"digits": "1", "duration_ms": 4001},
+        {"digits": "1", "duration_ms": 60001},
         {"digits": "1", "gap_ms": -1},
         {"digits": "1" * 5000},
     ],

@@ -76,7 +76,7 @@ def test_the_basic_exchange_of_rfc_3264_is_answered_line_by_line() -> None:
         send=PCMU,
         receive=(PCMU,),
         send_event=None,
-        receive_events=(),
+        receive_events={},
         direction="sendrecv",
         ptime_ms=20,
     )
@@ -158,7 +158,7 @@ def test_an_answer_sends_by_the_peers_numbers_and_receives_by_ours() -> None:
     )
     assert audio.send == Codec("L16", 16000, 1, 110)
     assert audio.receive == (Codec("L16", 16000, 1, 96),)
-    assert (audio.send_event, audio.receive_events) == (111, (97,))
+    assert (audio.send_event, audio.receive_events) == (111, {97: 16000})
     assert audio.ptime_ms == 30
 
 
@@ -284,6 +284,29 @@ def test_the_rtcp_port_is_the_next_one_unless_stated(
     assert session().receive_offer(body(line, attribute), OURS)[1].remote_rtcp == expected
 
 
+def test_rtcp_on_the_rtp_port_is_agreed_when_the_peer_offers_it_and_kept() -> None:
+    ours = session()
+    offer = body("m=audio 4000 RTP/AVP 0", "a=rtcp:4010", "a=rtcp-mux")
+    answer, audio = ours.receive_offer(offer, OURS)
+    assert b"a=rtcp-mux\r\n" in answer
+    assert (audio.rtcp_mux, audio.remote_rtcp) == (True, ("192.0.2.1", 4000))
+    assert b"a=rtcp-mux\r\n" in ours.make_offer(OURS)
+    audio = ours.receive_answer(body("m=audio 4000 RTP/AVP 0"))
+    assert (audio.rtcp_mux, audio.remote_rtcp) == (False, ("192.0.2.1", 4001))
+
+
+def test_rtcp_on_the_rtp_port_is_offered_when_told_and_used_when_answered() -> None:
+    muxing = replace(OURS, rtcp_mux=True)
+    for attributes, agreed in ((["a=rtcp-mux"], True), ([], False)):
+        ours = session()
+        assert b"a=rtcp-mux\r\n" in ours.make_offer(muxing)
+        audio = ours.receive_answer(body("m=audio 4000 RTP/AVP 0", *attributes))
+        assert audio.rtcp_mux is agreed
+    plain = session()
+    assert b"rtcp-mux" not in plain.make_offer(OURS)
+    assert not plain.receive_answer(body("m=audio 4000 RTP/AVP 0", "a=rtcp-mux")).rtcp_mux
+
+
 @pytest.mark.parametrize(
     ("attribute", "expected"),
     [("a=ptime:30", 30), ("a=ptime:20.0", 20), ("a=ptime:0", 20), ("a=ptime:x", 20), ("a=y", 20)],
@@ -301,7 +324,7 @@ def test_events_are_taken_at_the_clock_rate_of_an_agreed_codec_only() -> None:
         "a=rtpmap:102 telephone-event/48000",
     )
     answer, audio = session().receive_offer(offer, OURS)
-    assert (audio.send_event, audio.receive_events) == (100, (100,))
+    assert (audio.send_event, audio.receive_events) == (100, {100: 8000})
     assert media_lines(answer) == ["m=audio 5000 RTP/AVP 0 100"]
 
 
@@ -545,7 +568,7 @@ def test_telephone_event_goes_by_the_peers_number_at_the_clock_of_the_codec() ->
     assert set(audio.receive_events) == {111, 112}
     assert media_lines(answer) == ["m=audio 5000 RTP/AVP 110 9 111 112 0"]
     _, audio = session().receive_offer(body(*lines), replace(OURS, codecs=("PCMU",)))
-    assert (audio.send.name, audio.send_event, audio.receive_events) == ("PCMU", 112, (112,))
+    assert (audio.send.name, audio.send_event, audio.receive_events) == ("PCMU", 112, {112: 8000})
 
 
 def test_dynamic_numbers_mean_what_each_side_says_they_mean() -> None:

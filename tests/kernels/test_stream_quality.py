@@ -1,0 +1,130 @@
+"""What a stream counts for the quality of a call: bursts and gaps, skew, levels."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from random import Random
+
+import pytest
+from rtp_peer import Peer, configure, constant, make_stream
+
+from rapida_media.kernels import Tone
+
+
+def hear(peer: Peer, pattern: str, value: int = 3000) -> dict[str, int | float | None]:
+    """Send one packet per character, "." arriving in time and "x" never, then enough to settle."""
+    for fate in pattern + "." * 40:
+        packet = peer.packet(value)
+        if fate == ".":
+            peer.deliver(packet)
+        peer.wait(20)
+        peer.frames()
+    return peer.stream.statistics()
+
+
+def peer() -> Peer:
+    return Peer(make_stream())
+
+
+def test_a_call_without_losses_is_one_gap() -> None:
+    figures = hear(peer(), "." * 100)
+    assert (figures["burst_density"], figures["gap_density"]) == (0, 0)
+    assert (figures["burst_ms"], figures["discarded"]) == (0, 0)
+    assert figures["gap_ms"] == pytest.approx(20 * 107, abs=60)
+
+
+def test_losses_far_apart_lie_in_gaps() -> None:
+    """RFC 3611 section 4.7.2: with Gmin 16 a loss 16 packets from the next is no burst."""
+    figures = hear(peer(), ("." * 20 + "x") * 30)
+    assert figures["burst_density"] == 0
+    assert figures["gap_density"] == pytest.approx(1 / 21, rel=0.05)
+    assert figures["loss_run"] == 1
+
+
+def test_losses_near_each_other_make_a_burst() -> None:
+    figures = hear(peer(), ("." * 100 + "xx.x.xx.xx") * 20)
+    assert figures["burst_density"] == pytest.approx(0.7, abs=0.1)
+    assert figures["gap_density"] == pytest.approx(0.0, abs=0.01)
+    assert figures["burst_ms"] == pytest.approx(200, rel=0.15)
+    assert figures["gap_ms"] == pytest.approx(2000, rel=0.1)
+    assert figures["loss_run"] == pytest.approx(7 / 4)
+
+
+def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
+    reordered = peer()
+    reordered.send(1, 2, 3)
+    first, second = reordered.packet(4), reordered.packet(5)
+    reordered.deliver(second, first)
+    assert hear(reordered, "")["loss_run"] == 0
+    late = peer()
+    late.send(1, 2, 3)
+    kept = late.packet(4)
+    late.send(5, 6, 7, 8, 9)
+    late.deliver(kept)
+    figures = hear(late, "")
+    assert (figures["discarded"], figures["packets_lost"], figures["late"]) == (1, 0, 1)
+
+
+def test_a_restart_is_no_burst() -> None:
+    restarting = peer()
+    hear(restarting, "." * 50)
+    restarting.sequence += 20_000
+    figures = hear(restarting, "." * 50)
+    assert (figures["burst_density"], figures["discarded"]) == (0, 0)
+
+
+@pytest.mark.parametrize("ppm", [-300, -50, 0, 120, 300])
+def test_the_far_ends_clock_is_measured_in_spite_of_jitter(ppm: int) -> None:
+    skewed, chance = peer(), Random(4)
+    for n in range(6000):
+        due = 10 + n * 0.02 / (1 + ppm * 1e-6)
+        skewed.now = max(skewed.now, due + chance.expovariate(1 / 0.004))
+        skewed.deliver(skewed.packet(1000))
+        skewed.frames()
+    assert skewed.stream.statistics()["clock_skew_ppm"] == pytest.approx(ppm, abs=12)
+
+
+def test_no_skew_is_claimed_of_a_short_call() -> None:
+    assert hear(peer(), "." * 100)["clock_skew_ppm"] is None
+
+
+def test_a_pause_and_a_new_clock_are_no_skew() -> None:
+    paused = peer()
+    for n in range(3000):
+        if n % 500 == 499:  # the timestamp goes on through a pause
+            paused.wait(2000)
+            paused.timestamp += 32_000
+        if n == 1500:
+            paused.timestamp += 10_000_000
+        paused.send(1000)
+        paused.frames()
+    assert paused.stream.statistics()["clock_skew_ppm"] == pytest.approx(0, abs=5)
+
+
+def test_levels_of_speech_and_of_pauses_are_told_apart() -> None:
+    tone = Tone(440, dbov=-20)
+    level = peer()
+    for n in range(200):
+        pcm = array("h", tone.read(320)) if n % 4 < 2 else array("h", [10] * 320)
+        pcm.byteswap()
+        level.deliver(level.raw(pcm.tobytes(), units=320, payload_type=96))
+        level.wait(20)
+        level.frames()
+    figures = level.stream.statistics()
+    assert figures["received_speech_dbov"] == pytest.approx(-20, abs=0.3)
+    assert figures["received_noise_dbov"] == pytest.approx(20 * math.log10(10 / 32768), abs=0.3)
+    assert figures["received_active_ms"] == pytest.approx(2000, abs=40)
+    assert figures["received_clipped"] == 0
+
+
+def test_clipping_of_both_sides_is_counted() -> None:
+    loud = peer()
+    configure(loud.stream)
+    loud.send(32767, 32767, 32767)
+    loud.stream.start(loud.now)
+    loud.stream.write(constant(-32768, 640))
+    loud.stream.datagrams_to_send(loud.now + 0.1)
+    figures = loud.stream.statistics()
+    assert (figures["received_clipped"], figures["sent_clipped"]) == (960, 640)
+    assert figures["sent_speech_dbov"] == pytest.approx(0, abs=0.1)

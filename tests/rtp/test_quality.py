@@ -1,0 +1,79 @@
+"""What the counters of a call come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from rapida_media.rtp.quality import QualityMeter, voip_metrics
+from rapida_media.rtp.rtcp import format_rtcp, parse_rtcp
+from rapida_media.rtp.xr import UNAVAILABLE, ExtendedReport
+
+CLEAN: dict[str, int | float | None] = {
+    "heard_ms": 60_000, "concealed_ms": 0, "loss": 0.0, "loss_run": 0.0, "round_trip_ms": 40.0,
+    "packets_received": 3000, "packets_lost": 0, "discarded": 0, "burst_ms": 0.0,
+    "gap_ms": 60_000.0, "received_speech_dbov": -26.4, "received_noise_dbov": -127.0,
+}  # fmt: skip
+
+
+def meter() -> QualityMeter:
+    made = QualityMeter()
+    made.codec = "PCMU"
+    return made
+
+
+def test_a_clean_call_is_near_the_best_there_is() -> None:
+    quality = meter().assess(CLEAN)
+    assert quality["mouth_to_ear_ms"] == 40.0
+    assert quality["loss_after_buffer"] == 0.0
+    assert quality["mos"] == pytest.approx(4.39, abs=0.02)
+
+
+def test_what_was_made_up_counts_not_what_was_lost() -> None:
+    recovered = meter().assess({**CLEAN, "loss": 0.05})
+    made_up = meter().assess({**CLEAN, "loss": 0.05, "concealed_ms": 3000})
+    assert (recovered["r_factor"] or 0) - (made_up["r_factor"] or 0) == pytest.approx(15.8, abs=0.1)
+
+
+def test_nothing_is_claimed_before_anything_was_heard() -> None:
+    assert meter().assess({"heard_ms": 0})["mos"] is None
+    assert QualityMeter().assess(CLEAN)["mos"] is None
+
+
+def test_the_worst_ten_seconds_are_remembered() -> None:
+    made = meter()
+    figures = dict(CLEAN, heard_ms=0)
+    for second in range(60):
+        figures["heard_ms"] = second * 1000
+        if 25 <= second < 30:
+            figures["concealed_ms"] = (figures["concealed_ms"] or 0) + 200
+        made.look(figures, 100.0 + second)
+    worst = made.assess(figures)
+    assert worst["mos_worst_10s"] is not None
+    assert worst["mos"] is not None
+    assert 3.0 < worst["mos_worst_10s"] < worst["mos"] - 0.3
+
+
+def test_the_report_of_rfc_3611_says_the_same() -> None:
+    figures = {
+        **CLEAN,
+        "loss": 0.1,
+        "packets_lost": 300,
+        "packets_received": 2700,
+        "discarded": 30,
+        "burst_density": 0.5,
+        "burst_ms": 120.4,
+        "concealed_ms": 6600,
+    }
+    metrics = voip_metrics(7, figures, meter().assess(figures))
+    assert (metrics.loss_rate, metrics.discard_rate, metrics.burst_density) == (25, 2, 128)
+    assert (metrics.burst_duration, metrics.gap_duration) == (120, 60_000)
+    assert (metrics.round_trip_delay, metrics.end_system_delay) == (40, 20)
+    assert (metrics.signal_level, metrics.noise_level) == (-20, UNAVAILABLE)
+    assert metrics.mos_lq >= metrics.mos_cq > 20
+    report = ExtendedReport(1, (metrics,))
+    assert parse_rtcp(format_rtcp([report])) == (report,)
+
+
+def test_before_anything_was_heard_the_report_says_unavailable() -> None:
+    metrics = voip_metrics(7, {}, meter().assess({}))
+    assert (metrics.r_factor, metrics.mos_lq, metrics.mos_cq) == (UNAVAILABLE,) * 3
