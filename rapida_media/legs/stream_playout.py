@@ -7,8 +7,10 @@ The provider plays what it holds in real time and tells little about it, so its 
                       └── play_end: when the provider will have played all it has
 
 Every chunk moves play_end by its length, from now on if the provider had run dry. A mark that the
-provider confirms corrects the model. So ``clear`` can tell what was heard, and a mark comes true
-when it was heard, not when it was sent. Used by ``StreamLeg`` only; time comes in with ``tick``.
+provider confirms corrects the model; while it is spoken without a break, a mark of ours asks for
+that every ten seconds, as no two clocks run alike. So ``clear`` can tell what was heard, and a mark
+comes true when it was heard, not when it was sent. Used by ``StreamLeg`` only; time comes in with
+``tick``.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ FRAME_S = FRAME_MS / 1000
 QUIET_S = 0.06
 # How long after its time a confirmation is waited for before the play clock is believed.
 CONFIRMATION_S = 2.0
+# A clock that is 200 ppm off is 2 ms off by then.
+PROBE_S = 10.0
 # Ticks come in steps; a frame that is due within this is sent now.
 SLACK_S = 0.0005
 
@@ -91,6 +95,8 @@ class StreamPlayout:
         self._waiting: deque[tuple[int, int]] = deque()  # (bytes of the queue before it, mark id)
         self._taken = 0  # bytes that left the queue
         self._asked: dict[str, _Mark] = {}
+        self._probe = ("", 0)  # the name of our own mark, and the samples sent before it
+        self._probed_at = 0.0  # or when the play clock was known to be right
         self._in_flight: deque[tuple[float, bytes]] = deque()
         self.played: Callable[[Audio], None] | None = None
         self.paused = False
@@ -150,6 +156,7 @@ class StreamPlayout:
         if taken_back:
             self._asked = {}
             self._play_end = min(self._play_end, self._now)
+            self._probe = ("", 0)
             self._in_flight.clear()
             for mark in asked.values():
                 self._reached(mark.mark_id, mark.heard_at <= self._now)
@@ -163,16 +170,24 @@ class StreamPlayout:
 
     def mark_reached(self, name: str, now: float) -> None:
         """The provider confirms a mark. One that was cleared meanwhile is unknown, and ignored."""
+        if name == self._probe[0]:
+            self._correct(self._probe[1], now)
+            self._probe = ("", 0)
+            return
         mark = self._asked.pop(name, None)
         if mark is None:
             self.unknown_marks += 1
             return
+        self._correct(mark.position, now)
+        self._reached(mark.mark_id, True)
+
+    def _correct(self, position: int, now: float) -> None:
+        """All that was sent behind ``position`` is still to be played, from this moment on."""
         self._now = max(self._now, now)
-        # All behind the mark is still to be played, from this moment on.
-        behind = (self._sent - mark.position) / RATE_HZ
+        behind = (self._sent - position) / RATE_HZ
         self._speech_until += self._now + behind - self._play_end
         self._play_end = self._now + behind
-        self._reached(mark.mark_id, True)
+        self._probed_at = self._now
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -216,6 +231,8 @@ class StreamPlayout:
         speech = len(pcm)
         self._taken += speech
         pcm = pcm.ljust(frames * FRAME_BYTES, b"\0")
+        if not self.lead_s:
+            self._probed_at = self._now  # the provider had run dry: this is heard at once
         begins = max(self._play_end, self._now)
         self._output.send_audio(pcm)
         self._play_end = begins + frames * FRAME_S
@@ -229,6 +246,11 @@ class StreamPlayout:
                 for index in range(frames)
             )
         self._ask_marks()
+        if self._now - self._probed_at >= PROBE_S:
+            self._probed_at = self._now
+            name = f"clock{self._sent}"
+            if self._output.send_mark(name):
+                self._probe = (name, self._sent)
 
     def _ask_marks(self) -> None:
         """Turn to the marks whose audio has left: the provider tells, or else the play clock."""

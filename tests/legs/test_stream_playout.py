@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ class Platform:
         self.now = 0.0
         self.queue: list[bytes | str] = []
         self.heard = b""
+        self.asked: list[str] = []
         self.confirmed: list[str] = []
         self.longest_lead_ms = 0.0
         self.chunks: list[int] = []
@@ -37,6 +39,7 @@ class Platform:
 
     def send_mark(self, name: str) -> bool:
         if self._marks:
+            self.asked.append(name)
             self.queue.append(name)
         return self._marks
 
@@ -274,3 +277,32 @@ def test_a_provider_whose_clock_is_slow_keeps_a_bounded_queue_when_it_confirms()
             line.confirm()
             line.playout.tick(line.now)
     assert line.platform.longest_lead_ms <= LEAD_MS + 40
+
+
+def test_a_long_speech_is_measured_by_marks_of_our_own() -> None:
+    line = Line()
+    line.playout.write(ms(25_000))
+    line.run(9.9)
+    assert line.platform.asked == []
+    line.run(15.0)
+    assert len(line.platform.asked) == 2
+    assert line.reached == []
+    assert line.playout.unknown_marks == 0
+
+
+def test_a_measuring_mark_that_was_cleared_away_changes_nothing() -> None:
+    line = Line()
+    line.playout.write(ms(12_000))
+    line.run(10.05)
+    assert line.playout.clear() == pytest.approx(10_050, abs=6)
+    line.playout.mark_reached(line.platform.confirmed[0], line.now)
+    assert line.playout.unknown_marks == 1
+    assert line.playout.lead_s == 0.0
+
+
+def test_a_platform_without_marks_is_not_asked() -> None:
+    line = Line(marks=False)
+    line.playout.write(ms(25_000))
+    line.run(25.0)
+    assert line.platform.asked == []
+    assert line.platform.heard[: len(ms(24_000))] == ms(24_000)
