@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from rapida_media import cli
 from rapida_media.cli import main
 from rapida_media.config import parse_config
 from rapida_media.net import doctor
@@ -139,8 +140,9 @@ async def test_an_old_database_is_counted_and_left_alone(tmp_path: Path) -> None
 
 
 def test_the_command_prints_json_and_tells_by_its_status(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cli, "set_up_logging", lambda form, level: None)
     file = tmp_path / "rapida.toml"
     file.write_text(LOOPBACK + '[assistants.a]\nagent = "echo"\n')
     assert main(["doctor", "--config", str(file), "--json"]) == 0
