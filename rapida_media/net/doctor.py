@@ -35,7 +35,7 @@ from rapida_media.net.local_address import reachable
 from rapida_media.net.redis_contexts import RedisContexts
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.udp import numeric_family
-from rapida_media.providers.registry import check_credentials, providers
+from rapida_media.providers.registry import check_credentials, odd_keys, providers
 from rapida_media.sip.address import format_host
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
@@ -175,6 +175,9 @@ def _credentials(config: Config) -> Iterator[Finding]:
             yield Finding(FAULT, subject, str(error).removeprefix(subject).strip())
         else:
             yield Finding(OK, subject, f"has what {credential.provider} wants")
+        for name in odd_keys(credential):
+            text = f"{name} does not look like one of {credential.provider}'s"
+            yield Finding(WARNING, subject, text)
     if config.credentials and config.http.public_url is None:
         text = "missing: providers reach us only where this names a public https address"
         yield Finding(WARNING, "[http] public_url", text)

@@ -131,11 +131,15 @@ class TransferringTelephony(Telephony, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CredentialKey:
-    """A key of ``[credentials.NAME]``. secret: never shown, not even in part."""
+    """A key of ``[credentials.NAME]``. secret: never shown, not even in part.
+
+    shape: what it looks like, as a regular expression; ``doctor`` warns where it does not.
+    """
 
     name: str
     required: bool = True
     secret: bool = False
+    shape: str = ""
 
 
 def refuse_everything(request: WebhookRequest, credential: Credential | None) -> str | None:

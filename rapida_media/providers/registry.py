@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -57,6 +58,18 @@ def check_credentials(
         for key in keys.values():
             if key.required and key.name not in credential.values:
                 raise ConfigError(f"{where} {key.name}: missing; {spec.name} wants it")
+
+
+def odd_keys(credential: Credential) -> list[str]:
+    """Name the keys of an account that do not look like what its provider gives out."""
+    spec = providers().get(credential.provider)
+    return [
+        key.name
+        for key in (spec.credential_keys if spec is not None else ())
+        if key.shape
+        and key.name in credential.values
+        and not re.fullmatch(key.shape, credential.values[key.name])
+    ]
 
 
 def format_table(rows: Iterable[ProviderSpec]) -> str:

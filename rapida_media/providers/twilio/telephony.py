@@ -54,12 +54,13 @@ class TwilioTelephony:
         assert credential is not None, "the spec says that an account is wanted"
         values = credential.values
         self._http = http
-        self._account = values["account_sid"]
+        account = values["account_sid"]
         base = credential.api_base or API_BASE
-        self._calls = f"{base}/2010-04-01/Accounts/{quote(self._account, safe='')}/Calls"
-        user = values.get("api_key") or self._account
-        password = values.get("api_secret") or values["auth_token"]
-        self._authorization = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+        self._calls = f"{base}/2010-04-01/Accounts/{quote(account, safe='')}/Calls"
+        pair = f"{account}:{values['auth_token']}"
+        if values.get("api_key") and values.get("api_secret"):
+            pair = f"{values['api_key']}:{values['api_secret']}"
+        self._authorization = f"Basic {b64encode(pair.encode()).decode()}"
 
     # -- webhooks ------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from recorded_twilio import ACCOUNT, TOKEN
 
+from rapida_media import cli
 from rapida_media.cli import main
 from rapida_media.kernels import Tone, level_dbov
 from rapida_media.media.wav import wave_header
@@ -129,7 +130,10 @@ async def test_it_calls_a_webhook_and_takes_an_order(tmp_path: Path) -> None:
     assert -18 <= level_dbov(heard[len(heard) // 4 : len(heard) // 2]) <= -14
 
 
-def test_it_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "set_up_logging", lambda form, level: None)
     _, api = configure(tmp_path)
     words = ["simulate", "twilio", "--config", str(tmp_path / "rapida.toml")]
     assert main(words) == 2
