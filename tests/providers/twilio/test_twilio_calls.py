@@ -339,6 +339,29 @@ async def test_there_is_no_room(twilio: Twilio) -> None:
     await twilio.ended(first)
 
 
+async def test_forgeries_and_replays_are_refused(twilio: Twilio) -> None:
+    await twilio.start("silence")
+    async with TwilioPlatform(ACCOUNT, "another token", reach=twilio.reach) as forger:
+        forged = await forger.call(f"{PUBLIC}/v1/talk/twilio/call/support").over()
+        assert (forged.state, forged.errors) == ("completed", [11200])
+        fields = {"CallSid": forged.sid, "From": "+14155550100", "To": "+15005550006"}
+        url = f"{PUBLIC}/v1/talk/twilio/call/support"
+        _, _, body = await twilio.platform.ask(url, fields)
+        stream_url = body.decode().split('url="', 1)[1].split('"', 1)[0]
+        refusals = []
+        for platform in (forger, twilio.platform, twilio.platform):
+            try:
+                await platform.connect(stream_url)
+            except aiohttp.WSServerHandshakeError as refused:
+                refusals.append(refused.status)
+            else:
+                refusals.append(101)
+        assert refusals == [403, 101, 410], "the forger did not use it up, and it works once"
+        _, _, again = await twilio.platform.ask(url, {**fields, "CallSid": "CA2"})
+        _, _, told_twice = await twilio.platform.ask(url, {**fields, "CallSid": "CA2"})
+        assert again == told_twice, "announced twice, it is one call"
+
+
 # -- trouble ---------------------------------------------------------------------------------------
 
 
