@@ -64,13 +64,15 @@ async def serve(options: ServeOptions) -> int:
         metrics=metrics.render,
     )
     try:
-        await _run(engine, server, config, reloader)
+        await _run(engine, server, stores, config, reloader)
     finally:
         await stores.close()
     return 0
 
 
-async def _run(engine: Engine, server: ControlServer, config: Config, reloader: Reloader) -> None:
+async def _run(
+    engine: Engine, server: ControlServer, stores: Stores, config: Config, reloader: Reloader
+) -> None:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -86,6 +88,7 @@ async def _run(engine: Engine, server: ControlServer, config: Config, reloader: 
     gc.freeze()
     _say_how_to_call(engine, server)
     reloader.start(server)
+    engine.provider_calls.hang_up_left_open(stores.records.left_open)
     await signals.get()
     reloader.stop()
     await _drain(engine, signals, config.limits.drain_seconds)

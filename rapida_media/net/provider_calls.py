@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ from rapida_media.errors import ProviderError
 from rapida_media.ids import IdSource
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.http_client import AiohttpClient
+from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_call import ProviderCall
@@ -246,6 +247,13 @@ class ProviderCalls:
             call.not_placed(order_refused(None, retryable=False), None)
         else:
             call.placed(replace(seen, state=seen.state or "initiated"))
+
+    def hang_up_left_open(self, records: Sequence[CallRecord]) -> None:
+        """End calls of an earlier run at their providers; returns at once."""
+        if records:
+            task = asyncio.get_running_loop().create_task(hang_up_left_open(records, self._lines))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     # -- the life of the registry --------------------------------------------------------------
 

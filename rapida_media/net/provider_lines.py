@@ -102,6 +102,20 @@ class Lines:
             self._lines[provider, name] = line
         return line
 
+    def telephony(self, provider: str, credential: str | None) -> Telephony:
+        """Make what asks a provider, under the account of that name and no other.
+
+        Refused when the provider or the account is not there any more.
+        """
+        make = self.spec(provider).telephony
+        assert make is not None, "checked with the spec"
+        if credential is None:
+            return make(None, self._client)
+        account = self._credentials.get(credential)
+        if account is None or account.provider != provider:
+            raise Refused(404, f"there is no account {credential!r} with {provider}")
+        return make(account, self._client)
+
     def credential(self, spec: ProviderSpec, assistant: Assistant) -> Credential | None:
         """Give the assistant's account there; without one, the only one there is.
 

@@ -19,9 +19,12 @@ from aiohttp import web
 from engine.waiting import eventually
 
 from rapida_media.call.call import Call
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
 from rapida_media.config import parse_config
 from rapida_media.errors import ProviderError
 from rapida_media.net import provider_calls
+from rapida_media.net.record_store import RecordStore
 from rapida_media.providers.base import CallInfo, ProviderSpec
 from rapida_media.providers.registry import providers
 
@@ -312,6 +315,37 @@ async def test_keys_of_the_agent_are_tones_in_the_audio(
     assert kinds.count("audio") >= 10
     over = await platform.desk.until(call_id, "completed")
     assert over["reason"] == "agent_finished"
+
+
+async def test_what_a_crash_left_open_is_hung_up_at_the_provider(
+    platform: Platform, tmp_path: Path
+) -> None:
+    crashed = RecordStore(tmp_path / "calls.db", run="crashed")
+    await crashed.open()
+    left = CallRecord("1", "acme", "inbound", "+15550199", "+15550100", 1.0, credential="main")
+    for record in (
+        replace(left, provider_call_id="left-1"),
+        replace(left, id="2", provider_call_id="left-2", credential="gone"),
+        replace(left, id="3", provider_call_id="over", ended_at=2.0, state=CallState.COMPLETED),
+        replace(left, id="4"),
+        replace(left, id="5", provider="no-more", provider_call_id="left-5"),
+        replace(left, id="6", provider_call_id="left-6"),
+    ):
+        crashed.record_changed(record)
+    await crashed.close()
+    await platform.start()
+    bench, records = platform.desk.bench, platform.desk._records
+    assert records.closed_at_start == 5
+    bench.engine.provider_calls.hang_up_left_open(records.left_open)
+    await eventually(lambda: len(platform.hung_up) == 2)
+    await eventually(lambda: len(bench.logged("hung up at acme")) == 2)
+    assert set(platform.hung_up) == {"left-1", "left-6"}
+    failed = sorted(record.getMessage() for record in bench.logged("hanging up failed"))
+    assert failed == [
+        "hanging up failed: there is no account 'gone' with acme",
+        "hanging up failed: there is no provider 'no-more' with webhooks",
+    ]
+    assert len(bench.logged("4 calls were left open at their providers")) == 1
 
 
 async def test_after_a_reload_new_calls_have_the_new_account_and_old_ones_theirs(
