@@ -22,7 +22,7 @@ ROOT = HERE.parent.parent
 DEFAULT_COMMAND = (
     f"{shlex.quote(sys.executable)} -m rapida_media serve"
     f" --config {shlex.quote(str(HERE / 'load.toml'))}"
-    " --sip {sip} --agent python:echo_agent:agent"
+    " --sip {sip} --http 127.0.0.1:0 --agent python:echo_agent:agent"
 )
 START_LIMIT_S = 15.0
 STOP_LIMIT_S = 5.0

@@ -58,7 +58,14 @@ def environment() -> dict[str, str]:
 def running_engine(
     log: Path, *options: str, cwd: Path | None = None
 ) -> AbstractContextManager[RunningEngine]:
-    """Run ``serve`` with the options, on a free port, until the block ends."""
+    """Run ``serve`` with the options, on a free port, until the block ends.
+
+    It works in a folder of its own, beside the log, unless cwd names one: what one engine keeps of
+    its calls is not another's.
+    """
+    if cwd is None:
+        cwd = log.with_suffix("")
+        cwd.mkdir(exist_ok=True)
     port = free_port()
     serve = [sys.executable, "-m", "rapida_media", "serve", "--sip", f"{HOST}:{port}"]
     serve += ["--http", f"{HOST}:0", *options]

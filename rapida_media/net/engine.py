@@ -54,7 +54,7 @@ from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
-from rapida_media.sip.trace import Tracer
+from rapida_media.sip.trace import TraceLimits, Tracer
 from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
@@ -73,7 +73,7 @@ class Engine:
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
     contexts: where media finds its call; in memory unless given.
-    timers, ring_seconds: those of the SIP endpoint.
+    timers, ring_seconds: those of the SIP endpoint. traces: how many messages are kept.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Engine:
         contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
         ring_seconds: float = RING_S,
+        traces: TraceLimits | None = None,
     ) -> None:
         self.counters = Counters()
         self._config = config
@@ -95,7 +96,7 @@ class Engine:
         self.disk = DiskThread(self._loop)
         check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
-        self._tracer = Tracer()
+        self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
         self.contexts = contexts or MemoryContexts()
         self.journal = Journal(self._loop.create_future, clock.wall)

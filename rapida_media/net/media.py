@@ -61,6 +61,7 @@ class MediaShell:
         self._poller = MediaPoller()
         self._channels: dict[int, MediaChannel] = {}
         self.rtcp = RtcpShell()
+        self._shut = False
         self._paced: dict[Callable[[float], None], None] = {}
 
     def open(self, *, ipv6: bool = False) -> MediaChannel | None:
@@ -137,6 +138,7 @@ class MediaShell:
 
     def shut_down(self) -> None:
         self.ticker.stop()
+        self._shut = True
         self._poller.close()
         self.rtcp.shut_down()
 
@@ -149,6 +151,8 @@ class MediaShell:
         self._pump(self._poller.receive(now), now)
 
     def _send(self) -> None:
+        if self._shut:  # between the two halves of a tick
+            return
         now = clock.monotonic()
         self._pump(self._poller.tick(now), now)
         self.rtcp.visit(now)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rapida_media.config import Config, LimitsConfig, RtpConfig, SipConfig, parse_listen
 from rapida_media.net.engine import Engine
 from rapida_media.sip.timers import TimerValues
+from rapida_media.sip.trace import TraceLimits
 
 
 def allocated_blocks() -> int:
@@ -33,7 +34,9 @@ async def main(address: str, figures: Path) -> None:
     )
     # Timers B, F, H, J, L and M take two seconds.
     timers = TimerValues(t1=0.03, t2=0.24, t4=0.3, d=1.9)
-    engine = Engine(config, directory=Path(), default_agent="echo", timers=timers)
+    # Full before the counting begins.
+    traces = TraceLimits(calls_bytes=64 * 1024)
+    engine = Engine(config, directory=Path(), default_agent="echo", timers=timers, traces=traces)
     await engine.start()
 
     def write() -> None:

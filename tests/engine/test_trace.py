@@ -28,10 +28,14 @@ async def test_a_call_has_its_milestones_in_order_and_its_ladder(
     (call,) = calls
     await eventually(lambda: call.ended)
     milestones = call.milestones
-    order = ["invite", "trying", "answered", "ack", "first_rtp_in", "first_media", "bye", "ended"]
-    times = [milestones[name] for name in order]
-    assert times == sorted(times)
-    assert milestones["answered"] <= milestones["first_rtp_out"] <= milestones["first_rtp_in"]
+    # The ACK and the first packet come to two sockets: which is seen first is nobody's promise.
+    for order in (
+        ["invite", "trying", "answered", "ack", "bye", "ended"],
+        ["answered", "first_rtp_in", "first_media", "bye"],
+    ):
+        times = [milestones[name] for name in order]
+        assert times == sorted(times)
+    assert milestones["answered"] <= milestones["first_rtp_out"]
     lines = call.trace().split("\n")
     said = [line[15:].strip("-<>| ") for line in lines[1:]]
     assert said[0].startswith("INVITE sip:echo@127.0.0.1:")

@@ -43,6 +43,7 @@ StartEngine = Callable[[str], RunningEngine]
 def start_engine(tmp_path: Path) -> Iterator[StartEngine]:
     """Start an engine that connects ``through@`` and transfers ``desk@`` to a URI."""
     log = tmp_path / "engine.log"
+    log.touch()
     with ExitStack() as stack:
 
         def start(uri: str) -> RunningEngine:
@@ -133,7 +134,8 @@ def test_the_caller_is_connected_by_a_transfer(
 ) -> None:
     callee = start_sipp("uas", "-rtp_echo", "-m", "1", "-timeout", "40", name="callee")
     uri = start_engine(uri_of(callee)).uri("desk")
-    report = call(uri, "--play", str(SPEECH), "--duration", "3")
+    # Nobody hears what is said before the callee has answered: a small part of seven seconds.
+    report = call(uri, "--play", str(SPEECH), "--duration", "6.7")
     succeeds(callee)
     assert report["answered"]
     assert report["correlation"] >= 0.9

@@ -34,8 +34,10 @@ password = "hunter2"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningEngine]:
     """An engine that wants a password of everybody."""
-    (tmp_path / "rapida.toml").write_text(SERVER)
-    with running_engine(tmp_path / "engine.log", cwd=tmp_path) as running:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "rapida.toml").write_text(SERVER)
+    with running_engine(folder / "engine.log", cwd=folder) as running:
         yield running
     assert "Traceback" not in running.log.read_text(), running.log.read_text()
 
