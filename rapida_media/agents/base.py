@@ -75,6 +75,7 @@ def _make_python(argument: str, context: AgentContext) -> Agent:
     directory = str(context.directory.resolve())
     if directory not in sys.path:
         sys.path.insert(0, directory)
+    importlib.invalidate_caches()  # the file may be younger than this process
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -42,18 +42,28 @@ class Gate:
         counters: Counters,
     ) -> None:
         """algorithms: the hashes to ask for passwords with, the preferred first."""
-        self._trunks = trunks
         self._counters = counters
-        self._addresses: dict[str, Trunk] = {}
+        self._digest = DigestServer(REALM, {}, ids, algorithms)
+        self._limit = SourceLimit()
+        self._passed: tuple[Request, Trunk | None] | None = None
+        self.use(trunks, {})
+
+    def use(self, trunks: Mapping[str, Trunk], addresses: Mapping[str, Iterable[str]]) -> None:
+        """Let these trunks call from now on, and no others.
+
+        addresses: IP literals behind their names, as far as they are known.
+        """
+        self._trunks = trunks
         self._by_user: dict[str, Trunk] = {}
         passwords: dict[str, str] = {}
         for trunk in trunks.values():
             if trunk.username is not None and trunk.password is not None:
                 self._by_user[trunk.username] = trunk
                 passwords[trunk.username] = trunk.password
-        self._digest = DigestServer(REALM, passwords, ids, algorithms)
-        self._limit = SourceLimit()
-        self._passed: tuple[Request, Trunk | None] | None = None
+        self._digest.use(passwords)
+        self._addresses: dict[str, Trunk] = {}
+        for name, hosts in addresses.items():
+            self.resolved(name, hosts)
 
     def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
         """Take the addresses (IP literals) behind a trunk's names, in place of earlier ones."""

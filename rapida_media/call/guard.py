@@ -80,9 +80,19 @@ class TollGuard:
     """What the configuration allows to be called."""
 
     def __init__(self, config: Config, live: Mapping[str, CallRecord]) -> None:
-        self._config = config
         self._live = live
+        self._prices: dict[tuple[str, str], float] = {}
         self.ledger = Ledger(self._price, live)
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        """Allow what another configuration allows, from now on."""
+        self._config = config
+        # Calls by a trunk or with an account that is gone still cost what they did.
+        self._prices |= {("trunk", each.name): each.price_per_minute
+                         for each in config.trunks.values()}  # fmt: skip
+        self._prices |= {("credential", each.name): each.price_per_minute
+                         for each in config.credentials.values()}  # fmt: skip
         self._named = {
             number.translate(_SEPARATORS)
             for assistant in config.assistants.values()
@@ -94,9 +104,11 @@ class TollGuard:
         allow: Collection[str] = ()
         table = "[trunks.NAME]"
         if trunk is not None:
-            allow, table = self._config.trunks[trunk].allow, f"[trunks.{trunk}]"
+            way, table = self._config.trunks.get(trunk), f"[trunks.{trunk}]"
+            allow = way.allow if way is not None else ()
         elif credential is not None:
-            allow, table = self._config.credentials[credential].allow, f"[credentials.{credential}]"
+            account, table = self._config.credentials.get(credential), f"[credentials.{credential}]"
+            allow = account.allow if account is not None else ()
         number = number.translate(_SEPARATORS)
         if number in self._named or "*" in allow:
             return None
@@ -140,11 +152,8 @@ class TollGuard:
         return None
 
     def _price(self, record: CallRecord) -> float:
-        if (trunk := self._config.trunks.get(record.trunk or "")) is not None:
-            return trunk.price_per_minute
-        if (account := self._config.credentials.get(record.credential or "")) is not None:
-            return account.price_per_minute
-        return 0.0
+        by_account = self._prices.get(("credential", record.credential or ""), 0.0)
+        return self._prices.get(("trunk", record.trunk or ""), by_account)
 
 
 def _matches(host: str, allowed: str) -> bool:

@@ -19,6 +19,7 @@ from rapida_media import clock
 from rapida_media.call.guard import DAY_S, REMEMBERED, TollGuard
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
+from rapida_media.config.reload import left_for_restart, taking_over
 from rapida_media.control.calls import CallOperations, Records
 from rapida_media.control.door import Door
 from rapida_media.control.events import EventOperations
@@ -110,9 +111,25 @@ class ControlServer:
         assert self._runner.server is not None, "it was set up"
         self._door.open(self._runner.server)
 
+    async def reload(self, newer: Config) -> list[str]:
+        """Take over the assistants, accounts and trunks of another configuration, engine included.
+
+        Gives what else differs and needs a restart. ConfigError: then nothing has changed.
+        """
+        config = taking_over(self._config, newer)
+        prepared = await self._engine.prepare(config)
+        # From here on nothing fails and nothing is waited for: no call sees half of it.
+        self._config = config
+        self._guard.use(config)
+        self._orders.use(config)
+        self._engine.use(prepared)
+        return left_for_restart(config, newer)
+
     async def _recall_costs(self) -> None:
         """Let a restart not forget what was spent today."""
-        if not any(each.spend_per_day for each in self._config.assistants.values()):
+        trunks, accounts = self._config.trunks.values(), self._config.credentials.values()
+        prices = [each.price_per_minute for each in trunks]
+        if not any((*prices, *(each.price_per_minute for each in accounts))):
             return
         query: RecordQuery | None = RecordQuery(since=clock.wall() - DAY_S, limit=PAGE)
         earlier: list[CallRecord] = []

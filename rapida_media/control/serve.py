@@ -1,4 +1,7 @@
-"""``rapida-media serve``: read the configuration, listen, take calls, drain on a signal."""
+"""``rapida-media serve``: read the configuration, listen, take calls, drain on a signal.
+
+SIGHUP has it read its configuration again.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rapida_media.config import Config, HttpListen, Listen, load_config
+from rapida_media.config import DEFAULT_PATH, Config, HttpListen, Listen, load_config
 from rapida_media.control.app import ControlServer, Folders
+from rapida_media.control.reload import Reloader
 from rapida_media.errors import ConfigError
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
@@ -35,6 +39,10 @@ class ServeOptions:
 
 async def serve(options: ServeOptions) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the calls at once."""
+    options = _with_file(options)
+    reloader = Reloader(lambda: _configuration(options)[0])
+    # From now on: who is asked to reload while starting must not die of it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     config, directory = _configuration(options)
     make_room(config.limits.max_calls)
     stores = Stores(config.store)
@@ -56,13 +64,15 @@ async def serve(options: ServeOptions) -> int:
         metrics=metrics.render,
     )
     try:
-        await _run(engine, server, config)
+        await _run(engine, server, stores, config, reloader)
     finally:
         await stores.close()
     return 0
 
 
-async def _run(engine: Engine, server: ControlServer, config: Config) -> None:
+async def _run(
+    engine: Engine, server: ControlServer, stores: Stores, config: Config, reloader: Reloader
+) -> None:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,10 +87,21 @@ async def _run(engine: Engine, server: ControlServer, config: Config) -> None:
     gc.collect()
     gc.freeze()
     _say_how_to_call(engine, server)
+    reloader.start(server)
+    engine.provider_calls.hang_up_left_open(stores.records.left_open)
     await signals.get()
+    reloader.stop()
     await _drain(engine, signals, config.limits.drain_seconds)
     await engine.stop()
     await server.stop()
+
+
+def _with_file(options: ServeOptions) -> ServeOptions:
+    """Name the file that is read without being named: when it is gone one day, that is a fault and
+    no wish for the defaults."""
+    if options.config is None and Path(DEFAULT_PATH).exists():
+        return replace(options, config=Path(DEFAULT_PATH))
+    return options
 
 
 def _configuration(options: ServeOptions) -> tuple[Config, Path]:

@@ -24,12 +24,23 @@ class Assistants:
         context: AgentContext,
     ) -> None:
         default = Assistant("", default_agent) if default_agent else None
+        self._default_agent = default_agent
+        self._context = context
         self._named = assistants
         self._router = Router(assistants, default)
         self._agents = {
             each.name: _prepare(each, context)
             for each in (*assistants.values(), *([default] if default else []))
         }
+
+    def others(self, assistants: Mapping[str, Assistant]) -> Assistants:
+        """Make the agents of other assistants, with the same default. Reads files and imports
+        modules, so not in the thread of the calls. ConfigError."""
+        return Assistants(assistants, self._default_agent, self._context)
+
+    def use(self, others: Assistants) -> None:
+        """Be these from now on; calls in progress have their agents."""
+        self._named, self._router, self._agents = others._named, others._router, others._agents
 
     def route(self, user: str) -> Assistant | None:
         """Give the assistant that takes a call to ``user``, None when nobody does."""

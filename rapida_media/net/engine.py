@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
@@ -22,7 +22,7 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
-from rapida_media.config import Config, Trunk
+from rapida_media.config import Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.assistants import Assistants
@@ -39,13 +39,14 @@ from rapida_media.net.placing import Placing
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_calls import ProviderCalls
 from rapida_media.net.provider_lines import Refused
+from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
-from rapida_media.sdp.codec import SUPPORTED
+from rapida_media.providers.registry import check_credentials
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
@@ -93,7 +94,7 @@ class Engine:
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
         self.disk = DiskThread(self._loop)
-        _check_codecs(config.trunks.values())
+        check_codecs(config.trunks.values())
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
@@ -219,6 +220,23 @@ class Engine:
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
         self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
+
+    async def prepare(self, config: Config) -> Prepared:
+        """Make ready all that other assistants, accounts and trunks need; changes nothing.
+
+        ConfigError. The rest of config is the present one; see ``config.reload.taking_over``.
+        """
+        check_codecs(config.trunks.values())
+        check_credentials(config.credentials.values(), self.provider_calls.specs)
+        assistants = await asyncio.to_thread(self.assistants.others, config.assistants)
+        return Prepared(config, assistants, await self._trunks.prepare(config.trunks))
+
+    def use(self, prepared: Prepared) -> None:
+        """Take what ``prepare`` made, all at once; calls in progress go on with what they have."""
+        self._config = prepared.config
+        self.assistants.use(prepared.assistants)
+        self.provider_calls.use(prepared.config.credentials)
+        self._trunks.use(prepared.config.trunks, prepared.links)
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
@@ -416,11 +434,3 @@ class Engine:
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""
         self._calls.forget(session)
-
-
-def _check_codecs(trunks: Iterable[Trunk]) -> None:
-    for trunk in trunks:
-        for name in trunk.codecs or ():
-            if name not in SUPPORTED:
-                known = ", ".join(SUPPORTED)
-                raise ConfigError(f"[trunks.{trunk.name}] codecs: expected {known}, got {name!r}")

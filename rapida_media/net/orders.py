@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rapida_media import clock
+from rapida_media.agents.base import Agent
 from rapida_media.call.endings import ended
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.records import CallRecord
@@ -67,6 +68,10 @@ class Orders:
         self._locks: dict[str, asyncio.Lock] = {}
         self._holders: Counter[str] = Counter()  # of each key's lock, those who wait included
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def use(self, config: Config) -> None:
+        """Place the orders to come by another configuration."""
+        self._config = config
 
     async def place(self, order: Order) -> CallRecord:
         """Check and record a call and have it placed; Refused says why not."""
@@ -177,17 +182,18 @@ class Orders:
         )
         self._engine.journal.created(record)
         task = asyncio.get_running_loop().create_task(
-            self._dial(record, order, assistant), name=f"order {record.id}"
+            self._dial(record, order, self._engine.assistants.agent(assistant)),
+            name=f"order {record.id}",
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return record
 
-    async def _dial(self, record: CallRecord, order: Order, assistant: Assistant) -> None:
+    async def _dial(self, record: CallRecord, order: Order, agent: Agent) -> None:
         """Task root of one order over SIP: from its record to its INVITE."""
         engine = self._engine
         try:
-            call = await self._invite(record, order, assistant)
+            call = await self._invite(record, order, agent)
         except ConfigError as error:
             self._failed(record, "unreachable", error)
         except RapidaError as error:
@@ -204,8 +210,8 @@ class Orders:
                 return
             asyncio.get_running_loop().call_later(order.ring_seconds, _ring_no_longer, call)
 
-    async def _invite(self, record: CallRecord, order: Order, assistant: Assistant) -> SipCall:
-        engine, agent = self._engine, self._engine.assistants.agent(assistant)
+    async def _invite(self, record: CallRecord, order: Order, agent: Agent) -> SipCall:
+        engine = self._engine
         if record.trunk is not None:
             return await engine.dial_trunk(
                 record.trunk, record.called, agent, caller_id=order.from_, ordered=record

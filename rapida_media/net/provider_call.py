@@ -26,10 +26,11 @@ from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.media import MediaShell
+from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
 from rapida_media.providers import base
-from rapida_media.providers.base import ProviderSpec, StatusInfo, Telephony
+from rapida_media.providers.base import StatusInfo
 from rapida_media.providers.stream import Started, Stopped
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class ProviderShell(Protocol):
 
 
 class ProviderCall:
-    """info: the engine's view of the call, seen: the provider's.
+    """info: the engine's view of the call, seen: the provider's. line: what it goes over.
 
     call: what the agent holds; None until the media is there.  finished: done when all is over.
     being_placed: the provider has not said yet whether it takes the order.
@@ -66,21 +67,18 @@ class ProviderCall:
         self,
         shell: ProviderShell,
         *,
-        spec: ProviderSpec,
-        telephony: Telephony,
+        line: Line,
         info: CallInfo,
         seen: base.CallInfo,
-        agent: Agent,
     ) -> None:
-        self.spec = spec
-        self.telephony = telephony
+        self.line = line
+        self.spec = line.spec
         self.info = info
         self.seen = seen
         self.call: Call | None = None
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
         self._shell = shell
-        self._agent = agent
         self._agent_task: AgentTask | None = None
         self._streamer: Streamer | None = None
         self._leg: StreamLeg | None = None
@@ -118,7 +116,7 @@ class ProviderCall:
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
         self.call.confirm(early_agent=False)
         if self._agent_task is None:
-            self._agent_task = AgentTask(self._loop, self._agent, self.call)
+            self._agent_task = AgentTask(self._loop, self.line.agent, self.call)
 
     def stream_stopped(self, event: Stopped) -> None:
         assert self._streamer is not None, "it has begun to stream"
@@ -192,7 +190,7 @@ class ProviderCall:
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
-        telephony = cast(base.TransferringTelephony, self.telephony)
+        telephony = cast(base.TransferringTelephony, self.line.telephony)
         self._start(self._transfer(telephony, str(target), done))
 
     def _cannot(self, what: str) -> None:
@@ -261,7 +259,7 @@ class ProviderCall:
 
     async def _hang_up_at_provider(self) -> None:
         try:
-            await self.telephony.hang_up(self.seen)
+            await self.line.telephony.hang_up(self.seen)
         except ProviderError as error:
             log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
 

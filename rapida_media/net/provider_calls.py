@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -29,11 +29,12 @@ from rapida_media.call.endings import order_refused
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
-from rapida_media.config import Assistant, Config
+from rapida_media.config import Assistant, Config, Credential
 from rapida_media.errors import ProviderError
 from rapida_media.ids import IdSource
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.http_client import AiohttpClient
+from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_call import ProviderCall
@@ -85,7 +86,6 @@ class ProviderCalls:
         self.http = AiohttpClient()
         self.specs = providers() if specs is None else specs
         check_credentials(config.credentials.values(), self.specs)
-        self._assistants = assistants
         self._lines = Lines(self.specs, config.credentials, assistants, self.http)
         self._contexts = contexts
         self._admission = admission
@@ -99,6 +99,10 @@ class ProviderCalls:
         self._ending: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
+
+    def use(self, credentials: Mapping[str, Credential]) -> None:
+        """Take other accounts, which were checked, and assistants for the calls to come."""
+        self._lines.use(credentials)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -167,7 +171,7 @@ class ProviderCalls:
             raise Refused(410, "the call is over")
         if call is not None and call.spec is spec:
             # Whoever knows the id without being the provider must not use it up.
-            self._line_of(call).verify(request)
+            call.line.verify(request)
         try:
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
@@ -245,6 +249,13 @@ class ProviderCalls:
         else:
             call.placed(replace(seen, state=seen.state or "initiated"))
 
+    def hang_up_left_open(self, records: Sequence[CallRecord]) -> None:
+        """End calls of an earlier run at their providers; returns at once."""
+        if records:
+            task = asyncio.get_running_loop().create_task(hang_up_left_open(records, self._lines))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
     # -- the life of the registry --------------------------------------------------------------
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
@@ -270,7 +281,7 @@ class ProviderCalls:
         context_id = call.seen.context_id
         self._by_id.pop(call.info.id, None)
         self._by_context.pop(context_id, None)
-        self._over[context_id] = self._line_of(call)
+        self._over[context_id] = call.line
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
         log.info("ended", extra={"call_id": call.info.id})
@@ -289,16 +300,13 @@ class ProviderCalls:
 
     # -- finding -------------------------------------------------------------------------------
 
-    def _line_of(self, call: ProviderCall) -> Line:
-        return self._lines.line(call.spec.name, call.info.assistant or "")
-
     def _known(
         self, provider: str, context_id: str, request: WebhookRequest
     ) -> tuple[Line, ProviderCall | None]:
         """Find a context by its id, living or over, and verify the request about it."""
         spec = self._lines.spec(provider)
         call = self._by_context.get(context_id)
-        line = self._over.get(context_id) if call is None else self._line_of(call)
+        line = self._over.get(context_id) if call is None else call.line
         if line is None or line.spec is not spec:
             raise Refused(404, "there is no such context")
         line.verify(request)
@@ -354,10 +362,7 @@ class ProviderCalls:
         seen: base.CallInfo,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        agent = self._assistants.agent(line.assistant)
-        call = ProviderCall(
-            self, spec=line.spec, telephony=line.telephony, info=info, seen=seen, agent=agent
-        )
+        call = ProviderCall(self, line=line, info=info, seen=seen)
         self._by_id[info.id] = call
         self._by_context[seen.context_id] = call
         self.idle.clear()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rapida_media.agents.base import Agent
 from rapida_media.config import Assistant, Credential
 from rapida_media.errors import RapidaError
 from rapida_media.net.assistants import Assistants
@@ -40,10 +41,12 @@ class Refused(RapidaError):  # noqa: N818 — an answer, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A provider under one account, as one assistant uses it."""
+    """A provider under one account, as one assistant uses it. A call keeps the one it began with,
+    also when the configuration changes."""
 
     spec: ProviderSpec
     assistant: Assistant
+    agent: Agent
     credential: Credential | None
     telephony: Telephony
 
@@ -71,6 +74,11 @@ class Lines:
         self._client = client
         self._lines: dict[tuple[str, str], Line] = {}
 
+    def use(self, credentials: Mapping[str, Credential]) -> None:
+        """Take other accounts, and assistants that have changed; calls keep their lines."""
+        self._credentials = credentials
+        self._lines.clear()
+
     def spec(self, provider: str) -> ProviderSpec:
         """Give a provider that has webhooks; Refused when there is none of that name."""
         spec = self._specs.get(provider)
@@ -89,8 +97,24 @@ class Lines:
             credential = self.credential(spec, assistant)
             assert spec.telephony is not None, "checked with the spec"
             telephony = spec.telephony(credential, self._client)
-            line = self._lines[provider, name] = Line(spec, assistant, credential, telephony)
+            agent = self._assistants.agent(assistant)
+            line = Line(spec, assistant, agent, credential, telephony)
+            self._lines[provider, name] = line
         return line
+
+    def telephony(self, provider: str, credential: str | None) -> Telephony:
+        """Make what asks a provider, under the account of that name and no other.
+
+        Refused when the provider or the account is not there any more.
+        """
+        make = self.spec(provider).telephony
+        assert make is not None, "checked with the spec"
+        if credential is None:
+            return make(None, self._client)
+        account = self._credentials.get(credential)
+        if account is None or account.provider != provider:
+            raise Refused(404, f"there is no account {credential!r} with {provider}")
+        return make(account, self._client)
 
     def credential(self, spec: ProviderSpec, assistant: Assistant) -> Credential | None:
         """Give the assistant's account there; without one, the only one there is.

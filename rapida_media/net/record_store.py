@@ -55,7 +55,8 @@ class RecordStore:
     run: names this run of the engine; calls of other runs that are open when it begins are closed
     with reason ``engine_restarted``.  retention_days: how long ended calls are kept, 0 for ever.
     problem: why records cannot be written now, or None.  dropped: records that the queue lost.
-    deleted: calls that were past their retention.
+    deleted: calls that were past their retention.  left_open: those of the closed calls that a
+    telephony provider may still have.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class RecordStore:
         self.problem: str | None = None
         self.dropped = 0
         self.closed_at_start = 0
+        self.left_open: list[CallRecord] = []
         self.deleted = 0
         self.commit_s = Histogram(LATENCY_BOUNDS_S)
 
@@ -229,6 +231,7 @@ class RecordStore:
     def _open(self) -> sqlite3.Connection:
         database = record_tables.open_for_writing(self._path, self._wall())
         try:
+            self.left_open += record_tables.left_open(database, self._run)
             self.closed_at_start += record_tables.close_left_open(database, self._run, self._wall())
         except BaseException:
             database.close()

@@ -60,6 +60,8 @@ LOG_PAGES = 10_000  # 40 MB
 LARGEST_INTEGER = 2**63 - 1
 # Rows deleted in one transaction: new records wait for no longer than that takes.
 DELETE_AT_ONCE = 500
+# More calls than one engine carries at a time.
+LEFT_OPEN_MOST = 5_000
 
 
 class RecordsTooNew(RapidaError):  # noqa: N818 — a state of the file
@@ -155,6 +157,17 @@ def write(database: sqlite3.Connection, records: Iterable[CallRecord], run: str)
     """Write records of this run of the engine in one transaction."""
     rows = [[_column(record, name) for name in _FIELDS] for record in records]
     database.execute(_UPSERT, (run, json.dumps(rows)))
+
+
+def left_open(database: sqlite3.Connection, run: str) -> list[CallRecord]:
+    """Give the calls that other runs of the engine left open at telephony providers, the youngest
+    ``LEFT_OPEN_MOST`` of them."""
+    rows = database.execute(
+        f"{_SELECT} WHERE ended_at IS NULL AND run <> ? AND provider_call_id IS NOT NULL "
+        "ORDER BY created_at DESC LIMIT ?",
+        (run, LEFT_OPEN_MOST),
+    )
+    return [_record(row) for row in rows]
 
 
 def close_left_open(database: sqlite3.Connection, run: str, now: float) -> int:

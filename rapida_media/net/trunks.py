@@ -1,7 +1,7 @@
 """What the engine keeps up with each trunk: addresses, registration and signs of life.
 
 One task a trunk: it resolves, registers and asks, resolves again now and then and when something
-failed, and tells the gate which addresses are the trunk's.
+failed, and tells the gate which addresses are the trunk's. The trunks may change at any time.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from rapida_media import clock
 from rapida_media.call.gate import Gate
@@ -36,14 +37,26 @@ RESOLVE_S = 300.0
 RESOLVE_AGAIN_S = 30.0
 # How long the start of the engine waits for names: a call may come at once.
 START_S = 5.0
+# What a registration and a ping are made of: where none of it changes, they go on.
+_upkeep = attrgetter(
+    *("names", "username", "password", "domain", "proxy", "transport", "register", "ping_seconds")
+)
+_whereabouts = attrgetter("names", "server", "transport")
+# What makes one registration take the place of another at a registrar.
+_binding = attrgetter("username", "domain", "transport")
 
 
 class TrunkLink:
-    """One trunk's registration and ping, and the addresses they use."""
+    """One trunk's registration and ping, and the addresses they use.
+
+    hosts: everything (IP literals) behind the trunk's names, which may call.
+    """
 
     def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk
         self.addresses: list[Address] = []
+        self.hosts: list[str] = []
+        self.task: asyncio.Task[None] | None = None
         self.registration: Registration | None = None
         self.ping: OptionsPing | None = None
         self.unregistered = asyncio.Event()
@@ -128,43 +141,60 @@ class Trunks:
         counters: Counters,
         drain: Callable[[float], None],
     ) -> None:
-        self._links = [TrunkLink(trunk) for trunk in trunks.values()]
+        self._links = {name: TrunkLink(trunk) for name, trunk in trunks.items()}
+        self._leaving: list[TrunkLink] = []  # until they are unregistered
+        self._endpoint: SipEndpoint
         self._gate = gate
         self._resolver = resolver
         self._counters = counters
         self._drain = drain
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def look_up(self) -> None:
         """Resolve all names, so that callers are known by the time they call. No longer than a few
         seconds: what takes more is looked up again later."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_S):
-                await asyncio.gather(*(self._resolve(link) for link in self._links))
+        await self._look_up(self._links.values())
 
     def start(self, endpoint: SipEndpoint) -> None:
         """Begin to keep up with every trunk."""
-        self._tasks = [
-            asyncio.create_task(self._keep_up(link, endpoint), name=f"trunk {link.trunk.name}")
-            for link in self._links
-        ]
+        self._endpoint = endpoint
+        for link in self._links.values():
+            self._start(link)
+
+    async def prepare(self, trunks: Mapping[str, Trunk]) -> dict[str, TrunkLink]:
+        """Look up other trunks, no longer than ``look_up`` does. Changes nothing; gives the links
+        for ``use``, which are the present ones wherever they can go on."""
+        links = {name: self._link_for(trunk) for name, trunk in trunks.items()}
+        await self._look_up(each for each in links.values() if each.task is None and not each.hosts)
+        return links
+
+    def use(self, trunks: Mapping[str, Trunk], links: Mapping[str, TrunkLink]) -> None:
+        """Have these trunks and no others from now on; links: what ``prepare`` gave for them."""
+        before, self._links = self._links, dict(links)
+        for name, link in links.items():
+            link.trunk = trunks[name]
+        self._gate.use(trunks, {name: link.hosts for name, link in links.items()})
+        now = clock.monotonic()
+        for link in before.values():
+            if link not in links.values():
+                self._let_go(link, now)
+        for link in links.values():
+            if link.task is None:
+                self._start(link)
+        self._drain(now)
 
     async def stop(self, seconds: float) -> None:
         """Unregister everywhere, waiting no longer than so many seconds for the answers."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        links, self._links = self._links, {}
         now = clock.monotonic()
-        registered = [link for link in self._links if link.registration is not None]
-        for link in self._links:
-            if link.registration is not None:
-                link.registration.stop(now)
-            if link.ping is not None:
-                link.ping.stop()
+        for link in links.values():
+            self._let_go(link, now)
+        tasks = [link.task for link in links.values() if link.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        leaving = [link.unregistered.wait() for link in self._leaving]
         self._drain(now)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(link.unregistered.wait() for link in registered))
+                await asyncio.gather(*leaving)
 
     async def outbound(self, name: str, number: str, caller_id: str | None) -> Outbound:
         """Find out how to call ``number`` (or a user) by a trunk.
@@ -172,7 +202,7 @@ class Trunks:
         caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server, or
         that is not found now.
         """
-        link = next((each for each in self._links if each.trunk.name == name), None)
+        link = self._links.get(name)
         server = link.trunk.server if link is not None else None
         if link is None or server is None:
             raise ConfigError(f"no trunk {name!r} with a server to call by")
@@ -194,11 +224,13 @@ class Trunks:
     def health(self) -> dict[str, dict[str, bool]]:
         """Tell of each trunk, by name, what it is to keep up and does: ``resolved``,
         ``registered``, ``reachable``."""
-        return {link.trunk.name: link.health for link in self._links}
+        return {name: link.health for name, link in self._links.items()}
 
     def handle(self, event: events.RegistrationEvent | events.PingEvent) -> None:
         """Log and count what happened, and look up the addresses again where something failed."""
         link = self._link_of(event)
+        if link is None:  # the answer was still under way when the trunk went
+            return
         name = link.trunk.name
         match event:
             case events.Registered(expires=expires):
@@ -213,7 +245,9 @@ class Trunks:
                 )
                 link.changed.set()
             case events.Unregistered():
+                log.info("trunk %s: unregistered", name)
                 link.unregistered.set()
+                self._leaving.remove(link)
             case events.PeerReachable(round_trip=round_trip):
                 log.info("trunk %s: reachable, answered in %.0f ms", name, round_trip * 1000)
             case events.PeerUnreachable(status=status):
@@ -221,10 +255,45 @@ class Trunks:
                 log.warning("trunk %s: unreachable (%d)", name, status)
                 link.changed.set()
 
-    def _link_of(self, event: events.RegistrationEvent | events.PingEvent) -> TrunkLink:
+    def _link_of(self, event: events.RegistrationEvent | events.PingEvent) -> TrunkLink | None:
+        links = (*self._links.values(), *self._leaving)
         if isinstance(event, events.PingEvent):
-            return next(link for link in self._links if link.ping is event.ping)
-        return next(link for link in self._links if link.registration is event.registration)
+            return next((link for link in links if link.ping is event.ping), None)
+        return next((link for link in links if link.registration is event.registration), None)
+
+    def _link_for(self, trunk: Trunk) -> TrunkLink:
+        """Give the link that goes on for a trunk, or else a new one."""
+        present = self._links.get(trunk.name)
+        if present is not None and _upkeep(present.trunk) == _upkeep(trunk):
+            return present
+        link = TrunkLink(trunk)
+        if present is not None and _whereabouts(present.trunk) == _whereabouts(trunk):
+            link.addresses, link.hosts = present.addresses, present.hosts
+        return link
+
+    def _start(self, link: TrunkLink) -> None:
+        name = f"trunk {link.trunk.name}"
+        link.task = asyncio.create_task(self._keep_up(link, self._endpoint), name=name)
+
+    def _let_go(self, link: TrunkLink, now: float) -> None:
+        """Stop what is kept up with a trunk that is gone, or is not what it was."""
+        if link.task is not None:
+            link.task.cancel()
+        if link.ping is not None:
+            link.ping.stop()
+        if link.registration is None:
+            return
+        others = (each.trunk for each in self._links.values())
+        if any(each.register and _binding(each) == _binding(link.trunk) for each in others):
+            link.registration.leave_to_successor()
+        else:
+            self._leaving.append(link)
+            link.registration.stop(now)
+
+    async def _look_up(self, links: Iterable[TrunkLink]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await asyncio.gather(*(self._resolve(link) for link in links))
 
     async def _keep_up(self, link: TrunkLink, endpoint: SipEndpoint) -> None:
         """Task root of one trunk."""
@@ -257,7 +326,9 @@ class Trunks:
             link.addresses = await self._resolver.resolve(host, port, trunk.transport)
             hosts += [each.host for each in link.addresses]
             found = found and self._known(trunk, host, bool(link.addresses))
-        self._gate.resolved(trunk.name, hosts)
+        link.hosts = hosts
+        if self._links.get(trunk.name) is link:
+            self._gate.resolved(trunk.name, hosts)
         return found
 
     def _known(self, trunk: Trunk, name: str, known: bool) -> bool:

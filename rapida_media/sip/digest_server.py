@@ -65,6 +65,10 @@ class DigestServer:
         self._used: OrderedDict[str, int] = OrderedDict()  # nonce → highest count seen
         self._floor = -1  # nonces issued at this millisecond or before are no longer taken
 
+    def use(self, users: Mapping[str, str]) -> None:
+        """Ask for other passwords from now on. Challenges that are out stay good for them."""
+        self._users = users
+
     def challenge(self, now: float, *, stale: bool = False) -> list[tuple[str, str]]:
         """Give the headers of a 401, one for each algorithm.
 

@@ -18,7 +18,7 @@ from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.message import Response, parse_message
 from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.outgoing_session import OutgoingSession
-from rapida_media.sip.registration import Registration
+from rapida_media.sip.registration import STOPPED, Registration
 from rapida_media.sip.request_receiver import RequestReceiver
 from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import (
@@ -157,7 +157,8 @@ class SipEndpoint:
             expires=expires,
             now=now,
         )
-        self._registrations.append(registration)
+        going_on = [each for each in self._registrations if each.state != STOPPED]
+        self._registrations = [*going_on, registration]
         return registration
 
     def ping(

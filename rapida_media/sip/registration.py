@@ -117,6 +117,16 @@ class Registration:
         if not self._sending:
             self._end(now)
 
+    def leave_to_successor(self) -> None:
+        """Stop without a word: another registration of the same contact has taken over, which
+        REGISTER with ``Expires: 0`` would end."""
+        self._stopping = True
+        self._expires_at = None
+        self._agent.timers.cancel(self._timer)
+        self._timer = None
+        self._stop_keep_alive()
+        self.state = STOPPED
+
     def connection_lost(self, peer: Address, now: float) -> None:
         """Register anew when the connection calls would come over is gone."""
         if self.state == REGISTERED and peer == self.destination and not self._stopping:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,12 @@ from aiohttp import web
 from engine.waiting import eventually
 
 from rapida_media.call.call import Call
+from rapida_media.call.records import CallRecord
+from rapida_media.call.state import CallState
+from rapida_media.config import parse_config
 from rapida_media.errors import ProviderError
 from rapida_media.net import provider_calls
+from rapida_media.net.record_store import RecordStore
 from rapida_media.providers.base import CallInfo, ProviderSpec
 from rapida_media.providers.registry import providers
 
@@ -48,12 +53,14 @@ class Platform:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.secret = SECRET
         self.answer: tuple[int, Any] = (201, {"call": "out-1"})
         self.ready = asyncio.Event()
         self.ready.set()
         self.orders: list[Any] = []
         self.hung_up: list[str] = []
         self._runner: web.AppRunner
+        self._config = ""
 
     async def start(self, agent: str = "silence", limits: str = "") -> None:
         app = web.Application()
@@ -63,11 +70,17 @@ class Platform:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
-        await self.desk.open(
+        self._config = (
             f'[credentials.main]\nprovider = "acme"\nsecret = "{SECRET}"\nallow = ["+1"]\n'
             f'api_base = "http://127.0.0.1:{port}"\n'
             f'[assistants.support]\nagent = "{agent}"\ncredential = "main"\n{limits}'
         )
+        await self.desk.open(self._config)
+
+    async def reload(self, before: str, after: str) -> None:
+        """Have the server take a configuration that differs in this."""
+        newer = parse_config(tomllib.loads(self._config.replace(before, after)))
+        await self.desk.server.reload(newer)
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -82,7 +95,7 @@ class Platform:
         return web.json_response({}, status=404)
 
     def _signed(self, url: str, body: bytes = b"") -> dict[str, str]:
-        signature = hmac.new(SECRET.encode(), url.encode() + body, hashlib.sha256).hexdigest()
+        signature = hmac.new(self.secret.encode(), url.encode() + body, hashlib.sha256).hexdigest()
         return {"x-acme-signature": signature, "content-type": "application/json"}
 
     async def tell(self, url: str, **said: str) -> tuple[int, Any]:
@@ -302,3 +315,75 @@ async def test_keys_of_the_agent_are_tones_in_the_audio(
     assert kinds.count("audio") >= 10
     over = await platform.desk.until(call_id, "completed")
     assert over["reason"] == "agent_finished"
+
+
+async def test_what_a_crash_left_open_is_hung_up_at_the_provider(
+    platform: Platform, tmp_path: Path
+) -> None:
+    crashed = RecordStore(tmp_path / "calls.db", run="crashed")
+    await crashed.open()
+    left = CallRecord("1", "acme", "inbound", "+15550199", "+15550100", 1.0, credential="main")
+    for record in (
+        replace(left, provider_call_id="left-1"),
+        replace(left, id="2", provider_call_id="left-2", credential="gone"),
+        replace(left, id="3", provider_call_id="over", ended_at=2.0, state=CallState.COMPLETED),
+        replace(left, id="4"),
+        replace(left, id="5", provider="no-more", provider_call_id="left-5"),
+        replace(left, id="6", provider_call_id="left-6"),
+    ):
+        crashed.record_changed(record)
+    await crashed.close()
+    await platform.start()
+    bench, records = platform.desk.bench, platform.desk._records
+    assert records.closed_at_start == 5
+    bench.engine.provider_calls.hang_up_left_open(records.left_open)
+    await eventually(lambda: len(platform.hung_up) == 2)
+    await eventually(lambda: len(bench.logged("hung up at acme")) == 2)
+    assert set(platform.hung_up) == {"left-1", "left-6"}
+    failed = sorted(record.getMessage() for record in bench.logged("hanging up failed"))
+    assert failed == [
+        "hanging up failed: there is no account 'gone' with acme",
+        "hanging up failed: there is no provider 'no-more' with webhooks",
+    ]
+    assert len(bench.logged("4 calls were left open at their providers")) == 1
+
+
+async def test_after_a_reload_new_calls_have_the_new_account_and_old_ones_theirs(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    socket, call_id, news = await platform.call_in()
+    await platform.reload(SECRET, "quite-another")
+    assert (await platform.tell("/v1/talk/acme/call/support", call="c-2"))[0] == 403
+    assert (await platform.tell(news, call="c-1", status="up"))[0] == 204
+    platform.secret = "quite-another"
+    other, other_id, _ = await platform.call_in("c-2")
+    await platform.desk.post(f"/v1/calls/{other_id}/hangup")
+    await platform.desk.until(other_id, "completed")
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+    await platform.desk.until(call_id, "completed")
+    await eventually(lambda: platform.hung_up == ["c-2", "c-1"])
+    assert [await close_code(each) for each in (socket, other)] == [1000, 1000]
+
+
+async def test_an_assistant_that_is_removed_ends_none_of_its_calls(platform: Platform) -> None:
+    await platform.start()
+    socket, call_id, news = await platform.call_in()
+    await platform.reload("[assistants.support]", "[assistants.other]")
+    assert (await platform.tell("/v1/talk/acme/call/support", call="c-2"))[0] == 404
+    assert (await platform.tell(news, call="c-1", status="up"))[0] == 204
+    assert (await platform.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "in-progress"
+    await socket.send_json({"type": "bye"})
+    await platform.desk.until(call_id, "completed")
+    await platform.desk.bench.engine.drain()
+    assert await close_code(socket) == 1000
+    assert (await platform.tell(news, call="c-1", status="up"))[0] == 204
+
+
+async def test_an_allow_that_is_narrowed_refuses_at_once(platform: Platform) -> None:
+    await platform.start()
+    order = {"assistant": "support", "to": "+15550100"}
+    assert (await platform.desk.post("/v1/calls", order))[0] == 202
+    await platform.reload('allow = ["+1"]', 'allow = ["+44"]')
+    status, problem = await platform.desk.post("/v1/calls", order)
+    assert (status, problem["field"]) == (403, "to")

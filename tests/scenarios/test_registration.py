@@ -277,6 +277,18 @@ def test_stopping_after_a_failure_sends_nothing(scene):
     assert names(scene.us) == ["RegistrationFailed", "Unregistered"]
 
 
+@pytest.mark.parametrize("patience", [0, 10])
+def test_left_to_a_successor_it_asks_for_nothing_more(scene, patience):
+    registration = scene.register()
+    scene.world.run_for(patience)
+    registration.leave_to_successor()
+    scene.world.run_idle()
+    assert [each.expires for each in scene.registers()] == [3600]
+    assert registration.state == "stopped"
+    assert scene.us.idle
+    assert scene.us.counters.snapshot().get("registrations_failed", 0) == 0
+
+
 def test_a_lost_connection_is_made_again_soon(scene):
     registration = scene.register()
     scene.world.run_for(10)
