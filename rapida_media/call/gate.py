@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from rapida_media.call.source_limit import SourceLimit
 from rapida_media.config import Trunk
@@ -45,7 +46,8 @@ class Gate:
         self._counters = counters
         self._digest = DigestServer(REALM, {}, ids, algorithms)
         self._limit = SourceLimit()
-        self._passed: tuple[Request, Trunk | None] | None = None
+        # Until the call is made, which may wait for the names in its offer to be looked up.
+        self._passed: WeakKeyDictionary[Request, Trunk | None] = WeakKeyDictionary()
         self.use(trunks, {})
 
     def use(self, trunks: Mapping[str, Trunk], addresses: Mapping[str, Iterable[str]]) -> None:
@@ -72,8 +74,8 @@ class Gate:
         self._addresses = {**dict.fromkeys(addresses, owner), **others}
 
     def trunk_of(self, request: Request) -> Trunk | None:
-        """Give the trunk of the INVITE let in last, None for one of our own machine."""
-        return self._passed[1] if self._passed and self._passed[0] is request else None
+        """Give the trunk of an INVITE that was let in, None for one of our own machine."""
+        return self._passed.get(request)
 
     def check(self, request: Request, source: Address, now: float) -> Answer | None:
         """Let a request in (None) or say how it is refused: 401, 403 or not at all."""
@@ -82,7 +84,7 @@ class Gate:
         trunk = self._by_source(source.host)
         known = trunk is not None or ip_address(source.host).is_loopback
         if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
-            self._passed = request, trunk
+            self._passed[request] = trunk
             return None
         if not known and not self._limit.allow(source.host, now):
             self._counters.add("scanner_requests_ignored")
@@ -98,7 +100,7 @@ class Gate:
         verdict, user = self._digest.check(request, now)
         if verdict is Verdict.ACCEPTED:
             self._limit.forgive(source.host)
-            self._passed = request, self._by_user[user]
+            self._passed[request] = self._by_user[user]
             return None
         if verdict is Verdict.WRONG:
             # 403: "Authorization will not help, and the request SHOULD NOT be repeated" (21.4.4).

@@ -74,6 +74,14 @@ def test_the_trunk_of_a_call_is_told():
     assert entrance.gate.trunk_of(INVITE) is None
 
 
+def test_the_trunk_of_a_call_that_waits_is_told_after_another_was_let_in():
+    waiting = build_request("INVITE", URI, [("Call-ID", "2")])
+    entrance = Entrance(CARRIER)
+    assert entrance.check("198.51.100.7", waiting) is None
+    assert entrance.check("127.0.0.1") is None
+    assert entrance.gate.trunk_of(waiting) is CARRIER
+
+
 def test_a_trunk_named_by_its_host_is_admitted_once_resolved():
     entrance = Entrance(CARRIER)
     entrance.gate.resolved("carrier", ["203.0.113.9"])
