@@ -14,6 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
+from rapida_media.call import journal
 from rapida_media.config import Config, LimitsConfig, RtpConfig, SipConfig, parse_listen
 from rapida_media.net.engine import Engine
 from rapida_media.sip.timers import TimerValues
@@ -34,8 +35,9 @@ async def main(address: str, figures: Path) -> None:
     )
     # Timers B, F, H, J, L and M take two seconds.
     timers = TimerValues(t1=0.03, t2=0.24, t4=0.3, d=1.9)
-    # Full before the counting begins.
-    traces = TraceLimits(calls_bytes=64 * 1024)
+    # What is kept of calls that are over is bounded, but no two calls are of one size: keep few.
+    journal.HISTORY = 10
+    traces = TraceLimits(calls_bytes=4 * 1024)
     engine = Engine(config, directory=Path(), default_agent="echo", timers=timers, traces=traces)
     await engine.start()
 
