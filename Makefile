@@ -35,8 +35,12 @@ run: $(RUN_READY)
 demo: $(DEMO_READY)
 	@.venv/bin/python -m rapida_media.demo $(ARGS)
 
+# Ten thousand calls at once leave no time to others, and are counted better alone. Status 5: ARGS
+# selects none of these.
 test: .venv/.installed-dev test-tools
-	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m 'not many_calls' $(ARGS) || \
+	  [ $$? -eq 5 ]
+	.venv/bin/python -m pytest -m many_calls $(ARGS) || [ $$? -eq 5 ]
 
 bench: .venv/.installed-bench
 	@.venv/bin/python -m bench $(ARGS)
