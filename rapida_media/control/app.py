@@ -26,13 +26,14 @@ from rapida_media.control.events import EventOperations
 from rapida_media.control.keys import KeyRing
 from rapida_media.control.openapi import openapi
 from rapida_media.control.operations import BODY_LIMIT, Asked, Operation, add_operations
-from rapida_media.control.problems import ProblemError, of_http_error
+from rapida_media.control.problems import ProblemError, of_http_error, of_refusal
 from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
 from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
 from rapida_media.net.metrics import CONTENT_TYPE
 from rapida_media.net.orders import Orders
+from rapida_media.net.provider_lines import Refused
 from rapida_media.net.record_store import RecordsUnavailable
 from rapida_media.net.record_tables import RecordQuery
 from rapida_media.stats import Counters
@@ -212,6 +213,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except ProblemError as error:
         return error.response()
+    except Refused as refused:
+        return of_refusal(refused).response()
     except web.HTTPException as error:
         return of_http_error(error).response()
     except Exception:

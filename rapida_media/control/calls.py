@@ -231,10 +231,7 @@ class CallOperations:
 
     async def _transfer(self, asked: Asked[schema.TransferOrder, None]) -> schema.Transferred:
         call = await self._live(asked.id)
-        try:
-            self._orders.allow_transfer(await self._record_of(asked.id), asked.body.to)
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        self._orders.allow_transfer(await self._record_of(asked.id), asked.body.to)
         outcome = await self._told(call, lambda each: each.transfer(asked.body.to))
         return schema.Transferred(outcome.succeeded, outcome.status, outcome.reason)
 

@@ -12,9 +12,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from rapida_media import clock
 from rapida_media.control.operations import read_bounded
-from rapida_media.control.problems import ProblemError, of_refusal
+from rapida_media.control.problems import ProblemError
 from rapida_media.net.provider_calls import ProviderCalls
-from rapida_media.net.provider_lines import Refused
 from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.stream import StreamMessage
 
@@ -44,35 +43,23 @@ class Webhooks:
     async def _incoming(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        try:
-            return _said(await self._calls.incoming(path["provider"], path["assistant"], asked))
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        return _said(await self._calls.incoming(path["provider"], path["assistant"], asked))
 
     async def _answer(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        try:
-            return _said(await self._calls.answer(path["provider"], path["context"], asked))
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        return _said(await self._calls.answer(path["provider"], path["context"], asked))
 
     async def _status(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        try:
-            self._calls.status(path["provider"], path["context"], asked)
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        self._calls.status(path["provider"], path["context"], asked)
         return web.Response(status=204)
 
     async def _catch_all(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        try:
-            self._calls.catch_all(path["provider"], path["assistant"], asked)
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        self._calls.catch_all(path["provider"], path["assistant"], asked)
         return web.Response(status=204)
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
@@ -88,10 +75,7 @@ class Webhooks:
                 426, "upgrade-required", "this is a WebSocket", headers={"Upgrade": "websocket"}
             )
         asked = self._data_of(request, b"", upgrade=True)
-        try:
-            call = await self._calls.claim(path["provider"], path["context"], asked)
-        except Refused as refused:
-            raise of_refusal(refused) from None
+        call = await self._calls.claim(path["provider"], path["context"], asked)
         await socket.prepare(request)
         await call.carry(SocketWire(socket))
         return socket
