@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rapida_media.testing.parties import Call
+from rapida_media.testing.sip import SipPeer
 from rapida_media.testing.world import World
 
 
@@ -16,3 +17,8 @@ def world() -> World:
 @pytest.fixture
 def call(world: World) -> Call:
     return Call(world)
+
+
+@pytest.fixture
+def peer(world: World) -> SipPeer:
+    return SipPeer(world, "192.0.2.9")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from established import establish
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.events import (
@@ -20,23 +21,6 @@ from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import World
 
 NEW_OFFER = OFFER.replace(b"- 1 1", b"- 1 2")
-
-
-@pytest.fixture
-def peer(world: World) -> SipPeer:
-    return SipPeer(world, "192.0.2.9")
-
-
-def establish(call: Call, peer: SipPeer) -> str:
-    """Let the peer call Bob; give Bob's tag."""
-    peer.send(peer.request("INVITE", body=OFFER), call.bob.address)
-    call.world.run_for(0.1)
-    tag = call.incoming[-1].id
-    peer.send(peer.request("ACK", to_tag=tag), call.bob.address)
-    call.world.run_for(0.1)
-    peer.received.clear()
-    call.bob.events.clear()
-    return tag
 
 
 @pytest.mark.parametrize("side", ["caller", "callee"])
