@@ -20,7 +20,9 @@ INLINE void deal_strided(const int16_t *restrict in, size_t n, uint32_t down,
 
 INLINE void deal_any(const int16_t *in, size_t n, uint32_t down, int16_t *streams)
 {
-    if (down == 2)
+    if (down == 1)
+        memcpy(streams, in, n * sizeof *in);
+    else if (down == 2)
         deal_strided(in, n, 2, streams);
     else if (down == 3)
         deal_strided(in, n, 3, streams);
