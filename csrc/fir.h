@@ -54,8 +54,8 @@ typedef struct rm_fir_kernels {
 } rm_fir_kernels;
 
 #if RM_X86
-rm_fir_kernel rm_fir_sse2, rm_fir_avx2;
-extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2;
+rm_fir_kernel rm_fir_sse2, rm_fir_avx2, rm_fir_avx512;
+extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2, rm_fir_kernels_avx512;
 #elif RM_ARM
 rm_fir_kernel rm_fir_neon;
 extern const rm_fir_kernels rm_fir_kernels_neon;

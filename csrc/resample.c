@@ -139,8 +139,7 @@ __attribute__((constructor)) static void prepare(void)
 {
     rm_fir_plan_build(&up2_plan, 8000, 16000, RM_TELEPHONY);
     rm_fir_plan_build(&down2_plan, 16000, 8000, RM_TELEPHONY);
-    rm_simd best = rm_simd_best();
-    rm_resample_use(best < RM_RESAMPLE_HIGHEST ? best : RM_RESAMPLE_HIGHEST);
+    rm_resample_use(rm_simd_best());
 }
 
 void rm_resample_use(rm_simd variant)
@@ -149,6 +148,7 @@ void rm_resample_use(rm_simd variant)
 #if RM_X86
         [RM_SSE2] = &rm_fir_kernels_sse2,
         [RM_AVX2] = &rm_fir_kernels_avx2,
+        [RM_AVX512] = &rm_fir_kernels_avx512,
 #elif RM_ARM
         [RM_NEON] = &rm_fir_kernels_neon,
 #endif
