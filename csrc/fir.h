@@ -18,9 +18,9 @@
 
 enum { RM_FIR_HIGH_SHIFT = 14 }; /* fractional bits of a high part */
 
-/* The taps for two neighbouring samples, two to a word: that for x[offset] in its low half, that for
- * x[offset + 1] in its high. Outputs of odd number, which lie one sample later, meet the same two
- * samples with the taps before: so one load of samples serves both kinds. */
+/* The taps for two neighbouring samples, two to a word: that for x[offset] in its low half, that
+ * for x[offset + 1] in its high. Outputs of odd number, which lie one sample later, meet the same
+ * two samples with the taps before: so one load of samples serves both kinds. */
 typedef struct rm_fir_pair {
     int32_t even_low, even_high, odd_low, odd_high;
     uint32_t offset;

@@ -70,8 +70,8 @@ static void insert(taps *all, uint32_t count, taps t)
     all[count] = t;
 }
 
-/* Collect the pairs by which row `row` looks at all streams, the lightest first. In each stream they
- * begin at the first tap that is not zero; pairs of nothing but zeros are left out. */
+/* Collect the pairs by which row `row` looks at all streams, the lightest first. In each stream
+ * they begin at the first tap that is not zero; pairs of nothing but zeros are left out. */
 static uint32_t collect(const rm_fir_plan *plan, uint32_t row, taps *all)
 {
     int down = (int)plan->down, past = (int)rm_fir_plan_past(plan);
