@@ -39,8 +39,12 @@ LONGEST_RING_S = 600
 # Says in CustomField that the rest is a context of ours: other systems use the field, too.
 ORDER_MARK = "rapida:"
 _ORDER = re.compile(f"{ORDER_MARK}([A-Za-z0-9_-]{{1,100}})")
-# What a webhook says beyond the numbers that an agent may want to know.
+# What a webhook says beyond the numbers that an agent may want to know, and what else it says.
 TOLD = ("CallType", "DialWhomNumber", "flow_id", "tenant_id", "CustomField", "digits")
+SAID = frozenset({
+    "CallSid", "CallFrom", "CallTo", "From", "To", "Direction", "CallStatus", "Created",
+    "CurrentTime", "StartTime", "EndTime", *TOLD,
+})  # fmt: skip
 
 
 class ExotelTelephony:
@@ -76,8 +80,7 @@ class ExotelTelephony:
             STATES.get(raw or ""),
             raw,
             context_id=order[1] if order is not None else "",
-            # The keys that were pressed stand in double quotes.
-            parameters={name: said[name].strip('"') for name in TOLD if said.get(name)},
+            parameters=_parameters(request, said),
         )
 
     def inbound_call(self, call: CallInfo, media_url: str, event_url: str) -> Reply:
@@ -150,6 +153,14 @@ class ExotelTelephony:
         if re.fullmatch("0[1-9][0-9]{6,11}", number):
             return f"+{self._country}{number[1:]}"
         return number
+
+
+def _parameters(request: WebhookRequest, said: Mapping[str, str]) -> dict[str, str]:
+    """Give what the agent may want to know, and what was written into the webhook's query."""
+    written = {name: value for name, value in request.query if name not in SAID}
+    # The keys that were pressed stand in double quotes.
+    told = {name: said[name].strip('"') for name in TOLD if said.get(name)}
+    return {**written, **told}
 
 
 def _made(reply: HttpReply) -> tuple[str, str]:
