@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from recorded_exotel import TOKEN
+import pytest
+from recorded_exotel import API_KEY, API_TOKEN, TOKEN
 from simulated_exotel import KEYS
 
 from rapida_media.config import load_config
 from rapida_media.net.doctor import FAULT, WARNING, Diagnosis, examine
+from rapida_media.providers.exotel import SPEC
+from rapida_media.providers.registry import check_credentials
 
 
 async def diagnose(folder: Path, keys: str) -> Diagnosis:
@@ -55,3 +59,22 @@ async def test_it_names_what_cannot_be_worked_with(tmp_path: Path) -> None:
     (fault,) = told(diagnosis, FAULT)
     assert fault.startswith("path_token: expected 16 to 128 letters, digits")
     assert not diagnosis.healthy
+
+
+async def test_the_configuration_of_its_page_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "providers" / "exotel.md").read_text()
+    for name, value in (
+        ("RAPIDA_API_KEY", "0" * 32), ("EXOTEL_API_KEY", API_KEY),
+        ("EXOTEL_API_TOKEN", API_TOKEN), ("EXOTEL_PATH_TOKEN", TOKEN),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (tmp_path / "rapida.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    config = load_config(tmp_path / "rapida.toml")
+    check_credentials(config.credentials.values())
+    documented = {
+        name for row in page.split("| key of the account | |")[1].split("\n\n")[0].splitlines()
+        for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }  # fmt: skip
+    assert documented == {key.name for key in SPEC.credential_keys} | {"api_base"}
