@@ -239,6 +239,30 @@ async def test_a_call_is_sent_on(vonage: Deployment) -> None:
     assert (await call.over()).state == "completed"
 
 
+async def test_the_stream_of_a_call_sent_on_may_end_before_the_answer(
+    vonage: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vonage.start("silence")
+    api = vonage.platform._api
+    transfer = api._transfer
+
+    async def slowly(*arguments: Any) -> None:
+        await transfer(*arguments)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(api, "_transfer", slowly)
+    call = vonage.call()
+    await call.streams()
+    record = await vonage.record(call)
+    await vonage.desk.until(record["id"], "in-progress")
+    status, said = await vonage.desk.post(f"/v1/calls/{record['id']}/transfer", {"to": "+15550123"})
+    assert status == 200, said
+    assert (await vonage.desk.until(record["id"], "completed"))["reason"] == "transferred"
+    assert call.state == "answered", "nobody hung it up"
+    call.hang_up()
+    await call.over()
+
+
 async def test_a_transfer_that_is_refused_leaves_the_call_alone(vonage: Deployment) -> None:
     await vonage.start("silence")
     call = vonage.call()
