@@ -11,6 +11,9 @@ from rapida_media.providers.vonage.signature import Verifier
 from rapida_media.providers.vonage.stream import VonageStream
 from rapida_media.providers.vonage.telephony import VonageTelephony
 
+# In the environment, line breaks may be written out.
+PEM = r"(?s)\s*-----BEGIN (RSA )?PRIVATE KEY-----.+-----END (RSA )?PRIVATE KEY-----(\s|\\n)*"
+
 SPEC = ProviderSpec(
     name="vonage",
     audio="linear 16 kHz, binary",
@@ -25,7 +28,7 @@ SPEC = ProviderSpec(
         CredentialKey(
             "private_key",
             secret=True,
-            shape=r"(?s)\s*-----BEGIN (RSA )?PRIVATE KEY-----.+-----END (RSA )?PRIVATE KEY-----\s*",
+            shape=PEM,
         ),
         CredentialKey("signature_secret", secret=True, shape=r"\S{32,}"),
         CredentialKey("api_key", required=False, shape="[0-9a-f]{8}"),
