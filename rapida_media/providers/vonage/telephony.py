@@ -70,8 +70,8 @@ LONGEST_RING_S = 120
 REFUSALS = {"busy": "All lines are busy. Please call again later."}
 REFUSAL = "This call cannot be taken."
 CONTEXT = "contextId"
-# Where our number is noted, and what Vonage says of the call that later requests need.
-NUMBER, REGION = "number", "region_url"
+# What later requests need to know of a call: our number where we placed it, and where it lives.
+PLACED_FROM, REGION = "placed_from", "region_url"
 
 
 class VonageTelephony:
@@ -101,21 +101,19 @@ class VonageTelephony:
         said = request.fields()
         if not said.get("uuid"):
             raise ProviderError("expected a uuid")
-        facts = {NUMBER: said.get("to", "")}
-        if region := self._region(said.get(REGION, "")):
-            facts[REGION] = region
+        region = self._region(said.get(REGION, ""))
         return CallInfo(
             said["uuid"],
             ncco.e164(said.get("from", "")),
             ncco.e164(said.get("to", "")),
             raw=said.get("status"),
             parameters=_parameters(request, said),
-            facts=facts,
+            facts={} if region is None else {REGION: region},
         )
 
     def inbound_call(self, call: CallInfo, media_url: str, event_url: str) -> Reply:
         handed = {CONTEXT: call.context_id, **call.parameters}
-        return Reply.json(self._stream(media_url, event_url, call.facts.get(NUMBER, ""), handed))
+        return Reply.json(self._stream(media_url, event_url, _number(call), handed))
 
     def _stream(
         self, media_url: str, event_url: str, number: str, handed: Mapping[str, str]
@@ -174,7 +172,7 @@ class VonageTelephony:
         raw = made.get("status")
         raw = raw if isinstance(raw, str) else "started"
         state = STATES.get(raw, "initiated")
-        facts = {NUMBER: number}
+        facts = {PLACED_FROM: number}
         return CallInfo(made["uuid"], order.from_, order.to, state, raw, facts=facts)
 
     async def hang_up(self, call: CallInfo) -> None:
@@ -188,7 +186,7 @@ class VonageTelephony:
 
     async def transfer(self, call: CallInfo, target: str) -> None:
         try:
-            document = ncco.connect_target(target, call.facts.get(NUMBER, ""))
+            document = ncco.connect_target(target, _number(call))
         except ValueError as error:
             raise ProviderError(f"Vonage cannot call that: {error}", code=400) from None
         if not call.provider_call_id:
@@ -225,6 +223,11 @@ class VonageTelephony:
             return found[0]
         base = self._credential.api_base
         return base if base is not None and said.rstrip("/") == base else None
+
+
+def _number(call: CallInfo) -> str:
+    """Give our number in a call."""
+    return call.facts.get(PLACED_FROM, call.called)
 
 
 def _endpoint(target: str) -> dict[str, str]:

@@ -178,6 +178,22 @@ async def test_an_order_becomes_a_call(vonage: Deployment) -> None:
     assert (call.errors, line.warnings) == ([], {})
 
 
+async def test_the_document_of_an_order_may_be_fetched(vonage: Deployment) -> None:
+    vonage.platform.callee = Callee(ring_s=60.0)
+    await vonage.start()
+    call_id = await vonage.order()
+    await vonage.desk.until(call_id, "ringing")
+    (call,) = vonage.platform.calls.values()
+    context = call.event_url.removesuffix("/event")
+    fields = {**FIELDS, "uuid": call.id, "from": call.from_, "to": call.to}
+    status, _, body = await vonage.platform.ask(f"{context}/answer", fields, "GET")
+    (connect,) = json.loads(body)
+    assert (status, connect["from"]) == (200, "15005550006")
+    assert connect["endpoint"][0]["uri"] == context.replace("https", "wss")
+    call.hang_up()
+    await vonage.ended(call)
+
+
 @pytest.mark.parametrize(
     ("ends", "status", "failure_class", "retryable"),
     [

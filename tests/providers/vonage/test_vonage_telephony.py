@@ -60,7 +60,7 @@ ORDER = CallOrder(
 )
 SHOWN = stream_authorization(MEDIA_URL, CREDENTIAL)
 REGION = "https://api-us-3.vonage.com"
-INBOUND = CallInfo(CALL, "+14155550100", "+15005550006", facts={"number": "15005550006"})
+INBOUND = CallInfo(CALL, "+14155550100", "+15005550006")
 
 
 def telephony(*answers: tuple[int, object], **account: Any) -> tuple[VonageTelephony, Answers]:
@@ -103,7 +103,7 @@ def test_a_call_is_read_from_json_and_from_a_query() -> None:
     expected = CallInfo(
         CALL, "+14155550100", "+15005550006",
         parameters={"plan": "gold", "SipHeader_X-Account": "7", "from_user": "zoë"},
-        facts={"number": "15005550006", "region_url": REGION},
+        facts={"region_url": REGION},
     )  # fmt: skip
     url = f"{BASE}/call/support?plan=gold"
     assert vonage.receive_call(posted(url, told)) == expected
@@ -193,7 +193,7 @@ def test_vonages_library_parses_our_answers() -> None:
 
 def test_a_number_that_is_none_leaves_the_choice_to_vonage() -> None:
     vonage, _ = telephony()
-    call = replace(INBOUND, facts={"number": "sip:support@example.com"})
+    call = replace(INBOUND, called="sip:support@example.com")
     (connect,) = json.loads(vonage.inbound_call(call, MEDIA_URL, EVENT_URL).body)
     assert connect["randomFromNumber"] is True
     assert "from" not in connect
@@ -259,7 +259,7 @@ async def test_an_order_says_all_vonage_needs_and_no_secret_in_its_url() -> None
     call = await vonage.outbound_call(ORDER)
     assert call == CallInfo(
         CALL, "+15005550006", "+14155550100", "initiated", "started",
-        facts={"number": "15005550006"},
+        facts={"placed_from": "15005550006"},
     )  # fmt: skip
     (asked,), (said,) = http.asked, http.documents
     assert (asked.method, asked.url, asked.repeatable) == (
@@ -384,6 +384,13 @@ async def test_a_transfer_is_an_ncco(target: str, endpoint: dict[str, str]) -> N
     if endpoint["type"] == "phone":
         theirs = Connect(from_="15005550006", endpoint=[PhoneEndpoint(number="15550123")])
         assert [theirs.model_dump(mode="json", by_alias=True, exclude_none=True)] == document
+
+
+async def test_a_call_of_ours_is_sent_on_from_our_number() -> None:
+    vonage, http = telephony((204, {}))
+    placed = CallInfo(CALL, "+15005550006", "+14155550100", facts={"placed_from": "15005550006"})
+    await vonage.transfer(placed, "+15550123")
+    assert http.documents[0]["destination"]["ncco"][0]["from"] == "15005550006"
 
 
 @pytest.mark.parametrize("target", ["", "mailto:a@b.example", "sip:", "sip:a b", "one", "client:a"])
