@@ -85,6 +85,7 @@ class ProviderCall:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
+        self._transfer_asked: asyncio.Task[None] | None = None
         self._legs = SecondLegs(self, shell.dial_for)
         self.being_placed = False
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -99,6 +100,9 @@ class ProviderCall:
             attempt.streamer.close("gone")
         reason = await attempt.streamer.stream()
         self._came_to_nothing = reason
+        if self._transfer_asked is not None:
+            # The stream of a call that goes elsewhere may end before the provider's answer is here.
+            await asyncio.wait({self._transfer_asked})
         if self.attempts.over(attempt, reason, clock.monotonic()):
             self._media_over(reason)
 
@@ -213,7 +217,7 @@ class ProviderCall:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
         telephony = cast(base.TransferringTelephony, self.line.telephony)
-        self._start(self._transfer(telephony, str(target), done))
+        self._transfer_asked = self._start(self._transfer(telephony, str(target), done))
 
     def _cannot(self, what: str) -> None:
         raise LocalProtocolError(f"the provider {self.spec.name} cannot {what}")
@@ -286,10 +290,11 @@ class ProviderCall:
         except ProviderError as error:
             log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Any) -> asyncio.Task[None]:
         task = self._loop.create_task(work, name=f"provider of {self.info.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def settled(self) -> None:
         """Wait until the provider was told what it has to be told."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -30,6 +29,7 @@ class PhoneCall(PlatformCall):
     status_callback: told of the ``events``, by the method that the order chose.
     """
 
+    answered, taken_back, ends = "in-progress", "canceled", ENDED
     webhook_failed = CALLBACK_FAILED
 
     def __init__(
@@ -44,25 +44,29 @@ class PhoneCall(PlatformCall):
         self.callback_method = "MULTIPART"
         self._platform = platform
 
-    def begin(self, stream_url: Callable[[], Awaitable[str | None]]) -> None:
-        """Stream to the URL that this gives, and be over."""
-        self.live(self._run(stream_url))
-
     # -- life ----------------------------------------------------------------------------------
 
-    async def _run(self, stream_url: Callable[[], Awaitable[str | None]]) -> None:
-        """Task root: one applet, or one order."""
-        url = await stream_url()
-        if url is not None and not self._order.done():
-            self.enter("in-progress")
-            await self._stream(url)
-        if self.state not in ENDED:
-            self.enter("completed" if self.line is not None else "failed")
+    def _read(self, document: str) -> list[str]:
+        """The document is the URL of the stream, and all there is to do."""
+        return [document]
 
-    def enter(self, state: str) -> None:
-        """Go on to a state and tell the callback that subscribed to it."""
-        self.state = state
-        event = "terminal" if state in ENDED else "answered"
+    async def _do(self, step: str) -> None:
+        socket = await self._platform.connect(step)
+        if socket is None:
+            self._fail(NO_UPGRADE)
+            return
+        await self._carry(self._line(step), socket)
+        if self.passthru is not None:
+            who = "user" if self._order.done() else "bot"
+            self._tell(self.passthru, self._stream_news(who), "GET")
+
+    def _fail(self, error: str) -> None:
+        self.errors.append(error)
+        self.enter("failed")
+
+    def _entered(self) -> None:
+        """Tell the callback that subscribed to the state."""
+        event = "terminal" if self.state in ENDED else "answered"
         if self.status_callback is not None and event in self.events:
             self._tell(self.status_callback, self._news(event), self.callback_method)
 
@@ -104,28 +108,18 @@ class PhoneCall(PlatformCall):
         except (aiohttp.ClientError, TimeoutError):
             status, kind, body = 0, "", b""
         if status != 200:
-            self.errors.append(WEBHOOK_FAILED)
+            self._fail(WEBHOOK_FAILED)
             return None
         try:
             url = json.loads(body)["url"]
             assert kind == "application/json", "the answer is JSON and says so"
             assert urlsplit(url).scheme in ("wss", "ws"), "the URL is that of a WebSocket"
         except (ValueError, TypeError, KeyError, AssertionError):
-            self.errors.append(NO_URL)
+            self._fail(NO_URL)
             return None
         return str(url)
 
     # -- the stream ----------------------------------------------------------------------------
-
-    async def _stream(self, url: str) -> None:
-        socket = await self._platform.connect(url)
-        if socket is None:
-            self.errors.append(NO_UPGRADE)
-            return
-        await self._carry(self._line(url), socket)
-        if self.passthru is not None:
-            who = "user" if self._order.done() else "bot"
-            self._tell(self.passthru, self._stream_news(who), "GET")
 
     def _line(self, url: str) -> VoicebotLine:
         asked = dict(parse_qsl(urlsplit(url).query))
