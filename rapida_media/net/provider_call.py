@@ -110,7 +110,10 @@ class ProviderCall:
         assert self.spec.stream is not None, "only a provider with streams gets here"
         attempt = Attempt(self, is_second=self.attempts.claimed_again)
         outbox = BoundedOutbox()
-        attempt.leg = StreamLeg(self.spec, self.spec.stream(), outbox, attempt)
+        protocol, account = self.spec.stream(), self.line.credential
+        if self.spec.set_stream is not None and account is not None:
+            self.spec.set_stream(protocol, account)
+        attempt.leg = StreamLeg(self.spec, protocol, outbox, attempt)
         attempt.call = Call(self.info, attempt.leg, self, self._loop.create_future)
         attempt.streamer = Streamer(wire, attempt.leg, outbox, self._shell.media)
         return attempt

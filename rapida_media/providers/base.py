@@ -163,6 +163,7 @@ class ProviderSpec:
     webhook_token: the credential key that ends the paths of its webhooks, where nothing is signed.
     verify: why a request is refused, None where it is genuine; the upgrade of a media stream is
     asked about, too. ``request.received_at`` is the time to judge freshness by.
+    set_stream: sets a stream, just made, to what its account wants.
     telephony, stream: make the translators; None for ``sip``, which is the engine itself.
     """
 
@@ -184,3 +185,4 @@ class ProviderSpec:
     verify: Callable[[WebhookRequest, Credential | None], str | None] = refuse_everything
     telephony: Callable[[Credential | None, HttpClient], Telephony] | None = None
     stream: Callable[[], StreamProtocol] | None = None
+    set_stream: Callable[[StreamProtocol, Credential], None] | None = None

@@ -47,10 +47,12 @@ Events = tuple[StreamEvent, ...]
 class ExotelStream:
     """``StreamProtocol`` of one stream. Converts itself, so both ends speak the bus format.
 
-    wire: what is on the line, in both directions.
+    wire: what is on the line, in both directions.  wanted_chunk_ms: in place of what Exotel's
+    pages ask for; set before the start.
     """
 
     receives = sends = BUS
+    wanted_chunk_ms: int | None = None
 
     def __init__(self) -> None:
         self._stream_id = ""
@@ -64,7 +66,7 @@ class ExotelStream:
 
     def _use(self, wire: Wire) -> None:
         self.wire = wire
-        self.chunk_ms = _chunk_ms(wire)
+        self.chunk_ms = self.wanted_chunk_ms or _chunk_ms(wire)
         self._meter = WireMeter()
         self._decoder = MediaMessageDecoder(wire.encoding, wire.rate_hz)
         template = {"event": "media", "stream_sid": self._stream_id, "media": {"payload": ""}}

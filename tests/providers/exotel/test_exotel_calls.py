@@ -87,6 +87,20 @@ async def test_keys_are_pressed_and_the_call_is_closed_properly(
     assert (url, fields["Stream[DisconnectedBy]"], status) == (exotel.passthru, "bot", 200)
 
 
+async def test_an_account_may_want_other_chunks(exotel: ExotelDeployment) -> None:
+    exotel.account += '\nchunk_ms = "20"\nsample_rate = "8000"'
+    await exotel.start("tone:440")
+    call = exotel.call()
+    line = await call.streams()
+    chunks: list[int] = []
+    take = line._take_audio
+    line._take_audio = lambda payload: chunks.append(len(payload)) or take(payload)  # type: ignore[func-returns-value, method-assign]
+    await asyncio.sleep(0.3)
+    call.hang_up()
+    await exotel.ended(call)
+    assert set(chunks) == {320}
+
+
 # -- webhooks --------------------------------------------------------------------------------------
 
 
