@@ -36,6 +36,7 @@ STREAM = [
     *G722,
     "address.c",
     "burst.c",
+    "dtx.c",
     "frame_line.c",
     "ingress.c",
     "stragglers.c",
