@@ -41,6 +41,7 @@ STREAM = [
     "ingress.c",
     "stragglers.c",
     "latch.c",
+    "lateness.c",
     "listener.c",
     "meter.c",
     "monitor.c",

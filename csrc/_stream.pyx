@@ -63,6 +63,10 @@ cdef uint8_t _event_meaning(rate_hz) except 0:
     return meaning
 
 
+cdef object _known(double figure):
+    return None if isnan(figure) else figure
+
+
 cdef int _check_now(double now) except -1:
     if not isfinite(now):
         raise LocalProtocolError("now: expected finite monotonic seconds")
@@ -490,7 +494,7 @@ cdef class MediaStream:
             "burst_ms": bursts.burst_packets * packet_ms,
             "gap_ms": bursts.gap_packets * packet_ms,
             "loss_run": bursts.mean_run,
-            "clock_skew_ppm": None if isnan(skew_ppm) else skew_ppm,
+            "clock_skew_ppm": _known(skew_ppm),
             "received_speech_dbov": rm_meter_speech_dbov(&core.ingress.line.meter),
             "received_noise_dbov": rm_meter_noise_dbov(&core.ingress.line.meter),
             "received_active_ms": core.ingress.line.meter.active_frames * FRAME_MS,
@@ -521,6 +525,8 @@ cdef class MediaStream:
             "unsent_digits": core.sender.digits_dropped + core.sender.playout.digits_cleared,
             "late_ticks": core.sender.late_ticks,
             "skipped_ticks": core.sender.skipped_ticks,
+            "send_lateness_p99_ms": _known(rm_lateness_quantile_ms(&core.sender.lateness, 0.99)),
+            "send_lateness_max_ms": core.sender.lateness.worst_ms,
             "send_errors": counters.send_errors,
             "srtp_failures": core.srtp.failures,
             "srtp_replays": core.srtp.replays,

@@ -310,12 +310,14 @@ size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
     if (relayed > 0)
         return relayed;
     skip_hopeless(s, now);
-    while (rm_sender_next_time(s) <= now) {
+    double due;
+    while ((due = rm_sender_next_time(s)) <= now) {
         size_t bytes = run_tick(s, packet);
         pass_ticks(s, 1);
         s->late_ticks += s->due <= now;
         if (bytes == 0)
             continue;
+        rm_lateness_take(&s->lateness, now - due);
         if (s->packets == 1)
             s->first_sent = now;
         return bytes;

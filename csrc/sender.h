@@ -16,6 +16,7 @@
 #define RM_SENDER_H
 
 #include "dtx.h"
+#include "lateness.h"
 #include "meter.h"
 #include "monitor.h"
 #include "payload.h"
@@ -50,6 +51,7 @@ typedef struct rm_sender {
     uint64_t packets_before, octets_before; /* under SSRCs we had before */
     double first_sent; /* of these packets; no time before there are any */
     uint64_t late_ticks, skipped_ticks;
+    rm_lateness lateness; /* of packets, behind rm_sender_next_time */
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */
     uint64_t silence_packets, noise_packets;

@@ -222,6 +222,13 @@ cdef extern from "relay.h" nogil:
         uint64_t dropped
 
 
+cdef extern from "lateness.h" nogil:
+    ctypedef struct rm_lateness:
+        float worst_ms
+
+    double rm_lateness_quantile_ms(const rm_lateness *, double)
+
+
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
@@ -238,6 +245,7 @@ cdef extern from "sender.h" nogil:
         double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
+        rm_lateness lateness
         uint64_t digits_dropped
         uint64_t played
         uint64_t silence_packets
