@@ -53,7 +53,8 @@ def test_linphone_hears_our_speech_and_takes_our_noise_in_its_pauses(
     (told,) = (
         json.loads(line) for line in log.read_text().splitlines() if '"comfort_noise_sent"' in line
     )
-    assert told["comfort_noise_sent"] - 1 <= taken <= told["comfort_noise_sent"]
+    # What leaves while it hangs up it does not take any more.
+    assert told["comfort_noise_sent"] - 2 <= taken <= told["comfort_noise_sent"]
     assert taken >= 4
     assert told["packets_sent"] < 400  # of 450 ticks
     (said,) = read_wav(SPEECH)
