@@ -236,6 +236,8 @@ class ProviderCall:
                 self.hang_up("media_never_came")
             return
         assert self._leg is not None, "an answered call has media"
+        assert self.call is not None, "an answered call has media"
+        self.call.look()
         heard_at = max(self._leg.heard_at, self.answered_at)
         if now - self.answered_at > max_call_seconds:
             self.hang_up("max_duration")
