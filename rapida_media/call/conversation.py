@@ -131,8 +131,13 @@ class Conversation:
         return self._hang_up
 
     def stats(self) -> Stats:
-        """Counts and quality of both directions, and the events this agent was too slow for."""
-        return {**self.leg.stats(), "events_dropped": self._events.dropped}
+        """Counts and quality of both directions, and the events that wait for this agent, or that
+        it was too slow for."""
+        return {
+            **self.leg.stats(),
+            "events_waiting": len(self._events),
+            "events_dropped": self._events.dropped,
+        }
 
     @property
     def milestones(self) -> dict[str, float]:
