@@ -89,7 +89,8 @@ class Conversation:
         self._heard_frames = self._looked_at_frames = 0  # while speech is detected
         self._failure: Exception | None = None
         leg.connect(self.digit_received, self._marks.reached)
-        self._deaf: Callable[[], None] | None = leg.received.subscribe(self._hear)
+        self._deaf: Callable[[], None] | None = None
+        self._listen(True)
 
     # -- who and what ------------------------------------------------------------------------
 
@@ -202,15 +203,18 @@ class Conversation:
                 f"detect_speech: expected times of 1 to {LONGEST_MS} ms,"
                 f" not onset_ms={onset_ms}, hangover_ms={hangover_ms}"
             )
-        self.ignore_speech()
-        self._speech = SpeechActivity(
-            detector or EnergyDetector(), onset_ms=onset_ms, hangover_ms=hangover_ms
-        )
+        self._rest()
+        detector = detector or EnergyDetector()
+        self._detect_with(SpeechActivity(detector, onset_ms=onset_ms, hangover_ms=hangover_ms))
 
     def ignore_speech(self) -> None:
         """Have no more of them; speech that goes on ends here."""
         self._rest()
-        self._speech = None
+        self._detect_with(None)
+
+    def _detect_with(self, speech: SpeechActivity | None) -> None:
+        self._speech = speech
+        self._listen(self._deaf is not None)
 
     @property
     def far_end_speaks(self) -> bool:
@@ -224,14 +228,14 @@ class Conversation:
         self._looked_at_frames = self._heard_frames
 
     def _hear(self, frame: Audio) -> None:
+        """Take a frame while speech is detected."""
         self._post(frame)
-        if self._speech is None:
-            return
         self._heard_frames += 1
+        assert self._speech is not None, "it is detected"
         try:
             change = self._speech.hear(frame)
         except Exception as error:  # the agent's own code, called while a packet is received
-            self._speech = None
+            self._detect_with(None)
             self._failure = error
             self._wake()
         else:
@@ -332,12 +336,14 @@ class Conversation:
 
     def _listen(self, listening: bool) -> None:
         """Hand the far end's audio to the agent, or do not."""
-        if listening and self._deaf is None:
-            self._deaf = self.leg.received.subscribe(self._hear)
-        elif not listening and self._deaf is not None:
-            self._deaf()
-            self._deaf = None
+        before, self._deaf = self._deaf, None
+        if listening:
+            hear = self._post if self._speech is None else self._hear
+            self._deaf = self.leg.received.subscribe(hear)
+        else:
             self._rest()
+        if before is not None:
+            before()
 
     def _outcome(self) -> Future:
         """Make a future that the end of the call resolves with None."""

@@ -23,7 +23,7 @@ def find(said: bytes, heard: bytes) -> int | None:
     Both s16le mono 16 kHz; compared in the telephone's band.
     """
     left, right = _samples(said), _samples(heard)
-    if len(right) < len(left) or np.dot(right, right) <= QUIETER * np.dot(left, left):
+    if len(right) < len(left) or _energy(right) <= QUIETER * _energy(left):
         return None
     size = 1 << (len(left) + len(right)).bit_length()
     band = _band(size)
@@ -32,11 +32,16 @@ def find(said: bytes, heard: bytes) -> int | None:
     scores = np.fft.irfft(spectrum_right * np.conj(spectrum_left), size)[:places]
     energy = np.concatenate(([0.0], np.cumsum(np.fft.irfft(spectrum_right, size) ** 2)))
     windows = energy[len(left) : len(left) + places] - energy[:places]
-    own = float(np.sum(np.fft.irfft(spectrum_left, size) ** 2))
+    own = _energy(np.fft.irfft(spectrum_left, size))
     # Windows that hold next to nothing would be alike to anything.
     alike = scores / np.sqrt(own * np.maximum(windows, own / 1000))
     best = int(np.argmax(alike))
     return best if alike[best] >= ALIKE else None
+
+
+def _energy(samples: Samples) -> float:
+    # No dot product: that wakes threads, one for each processor, for a tenth of a millisecond.
+    return float(np.square(samples).sum())
 
 
 def _samples(pcm: bytes) -> Samples:

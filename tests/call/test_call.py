@@ -274,6 +274,37 @@ async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
         await call.resume()
 
 
+async def test_an_agent_that_no_longer_waits_for_a_verb_leaves_the_call_as_it_is(line):
+    call = line.call
+    call.confirm(early_agent=False)
+    call.write(speech(200))
+    waiting = [
+        asyncio.ensure_future(each)
+        for each in (
+            call.drain(),
+            call.mark("here"),
+            call.send_digits("1"),
+            call.hold(),
+            call.transfer("sip:carol@192.0.2.4"),
+            anext(call),
+        )
+    ]
+    await line.settle()
+    for each in waiting:
+        each.cancel()
+    await line.settle()
+    assert all(each.cancelled() for each in waiting)
+    line.signals.done(TransferOutcome(486, "Busy Here"))
+    await line.run(0.5)
+    assert call.queued_ms == 0
+    events = []
+    task = asyncio.create_task(collect(call, events))
+    call.end(Ending("bye"))
+    await task
+    assert PlaybackMarked("here", True) in events
+    assert events[-1] == HangUp("bye")
+
+
 async def test_answer_returns_false_when_the_caller_gave_up(line):
     answering = asyncio.create_task(line.call.answer())
     await line.settle()

@@ -7,9 +7,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from rapida_media import Audio, HangUp, SpeechEnded, SpeechStarted
+from rapida_media import Audio, HangUp, Ringing, SpeechEnded, SpeechStarted
 from rapida_media.call.endings import Ending
 from rapida_media.errors import LocalProtocolError
+from rapida_media.testing import agent_under_test
 
 
 def babble(milliseconds: int) -> bytes:
@@ -108,6 +109,32 @@ async def test_who_asks_no_longer_is_told_the_end_and_nothing_more(line, events)
     line.call.ignore_speech()
     await line.run(0.9)
     assert [type(event) for event in events] == [SpeechStarted, SpeechEnded]
+
+
+async def test_a_bridge_ends_what_the_agent_hears_and_parting_begins_it_again():
+    events: list[object] = []
+
+    async def part(call):
+        await asyncio.sleep(1)
+        await call.unbridge()
+
+    async def agent(call):
+        call.detect_speech()
+        colleague = await call.dial("sip:anna@host")
+        parting = asyncio.create_task(part(call))
+        assert await call.bridge(colleague) is None
+        await parting
+        await collect(call, events)
+
+    async with agent_under_test(agent, phones={"sip:anna@host": 200}) as line:
+        await line.wait(0.7)
+        line.say(babble(3000))
+        await line.wait(1)
+        assert not line.call.far_end_speaks
+        await line.wait(0.9)
+        assert line.call.far_end_speaks
+    kinds = [type(event) for event in events if not isinstance(event, Ringing)]
+    assert kinds == [SpeechStarted, SpeechEnded, SpeechStarted, SpeechEnded, HangUp]
 
 
 async def test_a_detector_that_raises_fails_the_agent_and_not_the_receiving(line):
