@@ -37,6 +37,7 @@ class VirtualTime:
         self._outside = 0  # things done in threads
         self._back = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
         """Take the loop's clock over. Its present is the world's beginning."""
@@ -44,16 +45,22 @@ class VirtualTime:
         self._loop.time = lambda: self._world.now
         self._run_in_executor = self._loop.run_in_executor
         self._loop.run_in_executor = self._in_thread
+        self._waiting = asyncio.current_task()
         self._task = self._loop.create_task(self._run(), name="virtual time")
+        self._task.add_done_callback(self._over)
 
     async def stop(self) -> None:
-        """Give the loop its own clock back."""
+        """Give the loop its own clock back. Raises what stopped the virtual one before."""
         assert self._task is not None, "it was started"
         self._task.cancel()
-        outcome = await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
+
+    def _over(self, task: asyncio.Task[None]) -> None:
         del self._loop.time, self._loop.run_in_executor
-        if not isinstance(outcome[0], asyncio.CancelledError):
-            raise outcome[0] or AssertionError("time stood still")
+        if not task.cancelled() and self._waiting is not None:
+            self._waiting.cancel()  # or it would wait for a time that does not come
 
     async def _run(self) -> None:
         world = self._world

@@ -186,6 +186,37 @@ async def test_an_agent_decides_whether_to_answer():
         assert line.status == 486
 
 
+async def test_early_media_is_heard_before_the_answer_that_never_comes():
+    async def agent(call: Call) -> None:
+        await call.progress()
+        call.write(WORDS)
+        await call.drain()
+        await call.redirect("sip:elsewhere@host")
+
+    async with agent_under_test(agent, answer="agent") as line:
+        await line.wait(1)
+        assert (line.status, line.call.answered) == (183, False)
+        await line.hears(WORDS)
+        assert (await line.is_hung_up()).reason == "redirected"
+    assert (line.status, line.sent_to) == (302, "sip:elsewhere@host")
+
+
+async def test_a_call_with_an_agent_of_its_own_outlives_the_one_that_dialled_it():
+    async def own(call: Call) -> None:
+        await asyncio.sleep(3)
+        call.write(WORDS)
+
+    async def agent(call: Call) -> None:
+        other = await call.dial("+15550199", trunk="carrier")
+        other.hand_over(own)
+
+    async with agent_under_test(agent, phones={"+15550199": 200}) as line:
+        other = await line.dials("+15550199")
+        assert (await line.is_hung_up()).reason == "agent_finished"
+        await other.hears(WORDS)
+        assert (await other.is_hung_up()).reason == "agent_finished"
+
+
 async def test_a_caller_may_give_up_while_it_rings():
     async def agent(call: Call) -> None:
         await call.ring()
@@ -285,3 +316,16 @@ async def test_barge_in_is_heard_by_the_caller():
         await line.hears_nothing(2)
     assert len(heard_ms) == 1
     assert 1000 < heard_ms[0] < 1400
+
+
+async def test_a_fault_of_the_engine_fails_the_test_and_does_not_hang_it(monkeypatch):
+    def broken(self):
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(Call, "look", broken)
+    with pytest.raises(ZeroDivisionError, match="of ours"):
+        async with agent_under_test(silent) as line:
+            await line.wait(3600)
+    began = time.monotonic()
+    await asyncio.sleep(0.01)  # the clock is the real one again
+    assert time.monotonic() - began < 5
