@@ -12,7 +12,7 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -184,9 +184,10 @@ def _credentials(config: Config) -> Iterator[Finding]:
 
 
 def _agents(config: Config, directory: Path) -> Iterator[Finding]:
-    context = AgentContext(directory, config.store.recordings)
+    every = AgentContext(directory, config.store.recordings, credentials=config.credentials)
     for assistant in config.assistants.values():
         subject = f"[assistants.{assistant.name}]"
+        context = replace(every, bot=assistant.bot, credential=assistant.credential)
         try:
             make_agent(assistant.agent, context)
             if assistant.greeting is not None:

@@ -447,6 +447,7 @@ def _info_of(context: CallContext) -> CallInfo:
         called=context.called,
         assistant=context.assistant,
         parameters=context.parameters,
+        provider_call_id=context.provider_call_id or "",
     )
 
 

@@ -1,0 +1,95 @@
+"""A WebSocket server that stands for a bot: it keeps what it is told, and a test says the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from .waiting import eventually
+
+
+class BotLine:
+    """One connection. texts: (loop time, members); audio: binary frames; closed: the close code."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.socket = web.WebSocketResponse()
+        self.texts: list[tuple[float, dict[str, Any]]] = []
+        self.audio: list[bytes] = []
+        self.over = False
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [members for _, members in self.texts if members.get("event") == name]
+
+    def at(self, name: str) -> list[float]:
+        return [at for at, members in self.texts if members.get("event") == name]
+
+    @property
+    def stream_sid(self) -> str:
+        return str(self.events("start")[0]["streamSid"])
+
+    async def say(self, **members: Any) -> None:
+        await self.socket.send_json(members)
+
+    async def twilio(self, event: str, **members: Any) -> None:
+        await self.say(event=event, streamSid=self.stream_sid, **members)
+
+
+Heard = Callable[[BotLine, "dict[str, Any] | bytes"], Awaitable[None]]
+
+
+class BotServer:
+    """lines: every connection so far.  statuses: what the next upgrades are refused with."""
+
+    def __init__(self, heard: Heard | None = None) -> None:
+        self.lines: list[BotLine] = []
+        self.statuses: list[int] = []
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._heard = heard
+        self.port = 0
+        self._runner: web.AppRunner
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls).start()
+        self.port = self._runner.addresses[0][1]
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/media"
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.statuses:
+            return web.Response(status=self.statuses.pop(0))
+        line = BotLine(request)
+        self.lines.append(line)
+        await line.socket.prepare(request)
+        await self.reading.wait()
+        async for message in line.socket:
+            if message.type is WSMsgType.TEXT:
+                said: dict[str, Any] | bytes = json.loads(message.data)
+                line.texts.append((asyncio.get_running_loop().time(), said))  # type: ignore[arg-type]
+            else:
+                said = message.data
+                line.audio.append(message.data)
+            if self._heard is not None:
+                await self._heard(line, said)
+        line.over = True
+        return line.socket
+
+    async def line(self, number: int = 0) -> BotLine:
+        """Wait for a connection that was told of its call."""
+        await eventually(lambda: len(self.lines) > number and self.lines[number].texts)
+        return self.lines[number]
+
+    async def close(self) -> None:
+        await self._runner.cleanup()

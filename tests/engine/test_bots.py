@@ -1,0 +1,383 @@
+"""Bots behind WebSockets on real calls: what they are told, what they may do, how they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import ssl
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trustme
+
+from rapida_media.errors import ConfigError
+from rapida_media.kernels import ulaw_encode
+
+from .bot_server import BotLine, BotServer
+from .conftest import Bench
+from .far_end import answer
+from .phone import PhoneCall
+from .rtp import Samples, share_heard, speech
+from .waiting import eventually
+
+QUIET_LEVEL = 200
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[list[BotServer]]:
+    made: list[BotServer] = []
+    yield made
+    for server in made:
+        await server.close()
+
+
+async def start_bot(servers: list[BotServer], heard: Any = None) -> BotServer:
+    server = BotServer(heard)
+    await server.start()
+    servers.append(server)
+    return server
+
+
+def assistant(url: str, *lines: str) -> str:
+    return "\n".join(["[assistants.bot]", f'agent = "websocket:{url}"', *lines, ""])
+
+
+async def echo(line: BotLine, said: dict[str, Any] | bytes) -> None:
+    if isinstance(said, bytes):
+        await line.socket.send_bytes(said)
+    elif said["event"] == "media":
+        reply = {**said, "media": {"payload": said["media"]["payload"]}}
+        reply.pop("sequenceNumber", None)
+        await line.socket.send_json(reply)
+
+
+def media(samples: Samples) -> dict[str, str]:
+    return {"payload": base64.b64encode(ulaw_encode(samples.astype("<i2").tobytes())).decode()}
+
+
+def save(folder: Path, name: str, samples: Samples) -> None:
+    with wave.open(str(folder / name), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+async def ended(bench: Bench, call: PhoneCall, reason: str) -> None:
+    """The engine hangs up for this reason."""
+    answer(call, await call.hung_up())
+    await bench.idle()
+    assert bench.logged(f"ended: {reason}")
+
+
+@pytest.mark.parametrize("dialect", ["twilio", "vonage", "exotel", "l16"])
+async def test_a_bot_of_each_dialect_hears_the_caller_and_is_heard(
+    bench: Bench, servers: list[BotServer], dialect: str
+) -> None:
+    server = await start_bot(servers, echo)
+    await bench.start(assistant(server.url, f'dialect = "{dialect}"'))
+    call = await (await bench.phone()).call("bot")
+    said = speech(1.0)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    await call.rtp.press(7)
+    line = await server.line()
+    event = "websocket:dtmf" if dialect == "vonage" else "dtmf"
+    (key,) = await eventually(lambda: line.events(event))
+    assert key.get("dtmf", key)["digit"] == "7"
+    await call.bye()
+    await eventually(lambda: line.over)
+    assert line.socket.close_code == 1000
+    assert len(line.events("stop")) == (dialect != "vonage")
+    await bench.idle()
+
+
+async def test_parameters_headers_and_facts_of_the_call_reach_the_bot(
+    bench: Bench, servers: list[BotServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOT_KEY", "s3cret")
+    server = await start_bot(servers)
+    await bench.start(
+        assistant(
+            server.url + "?room=1",
+            'parameters = { plan = "gold", from = "{caller}", id = "{call_id}" }',
+            'headers = { X-Bot-Key = "env:BOT_KEY" }',
+        )
+    )
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    (start,) = await eventually(lambda: line.events("start"))
+    call_id = start["start"]["callSid"].removeprefix("CA")
+    assert bench.engine.call(call_id) is not None
+    assert start["start"]["customParameters"] == {
+        "plan": "gold",
+        "from": "sip:phone@127.0.0.1",
+        "id": call_id,
+    }
+    assert line.request.headers["X-Bot-Key"] == "s3cret"
+    assert line.request.query_string == "room=1"
+    await call.bye()
+
+
+async def test_a_caller_that_is_silent_or_on_hold_is_silence_to_the_bot(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await eventually(lambda: len(line.events("media")) >= 20)
+    told = line.events("media")[:20]
+    assert [each["media"]["timestamp"] for each in told] == [str(20 * n) for n in range(20)]
+    assert {each["media"]["payload"] for each in told} == {media(np.zeros(160))["payload"]}
+    times = line.at("media")[:20]
+    assert 0.3 <= times[-1] - times[0] <= 0.6
+    await call.bye()
+
+
+async def test_a_clear_silences_the_caller_and_gives_the_marks_back(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await eventually(lambda: line.events("start"))
+    await line.twilio("media", media=media(speech(5.0)))
+    await line.twilio("mark", mark={"name": "end"})
+    await eventually(lambda: len(call.rtp.heard) >= 25)
+    at = asyncio.get_running_loop().time()
+    await line.twilio("clear")
+    await eventually(lambda: line.events("mark"))
+    assert line.events("mark")[0]["mark"] == {"name": "end"}
+    assert line.at("mark")[0] - at < 0.15
+    await asyncio.sleep(0.2)
+    late = [packet for packet in call.rtp.heard if packet.at > at + 0.08]
+    quiet = np.concatenate([np.frombuffer(p.payload, np.uint8) for p in late] or [[]])
+    assert not len(quiet) or set(quiet.tolist()) <= {0xFF, 0x7F}
+    await call.bye()
+
+
+async def test_a_bot_that_closes_ends_the_call(bench: Bench, servers: list[BotServer]) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await line.socket.close()
+    await ended(bench, call, "bot_closed")
+
+
+async def test_a_bot_that_refuses_the_caller_is_not_asked_again(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    server.statuses = [403]
+    await bench.start(assistant(server.url + "?key=hidden", "reconnects = 3"))
+    call = await (await bench.phone()).call("bot")
+    await ended(bench, call, "bot_unreachable, failed: agent")
+    assert not server.lines
+    assert bench.logged("refused the connection: HTTP 403")
+    assert not bench.logged("hidden")
+
+
+async def test_a_bot_that_is_lost_is_connected_again_as_a_new_stream(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers, echo)
+    server.statuses = [503]
+    await bench.start(assistant(server.url, "reconnects = 2"))
+    call = await (await bench.phone()).call("bot")
+    first = await server.line()
+    await eventually(lambda: first.events("start"))
+    first.request.transport.abort()  # type: ignore[union-attr]
+    second = await server.line(1)
+    await eventually(lambda: second.events("start"))
+    assert first.stream_sid != second.stream_sid
+    assert (
+        first.events("start")[0]["start"]["callSid"]
+        == (second.events("start")[0]["start"]["callSid"])
+    )
+    said = speech(0.6)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    second.request.transport.abort()  # type: ignore[union-attr]
+    await ended(bench, call, "bot_lost, failed: agent")
+
+
+async def test_a_bot_that_crashes_with_a_close_code_is_lost(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await line.socket.close(code=1011)
+    await ended(bench, call, "bot_lost, failed: agent")
+
+
+async def test_without_a_bot_the_second_one_takes_the_call(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers, echo)
+    closed = await start_bot(servers)
+    await closed.close()
+    await bench.start(assistant(closed.url, f'fallback = "{server.url}"'))
+    call = await (await bench.phone()).call("bot")
+    said = speech(0.6)
+    await (await server.line()).socket.ping()
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    assert bench.logged(f"the bot at ws://127.0.0.1:{closed.port} cannot be reached")
+    await call.bye()
+
+
+async def test_without_a_bot_a_file_is_played_and_the_call_ended(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # it takes connections, and says nothing
+    port = silent.getsockname()[1]
+    sorry = speech(0.6, 3)
+    save(bench.folder, "sorry.wav", np.append(sorry, np.zeros(400, np.int16)))
+    url = f"ws://127.0.0.1:{port}/media?key=hidden"
+    await bench.start(assistant(url, "connect_seconds = 0.2", 'fallback = "play:sorry.wav"'))
+    call = await (await bench.phone()).call("bot")
+    await call.hung_up()
+    assert share_heard(sorry, call.rtp.audio()) >= 0.8
+    await ended(bench, call, "bot_unreachable, failed: agent")
+    assert bench.logged("did not answer within 0.2 s")
+    assert not bench.logged("hidden")
+    silent.close()
+
+
+async def test_with_answer_agent_a_call_is_answered_only_by_a_bot_that_is_there(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers, echo)
+    server.statuses = [404]
+    await bench.start(assistant(server.url, 'answer = "agent"'))
+    phone = await bench.phone()
+    refused = phone.invite("bot")
+    assert await refused.final() == 480
+    call = await phone.call("bot")
+    said = speech(0.6)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    await call.bye()
+    await bench.idle()
+
+
+async def test_a_caller_that_gives_up_takes_the_connection_with_it(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # it takes connections, and says nothing
+    port = silent.getsockname()[1]
+    await bench.start(assistant(f"ws://127.0.0.1:{port}/", "connect_seconds = 60"))
+    call = await (await bench.phone()).call("bot")
+    await asyncio.sleep(0.05)
+    await call.bye()
+    await bench.idle()
+    await eventually(lambda: bench.engine.figures()["agents_at_work"] == 0, 1.0)
+    silent.close()
+
+
+async def test_a_bot_that_does_not_read_loses_audio_and_no_one_else_anything(
+    bench: Bench, servers: list[BotServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapida_media.net.bots.AUDIO_WAITING", 5)
+    server = await start_bot(servers, echo)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    figures = bench.engine.bots.figures("bot")
+    # The writer of the connection stands still, as it does once the socket takes no more.
+    (connection,) = bench.engine.bots._open
+
+    async def stuck(text: str) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(connection._socket, "send_str", stuck)
+    await eventually(lambda: figures.counters["audio_dropped_ms"] >= 100)
+    assert len(connection._waiting) <= 6
+    await call.bye()
+    await bench.idle()
+    assert not line.events("stop")
+
+
+async def test_a_bot_may_press_keys_and_hang_up_after_its_last_word(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url, 'dialect = "l16"'))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    word = speech(0.5, 9)
+    await line.say(event="dtmf", digits="12")
+    await line.socket.send_bytes(np.repeat(word, 2).astype("<i2").tobytes())
+    await line.say(event="dtmf", digits="nonsense")
+    await line.say(event="hangup", reason="all_said")
+    await call.hung_up()
+    events = {p.payload[0] for p in call.rtp.heard if p.payload_type == 101}
+    assert events == {1, 2}
+    audio = [p for p in call.rtp.heard if p.payload_type == 0]
+    assert len(audio) >= 20
+    assert "expected 1 to 64 digits" in line.events("error")[0]["detail"]
+    await ended(bench, call, "all_said")
+    assert line.events("stop") == [{"event": "stop", "reason": "all_said"}]
+
+
+async def test_tls_is_verified(
+    bench: Bench, servers: list[BotServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    server = BotServer(echo)
+    await server.start(context)
+    servers.append(server)
+    url = server.url.replace("ws://", "wss://")
+    await bench.start(assistant(url))
+    call = await (await bench.phone()).call("bot")
+    await ended(bench, call, "bot_unreachable")
+    assert bench.logged("its certificate is not valid")
+    await bench.stop()
+    authority.cert_pem.write_to_path(str(bench.folder / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bench.folder / "ca.pem"))
+    await bench.start(assistant(url))
+    call = await (await bench.phone()).call("bot")
+    await server.line()
+    await call.bye()
+    await bench.idle()
+
+
+async def test_an_engine_that_stops_says_stop_to_its_bots(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    await (await bench.phone()).call("bot")
+    line = await server.line()
+    await eventually(lambda: line.events("start"))
+    await bench.stop()
+    await eventually(lambda: line.over)
+    assert line.events("stop")
+
+
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    [
+        ("websocket:", "write it as websocket:wss://HOST/PATH"),
+        ("websocket:http://bot/?secret", "agent websocket: expected a URL such as"),
+        ("wss://bot/?secret", "write a bot's URL as websocket:"),
+    ],
+)
+async def test_a_url_that_is_none_is_named_without_its_secrets(
+    bench: Bench, spec: str, wrong: str
+) -> None:
+    with pytest.raises(ConfigError, match=wrong) as caught:
+        await bench.start(agent=spec)
+    assert "secret" not in str(caught.value)
