@@ -9,6 +9,7 @@ docs/l16.schema.json describes every event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from rapida_media.agents.dialects.base import (
 VERSION = 1
 TEXT_MAX = 256
 DIGITS_MAX = 64
+REASON = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class L16Dialect:
@@ -121,7 +123,7 @@ def _transfer(said: dict[str, Any]) -> Order:
 
 def _hang_up(said: dict[str, Any]) -> Order:
     reason = _text(said, "reason") if "reason" in said else "bot_hangup"
-    if not reason or not reason.replace("_", "").replace("-", "").isalnum():
+    if not REASON.fullmatch(reason):
         return Malformed("hangup: expected a reason of letters, digits, _ and -")
     return HangUp(reason)
 
