@@ -167,7 +167,9 @@ class BotTalk:
             now=self._shell.wall(),
             token=self._place.ids.token(),
         )
-        headers = {**proof, **config.headers}
+        ours = {name.lower() for name in config.headers}
+        headers = {name: value for name, value in proof.items() if name.lower() not in ours}
+        headers.update(config.headers)
         return await self._shell.connect(bare, headers, config.connect_seconds, self.figures)
 
     async def _carry(self, socket: BotSocket, url: str) -> bool:

@@ -37,6 +37,8 @@ HEARTBEAT_S = 20.0
 AUDIO_WAITING, TEXT_WAITING = 100, 1_000_000
 # How long a goodbye may take to leave.
 CLOSE_S = 2.0
+# A bot that never stops talking gives way to all else after so many messages.
+MESSAGES_AT_ONCE = 50
 NORMAL = 1000
 # A close frame without a code reads as 0 (RFC 6455 section 7.1.5: 1005, no status received).
 PROPER = frozenset({0, NORMAL})
@@ -51,7 +53,7 @@ class BotConnection:
         self._socket = socket
         self._counters = figures.counters
         self._waiting: deque[tuple[BotMessage, bool]] = deque()
-        self._audio = self._text_bytes = 0
+        self._audio = self._text_bytes = self._received = 0
         self._changed = asyncio.Event()
         self._closing: asyncio.Future[None] | None = None
         self.closed_properly = False
@@ -81,6 +83,9 @@ class BotConnection:
         self._audio -= 1
 
     async def receive(self) -> BotMessage | None:
+        self._received += 1
+        if self._received % MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
         message = await self._socket.receive()
         if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             self._counters.add("messages_received")
@@ -170,6 +175,9 @@ class Bots:
             retryable = error.status >= 500 or error.status in RETRYABLE
             detail = f"the bot at {_origin(url)} refused the connection: HTTP {error.status}"
             raise BotError(detail, retryable=retryable) from None
+        except BotError:
+            figures.counters.add("refused")
+            raise
         except TimeoutError:
             figures.counters.add("timed_out")
             detail = f"the bot at {_origin(url)} did not answer within {seconds:g} s"
@@ -188,7 +196,14 @@ class Bots:
         if self._session is None:
             # Of our own, so that SSL_CERT_FILE of the environment names the authorities.
             connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context())
-            self._session = aiohttp.ClientSession(connector=connector)
+            traces = aiohttp.TraceConfig()
+            traces.on_request_redirect.append(_refuse_redirect)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),  # one bot's are not another's
+                headers={"User-Agent": "rapida-media"},
+                trace_configs=[traces],
+            )
         return self._session
 
     async def pause(self, seconds: float) -> None:
@@ -236,6 +251,14 @@ class Bots:
             task.cancel()
         if self._session is not None:
             await self._session.close()
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: object, parameters: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Go nowhere else: what proves who calls is for this URL, and the headers for this host."""
+    detail = f"the bot at {_origin(str(parameters.url))} sends us elsewhere, where we do not follow"
+    raise BotError(detail, retryable=False)
 
 
 def _origin(url: str) -> str:

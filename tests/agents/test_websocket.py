@@ -375,13 +375,14 @@ def test_facts_of_the_call_take_their_place_in_parameters() -> None:
 
 
 async def test_the_vendors_proof_and_the_configured_headers_go_with_the_request() -> None:
-    stage = Stage(headers={"X-Room": "7"})
+    stage = Stage(headers={"X-Room": "7", "authorization": "mine"})
+    stage.place = replace(stage.place, urls=("wss://user:password@one.example.com/a?k=v",))
     credential = Credential("t", "twilio", values={"account_sid": "AC9", "auth_token": "secret"})
     stage.place = replace(stage.place, credential=credential)
     bot = await stage.start()
     ((url, headers),) = stage.shell.asked
     assert url == "wss://one.example.com/a?k=v"
-    assert set(headers) == {"X-Twilio-Signature", "X-Room"}
+    assert set(headers) == {"X-Twilio-Signature", "X-Room", "authorization"}
     assert RequestValidator("secret").validate(url, {}, headers["X-Twilio-Signature"])
     assert bot.told("start")[0][1]["start"]["accountSid"] == "AC9"
     await stage.finish()

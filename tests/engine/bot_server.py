@@ -16,9 +16,9 @@ from .waiting import eventually
 class BotLine:
     """One connection. texts: (loop time, members); audio: binary frames; closed: the close code."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, answers_pings: bool) -> None:
         self.request = request
-        self.socket = web.WebSocketResponse()
+        self.socket = web.WebSocketResponse(autoping=answers_pings)
         self.texts: list[tuple[float, dict[str, Any]]] = []
         self.audio: list[bytes] = []
         self.over = False
@@ -44,13 +44,15 @@ Heard = Callable[[BotLine, "dict[str, Any] | bytes"], Awaitable[None]]
 
 
 class BotServer:
-    """lines: every connection so far.  statuses: what the next upgrades are refused with."""
+    """lines: every connection so far.  statuses: what the next upgrades are refused with; 307 sends
+    them to ``elsewhere``."""
+
+    elsewhere = ""
+    answers_pings = True
 
     def __init__(self, heard: Heard | None = None) -> None:
         self.lines: list[BotLine] = []
         self.statuses: list[int] = []
-        self.reading = asyncio.Event()
-        self.reading.set()
         self._heard = heard
         self.port = 0
         self._runner: web.AppRunner
@@ -69,15 +71,17 @@ class BotServer:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self.statuses:
-            return web.Response(status=self.statuses.pop(0))
-        line = BotLine(request)
+            headers = {"Location": self.elsewhere} if self.elsewhere else {}
+            return web.Response(status=self.statuses.pop(0), headers=headers)
+        line = BotLine(request, self.answers_pings)
         self.lines.append(line)
         await line.socket.prepare(request)
-        await self.reading.wait()
         async for message in line.socket:
             if message.type is WSMsgType.TEXT:
                 said: dict[str, Any] | bytes = json.loads(message.data)
                 line.texts.append((asyncio.get_running_loop().time(), said))  # type: ignore[arg-type]
+            elif message.type is WSMsgType.PING:
+                continue
             else:
                 said = message.data
                 line.audio.append(message.data)

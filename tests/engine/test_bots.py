@@ -185,6 +185,57 @@ async def test_a_bot_that_refuses_the_caller_is_not_asked_again(
     assert not bench.logged("hidden")
 
 
+async def test_a_bot_that_sends_us_elsewhere_is_not_followed(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server, other = await start_bot(servers), await start_bot(servers)
+    server.statuses, server.elsewhere = [307], other.url.replace("ws", "http")
+    await bench.start(assistant(server.url, 'headers = { X-Key = "hidden" }'))
+    call = await (await bench.phone()).call("bot")
+    await ended(bench, call, "bot_unreachable, failed: agent")
+    assert not server.lines
+    assert not other.lines
+    assert bench.logged("sends us elsewhere")
+
+
+async def test_a_bot_that_does_not_answer_a_ping_is_lost(
+    bench: Bench, servers: list[BotServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapida_media.net.bots.HEARTBEAT_S", 0.2)
+    server = await start_bot(servers)
+    server.answers_pings = False
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    await ended(bench, call, "bot_lost, failed: agent")
+
+
+async def test_a_bot_that_says_too_much_in_one_message_is_lost(
+    bench: Bench, servers: list[BotServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapida_media.net.bots.MESSAGE_BYTES", 10_000)
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await line.socket.send_str("x" * 20_000)
+    await ended(bench, call, "bot_lost, failed: agent")
+    await eventually(lambda: line.over)
+    assert line.socket.close_code == 1009
+
+
+async def test_l16_is_told_of_a_hold(bench: Bench, servers: list[BotServer]) -> None:
+    server = await start_bot(servers)
+    await bench.start(assistant(server.url, 'dialect = "l16"'))
+    call = await (await bench.phone()).call("bot")
+    line = await server.line()
+    await call.reinvite(call.sdp("sendonly", version=2))
+    await eventually(lambda: line.events("hold"))
+    await call.reinvite(call.sdp("sendrecv", version=3))
+    await eventually(lambda: len(line.events("hold")) == 2)
+    assert [each["held"] for each in line.events("hold")] == [True, False]
+    await call.bye()
+
+
 async def test_a_bot_that_is_lost_is_connected_again_as_a_new_stream(
     bench: Bench, servers: list[BotServer]
 ) -> None:
