@@ -92,6 +92,7 @@ class BotConnection:
             data: BotMessage = message.data
             return data
         self.closed_properly = message.type is aiohttp.WSMsgType.CLOSE and message.data in PROPER
+        self._writer.cancel()  # nobody reads any more what still waits
         return None
 
     async def close(self) -> None:

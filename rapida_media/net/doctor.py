@@ -196,6 +196,9 @@ def _agents(config: Config, directory: Path) -> Iterator[Finding]:
             yield Finding(FAULT, subject, str(error))
         else:
             yield Finding(OK, subject, f"agent {assistant.agent.partition(':')[0]} can be made")
+            if assistant.agent.startswith("websocket:ws://"):
+                text = "what is said to the bot is not encrypted; write wss:// where it is far away"
+                yield Finding(WARNING, subject, text)
 
 
 def _records(config: Config) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import socket
 import ssl
+import tomllib
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import trustme
+from twilio.request_validator import RequestValidator
 
+from rapida_media.config import parse_config
 from rapida_media.errors import ConfigError
 from rapida_media.kernels import ulaw_encode
 
 from .bot_server import BotLine, BotServer
-from .conftest import Bench
+from .conftest import BASE, Bench
 from .far_end import answer
 from .phone import PhoneCall
 from .rtp import Samples, share_heard, speech
@@ -234,6 +237,30 @@ async def test_l16_is_told_of_a_hold(bench: Bench, servers: list[BotServer]) -> 
     await eventually(lambda: len(line.events("hold")) == 2)
     assert [each["held"] for each in line.events("hold")] == [True, False]
     await call.bye()
+
+
+async def test_a_reload_brings_another_bot_and_another_signature(
+    bench: Bench, servers: list[BotServer]
+) -> None:
+    server = await start_bot(servers)
+
+    def config(path: str, token: str) -> str:
+        account = f'[credentials.t]\nprovider = "twilio"\naccount_sid = "AC{0:032}"\n'
+        return account + f'auth_token = "{token}"\n' + assistant(server.url + path)
+
+    engine = await bench.start(config("/1", "old"))
+    before = await (await bench.phone()).call("bot")
+    first = await server.line()
+    document = tomllib.loads(BASE) | tomllib.loads(config("/2", "new"))
+    engine.use(await engine.prepare(parse_config(document, bench.folder)))
+    after = await (await bench.phone()).call("bot")
+    second = await server.line(1)
+    for line, path, token in ((first, "/1", "old"), (second, "/2", "new")):
+        shown = line.request.headers["X-Twilio-Signature"]
+        assert RequestValidator(token).validate(server.url + path, {}, shown)
+    await before.bye()
+    await after.bye()
+    await bench.idle()
 
 
 async def test_a_bot_that_is_lost_is_connected_again_as_a_new_stream(
