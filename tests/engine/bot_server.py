@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
 from aiohttp import WSMsgType, web
 
+from .conftest import Bench
+from .far_end import answer
+from .phone import PhoneCall
 from .waiting import eventually
 
 
@@ -97,3 +101,38 @@ class BotServer:
 
     async def close(self) -> None:
         await self._runner.cleanup()
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[list[BotServer]]:
+    made: list[BotServer] = []
+    yield made
+    for server in made:
+        await server.close()
+
+
+async def start_bot(servers: list[BotServer], heard: Any = None) -> BotServer:
+    server = BotServer(heard)
+    await server.start()
+    servers.append(server)
+    return server
+
+
+def assistant(url: str, *lines: str) -> str:
+    return "\n".join(["[assistants.bot]", f'agent = "websocket:{url}"', *lines, ""])
+
+
+async def echo(line: BotLine, said: dict[str, Any] | bytes) -> None:
+    if isinstance(said, bytes):
+        await line.socket.send_bytes(said)
+    elif said["event"] == "media":
+        reply = {**said, "media": {"payload": said["media"]["payload"]}}
+        reply.pop("sequenceNumber", None)
+        await line.socket.send_json(reply)
+
+
+async def ended(bench: Bench, call: PhoneCall, reason: str) -> None:
+    """The engine hangs up for this reason."""
+    answer(call, await call.hung_up())
+    await bench.idle()
+    assert bench.logged(f"ended: {reason}")
