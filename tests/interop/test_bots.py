@@ -36,7 +36,7 @@ ATTEMPTS = 4
 pytestmark = pytest.mark.interop
 DIALECTS = ["twilio", "vonage", "exotel"]
 SCRIPT = Path(__file__).with_name("pipecat_bot.py")
-START_S = 60.0
+APPLICATION = Path(__file__).with_name("pipecat_app.py")
 
 CONFIGURATION = """
 [store]
@@ -57,9 +57,9 @@ record = {record}
 class RunningBot:
     """A bot in a process of its own. told: what it wrote, as it comes."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, *command: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), dialect],
+            [sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -112,7 +112,7 @@ def bots() -> Iterator[StartBot]:
 
     def start(dialect: str) -> RunningBot:
         if dialect not in running:
-            running[dialect] = RunningBot(dialect)
+            running[dialect] = RunningBot(str(SCRIPT), dialect)
         running[dialect].told.clear()
         return running[dialect]
 
@@ -161,6 +161,41 @@ def test_speech_comes_back_through_an_unmodified_bot(
     assert closed[-1]["code"] == 1000
     if dialect != "vonage":
         assert bot.messages("stop")
+
+
+@pytest.fixture
+def application(bots: StartBot) -> Iterator[RunningBot]:
+    running = RunningBot(str(APPLICATION))
+    yield running
+    running.end()
+
+
+def test_a_whole_pipecat_application_detects_its_vendor_and_echoes(
+    application: RunningBot, tmp_path: Path
+) -> None:
+    tables = [
+        ASSISTANT.format(port=application.port, dialect=dialect, record="false")
+        + 'parameters = { from_number = "{caller}" }\n'
+        for dialect in ("twilio", "exotel")
+    ]
+    (tmp_path / "rapida.toml").write_text(CONFIGURATION + "".join(tables))
+    back = tmp_path / "back.wav"
+    with running_engine(tmp_path / "engine.log", cwd=tmp_path) as engine:
+        for dialect in ("twilio", "exotel"):
+            for _ in range(ATTEMPTS):
+                options = ("--play", str(SPEECH), "--record", str(back), "--duration", "3.5")
+                call(engine.uri(dialect), *options)
+                delay_ms, correlation = match(*read_wav(back))
+                print(f"{dialect}: {delay_ms:.1f} ms, correlation {correlation:.5f}")
+                if correlation >= 0.99:
+                    break
+            assert correlation >= 0.99
+            detected = application.all("detected")[-1]
+            assert detected["kind"] == dialect
+            assert detected["from_number"].startswith("sip:")
+            application.wait(
+                lambda dialect=dialect: {"what": "over", "kind": dialect} in (application.told)
+            )
 
 
 def test_sipp_talks_to_an_unmodified_bot(
