@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipecat.serializers.twilio import TwilioFrameSerializer
 from pipecat.serializers.vonage import VonageFrameSerializer
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 RATE_HZ = {"twilio": 8000, "vonage": 16000, "exotel": 8000}
@@ -117,7 +119,8 @@ class Bot:
     async def _send(self, frame: Frame) -> None:
         message = await self._serializer.serialize(frame)
         if message is not None:
-            await self._socket.send(message)
+            with suppress(ConnectionClosed):  # what was heard before the end is still looked at
+                await self._socket.send(message)
 
 
 async def main(dialect: str) -> None:

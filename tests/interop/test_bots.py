@@ -86,7 +86,7 @@ class RunningBot:
         """Wait for another process to tell what is looked for."""
         deadline = time.monotonic() + 5
         while not (found := find()):
-            assert time.monotonic() < deadline, self.told[-5:]
+            assert time.monotonic() < deadline, [each["what"] for each in self.told]
             time.sleep(0.05)
         return found
 
