@@ -31,8 +31,7 @@ def authorization(
     headers: dict[str, str] = {}
     if at:
         user, _, password = user_info.partition(":")
-        basic = f"{unquote(user)}:{unquote(password)}".encode()
-        headers["Authorization"] = f"Basic {b64encode(basic).decode()}"
+        headers["Authorization"] = _basic(unquote(user), unquote(password))
     if credential is None or credential.provider != dialect:
         return bare, headers
     values = credential.values
@@ -40,7 +39,13 @@ def authorization(
         headers[SIGNATURE.title()] = sign(bare, (), values["auth_token"])
     if dialect == "vonage" and "signature_secret" in values:
         headers["Authorization"] = f"Bearer {_vonage_token(values, now, token)}"
+    if dialect == "exotel" and "password" in values and not at:
+        headers["Authorization"] = _basic(values.get("username", ""), values["password"])
     return bare, headers
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _vonage_token(values: Mapping[str, str], now: float, token: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jwt
 import pytest
 from twilio.request_validator import RequestValidator
+from vonage_jwt import verify_signature
 
 from rapida_media.agents.dialects import authorization
 from rapida_media.config import Credential
@@ -60,6 +61,20 @@ def test_a_user_in_the_url_becomes_basic_authorization(dialect: str) -> None:
     bare, headers = prove(dialect, "wss://user:p%40ss@bot.example.com/x?y=1", None)
     assert bare == "wss://bot.example.com/x?y=1"
     assert headers == {"Authorization": "Basic dXNlcjpwQHNz"}
+
+
+def test_vonages_own_library_accepts_the_token() -> None:
+    _, headers = prove("vonage", "wss://bot.example.com/v", VONAGE)
+    token = headers["Authorization"].removeprefix("Bearer ")
+    assert verify_signature(token, SECRET)
+    assert not verify_signature(token, SECRET.upper())
+
+
+def test_exotel_shows_the_accounts_password_and_the_urls_before_it() -> None:
+    account = Credential("e", "exotel", values={"username": "bot", "password": "p@ss"})
+    assert prove("exotel", "wss://h/", account)[1] == {"Authorization": "Basic Ym90OnBAc3M="}
+    own = prove("exotel", "wss://user:p%40ss@h/", account)
+    assert own == ("wss://h/", {"Authorization": "Basic dXNlcjpwQHNz"})
 
 
 def test_an_account_of_another_vendor_signs_nothing() -> None:

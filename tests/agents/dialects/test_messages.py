@@ -24,14 +24,17 @@ from rapida_media.agents.dialects.base import (
 )
 from rapida_media.config import BotConfig
 from rapida_media.kernels import ulaw_decode, ulaw_encode
+from rapida_media.providers.exotel.stream import ExotelStream
 from rapida_media.providers.stream import (
     AudioReceived,
     DigitReceived,
     MarkReached,
     Started,
     Stopped,
+    StreamProtocol,
 )
 from rapida_media.providers.twilio.stream import TwilioStream
+from rapida_media.providers.vonage.stream import VonageStream
 
 CALL, STREAM = "c" * 32, "5" * 32
 OPENING = Opening(
@@ -153,6 +156,31 @@ def test_our_own_reader_of_twilio_understands_our_twilio() -> None:
     assert isinstance(play, Play)
     assert list(made.receive(reader.mark("x"))) == [Mark("x")]
     assert list(made.receive(reader.clear())) == [Clear()]
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"), [("vonage", VonageStream()), ("exotel", ExotelStream())]
+)
+def test_our_own_readers_understand_our_other_dialects(name: str, reader: StreamProtocol) -> None:
+    made = dialect(name)
+    events: list[object] = []
+    mark: Any = {"mark": "m"} if name == "vonage" else "m"
+    for message in (
+        *made.begin(),
+        made.audio(FRAME * (made.chunk_ms // 20)),
+        made.digit("#", 80),
+        made.marked(mark, True),
+        made.end("bye"),
+    ):
+        if message is not None:
+            events += reader.receive(message)
+    kinds = [type(event) for event in events]
+    assert kinds[:3] == [Started, AudioReceived, DigitReceived]
+    assert Malformed not in kinds
+    for said_by_reader, kind in ((reader.clear(), Clear), (reader.media(FRAME), Play)):
+        assert said_by_reader is not None
+        (order,) = made.receive(said_by_reader)
+        assert isinstance(order, kind)
 
 
 # -- Vonage ------------------------------------------------------------------------------------
