@@ -10,7 +10,7 @@ from control.conftest import AgentNamer
 from engine.waiting import eventually
 from providers import scenarios
 from providers.hearing import TONE_PCM, heard_by, hertz, middle
-from recorded_exotel import CALL, INCOMING, STREAM, TOKEN
+from recorded_exotel import ACCOUNT, CALL, INCOMING, STREAM, TOKEN
 from simulated_exotel import ExotelDeployment
 from simulated_exotel import agent_named as agent_named
 from simulated_exotel import bench as bench
@@ -183,6 +183,13 @@ def stream_url(body: bytes) -> str:
     return body.decode().split('"url": "', 1)[1].split('"', 1)[0]
 
 
+async def start(socket: aiohttp.ClientWebSocketResponse, call_sid: str) -> None:
+    """Say the first messages of a stream of this call."""
+    ids = {"call_sid": call_sid, "account_sid": ACCOUNT}
+    for message in VoicebotLine(AudioFormat("s16le", 16000), STREAM, ids, {}).begin(0.0):
+        await socket.send_str(str(message))
+
+
 async def handshakes(exotel: ExotelDeployment, url: str, count: int) -> list[int]:
     """Give what each attempt to open a stream is answered; those that open stay open."""
     answers = []
@@ -205,10 +212,7 @@ async def test_who_has_the_url_alone_cannot_take_the_call_or_use_it_up(
     stranger = await exotel.platform.open(url)
     genuine = await exotel.platform.open(url)
     assert await handshakes(exotel, url, 1) == [410], "there are two and no more"
-    audio = AudioFormat("s16le", 16000)
-    ids = {"call_sid": CALL, "account_sid": "acct1"}
-    for message in VoicebotLine(audio, STREAM, ids, {}).begin(0.0):
-        await genuine.send_str(str(message))
+    await start(genuine, CALL)
     async with asyncio.timeout(5):
         assert (await stranger.receive()).type is aiohttp.WSMsgType.CLOSE
     calls = exotel.desk.bench.engine.provider_calls
@@ -228,15 +232,10 @@ async def test_a_second_stream_that_does_not_name_the_call_gets_nothing(
     url = stream_url(body)
     genuine = await exotel.platform.open(url)
     stranger = await exotel.platform.open(url)
-    audio = AudioFormat("s16le", 16000)
-    guessed = VoicebotLine(audio, "stream-x", {"call_sid": "guess", "account_sid": "a"}, {})
-    for message in guessed.begin(0.0):
-        await stranger.send_str(str(message))
+    await start(stranger, "guessed")
     async with asyncio.timeout(5):
         assert (await stranger.receive()).type is aiohttp.WSMsgType.CLOSE
-    ids = {"call_sid": CALL, "account_sid": "acct1"}
-    for message in VoicebotLine(audio, STREAM, ids, {}).begin(0.0):
-        await genuine.send_str(str(message))
+    await start(genuine, CALL)
     _, page = await exotel.desk.get("/v1/calls?provider=exotel")
     record = page["calls"][0]
     await exotel.desk.until(record["id"], "in-progress")
