@@ -311,11 +311,8 @@ async def test_a_refusal_of_exotels_is_told_to_programs(exotel: ExotelDeployment
 
 async def test_a_transfer_is_refused_with_the_reason(exotel: ExotelDeployment) -> None:
     await exotel.start("silence")
-    call = exotel.call()
-    await call.streams()
-    record = await exotel.record(call)
-    await exotel.desk.until(record["id"], "in-progress")
-    status, said = await exotel.desk.post(f"/v1/calls/{record['id']}/transfer", {"to": "+15550123"})
+    call, path = await exotel.live_call()
+    status, said = await exotel.desk.post(f"{path}/transfer", {"to": "+15550123"})
     assert status == 409
     assert "exotel cannot transfer a call" in said["detail"]
     call.hang_up()
