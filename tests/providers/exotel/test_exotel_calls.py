@@ -48,20 +48,18 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
 async def test_a_stream_that_is_not_what_it_says_is_heard_all_the_same(
     exotel: ExotelDeployment, speaks: AudioFormat, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """μ-law from an account that says linear: what Exotel's pages disagree on."""
-    exotel.account += '\nsample_rate = "8000"' if speaks == PCMU else ""
+    """μ-law where linear is said, which Exotel's pages disagree on, and a rate not followed."""
     exotel.platform.speaks = speaks
     await exotel.start("echo")
     call = exotel.call(TONE_PCM)
     line = await call.streams()
-    if speaks != PCMU:
-        line._says = AudioFormat("s16le", 16000)
     await asyncio.sleep(2.4)
     call.hang_up()
     await exotel.ended(call)
     heard = heard_by(line)[-2 * 8000 :]
     assert hertz(middle(heard, 8000), 8000) == pytest.approx(1000, abs=2)
-    assert ("the audio is μ-law 8000 Hz" in caplog.text) == (speaks == PCMU)
+    kind = "μ-law" if speaks == PCMU else "linear"
+    assert f"start says linear 16000 Hz, the audio is {kind} 8000 Hz" in caplog.text
 
 
 async def test_keys_are_pressed_and_the_call_is_closed_properly(
