@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from providers.diagnosed import warnings_of
 from recorded_vonage import API_KEY, APPLICATION, PRIVATE_KEY, SECRET
 
 from rapida_media.config import load_config
 from rapida_media.errors import ConfigError
-from rapida_media.net.doctor import WARNING, Diagnosis, examine
+from rapida_media.net.doctor import Diagnosis, examine
 from rapida_media.providers.registry import check_credentials
 
 
@@ -29,15 +30,6 @@ async def diagnose(folder: Path, **keys: str) -> Diagnosis:
     return await examine(load_config(write(folder, **keys)), folder)
 
 
-def warnings(diagnosis: Diagnosis) -> list[str]:
-    found = diagnosis.findings
-    return [
-        each.text
-        for each in found
-        if (each.subject, each.result) == ("[credentials.main]", WARNING)
-    ]
-
-
 @pytest.mark.parametrize("key", [PRIVATE_KEY, PRIVATE_KEY.replace("\n", "\\n")])
 async def test_it_prints_the_urls_to_paste(tmp_path: Path, key: str) -> None:
     diagnosis = await diagnose(
@@ -48,7 +40,7 @@ async def test_it_prints_the_urls_to_paste(tmp_path: Path, key: str) -> None:
         api_key=API_KEY,
         socket_authorization="optional",
     )
-    assert warnings(diagnosis) == []
+    assert warnings_of(diagnosis) == []
     base = "https://voice.example.com/v1/talk/vonage"
     assert [each.url for each in diagnosis.entrances if each.provider == "vonage"] == [
         f"{base}/call/support", f"{base}/event/support",
@@ -67,7 +59,7 @@ async def test_it_warns_of_what_does_not_look_like_vonages_and_shows_none_of_it(
         api_key="?",
         socket_authorization="never",
     )
-    assert warnings(diagnosis) == [
+    assert warnings_of(diagnosis) == [
         f"{name} does not look like one of vonage's"
         for name in (
             "application_id", "private_key", "signature_secret", "api_key", "socket_authorization",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from engine.waiting import eventually
+from providers.webhook_server import webhook_at
 from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, SECRET
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
@@ -70,15 +71,9 @@ async def test_vonages_library_verifies_what_it_signs(platform: VonagePlatform) 
         assert not voice.verify_signature(token, f"{SECRET}x")
         return web.json_response([])
 
-    app = web.Application()
-    app.router.add_route("*", "/answer", webhook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/answer"
-    for call in (platform.call(url), platform.call(f"{url}?a=b%20c", method="POST")):
-        assert (await call.over()).errors == []
-    await runner.cleanup()
+    async with webhook_at(webhook) as url:
+        for call in (platform.call(url), platform.call(f"{url}?a=b%20c", method="POST")):
+            assert (await call.over()).errors == []
     assert seen == [("GET", True), ("POST", True)]
 
 
@@ -198,14 +193,8 @@ async def test_a_syntax_error_is_told_as_an_event(platform: VonagePlatform) -> N
             told.append(await request.json())
         return web.json_response([{"action": "sing"}])
 
-    app = web.Application()
-    app.router.add_route("*", "/", webhook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    call = await platform.call(url, status_callback=url).over()
-    await runner.cleanup()
+    async with webhook_at(webhook) as url:
+        call = await platform.call(url, status_callback=url).over()
     assert call.errors == ["Syntax error in NCCO. Unknown action 'sing'."]
     errors = [each for each in told if "status" not in each]
     assert [each["reason"] for each in errors] == call.errors
