@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from engine.waiting import eventually
 from providers.webhook_server import webhook_at
-from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, SECRET
+from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, PUBLIC_KEY, SECRET
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from vonage import Auth, Vonage
@@ -29,7 +29,7 @@ from rapida_media.testing.vonage.line import FRAME_SIZE, QUEUE_FULL, UNKNOWN_TEX
 
 @pytest.fixture
 async def platform() -> AsyncIterator[VonagePlatform]:
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, SECRET) as made:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, SECRET) as made:
         yield made
 
 
