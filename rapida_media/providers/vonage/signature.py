@@ -128,14 +128,13 @@ def _stream_fault(request: WebhookRequest, credential: Credential) -> str | None
 
 
 def private_key(credential: Credential) -> RSAPrivateKey:
-    """Read the application's key. ProviderError where it is none.
-
-    The library proves the key as it reads it, which takes tens of milliseconds: once is enough.
-    """
+    """Read the application's key. ProviderError where it is none."""
     # In the environment, line breaks may be written out.
     pem = credential.values["private_key"].replace("\\n", "\n").strip()
     try:
-        key = load_pem_private_key(pem.encode(), None)
+        # To prove that the numbers are primes takes 80 ms in which no call is heard; the key is
+        # the operator's own, and a wrong one is refused by Vonage.
+        key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPrivateKey):
