@@ -138,6 +138,34 @@ async def test_a_token_of_the_application_is_good_once(platform: VonagePlatform)
     assert answers == [404, 401, 401, 401]
 
 
+ORDER: dict[str, Any] = {
+    "to": [{"type": "phone", "number": "14155550100"}],
+    "from": {"type": "phone", "number": "15005550006"}, "ncco": [{"action": "talk", "text": "Hi."}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"colour": "red"}, "colour"), ({"to": []}, "to"), ({"to": "14155550100"}, "to"),
+        ({"to": [{"type": "phone", "number": "+14155550100"}]}, "to"),
+        ({"from": {"type": "phone", "number": "+15005550006"}}, "from"),
+        ({"random_from_number": True}, "from"), ({"answer_url": ["https://a.example"]}, "ncco"),
+        ({"event_url": "https://a.example"}, "event_url"), ({"ncco": [{"action": "sing"}]}, "ncco"),
+        ({"ringing_timer": 121}, "ringing_timer"),
+    ],
+)  # fmt: skip
+async def test_a_bad_order_names_the_member(
+    platform: VonagePlatform, change: dict[str, Any], name: str
+) -> None:
+    shown = Auth(application_id=APPLICATION, private_key=PRIVATE_KEY).create_jwt_auth_string()
+    url, headers = f"{platform.api_base}/v1/calls", {"Authorization": shown.decode()}
+    async with platform.client.post(url, json={**ORDER, **change}, headers=headers) as reply:
+        assert reply.status == 400
+        assert [each["name"] for each in (await reply.json())["invalid_parameters"]] == [name]
+    assert platform.calls == {}
+
+
 # -- NCCO ------------------------------------------------------------------------------------------
 
 
