@@ -24,6 +24,7 @@ BASE64 = ["base64.c", "base64_x86.c"]
 MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 LPC = ["lpc.c"]
 COMFORT_NOISE = [*LPC, "comfort_noise.c"]
+SPEECH = [*COMFORT_NOISE, "noise_floor.c", "speech.c"]
 CONCEAL = [*COMFORT_NOISE, "noise_floor.c", "gap_side.c", "conceal.c"]
 ADAPTIVE = ["adaptive.c", "adjust.c", "backlog.c", "jitter.c", "stretch.c", "timeline.c"]
 STREAM = [
@@ -36,10 +37,12 @@ STREAM = [
     *G722,
     "address.c",
     "burst.c",
+    "dtx.c",
     "frame_line.c",
     "ingress.c",
     "stragglers.c",
     "latch.c",
+    "lateness.c",
     "listener.c",
     "meter.c",
     "monitor.c",
@@ -65,6 +68,7 @@ EXTENSIONS: dict[str, list[str]] = {
     "_l16": L16,
     "_conceal": CONCEAL,
     "_rtp": RTP,
+    "_speech": SPEECH,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],
     "_base64": BASE64,
