@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from rapida_media.config import Credential
-from rapida_media.errors import ProviderError
 from rapida_media.providers.http import WebhookRequest
 
 ISSUER = "Vonage"
@@ -127,20 +126,28 @@ def _stream_fault(request: WebhookRequest, credential: Credential) -> str | None
     )
 
 
-def private_key(credential: Credential) -> RSAPrivateKey:
-    """Read the application's key. ProviderError where it is none."""
+def private_key(text: str) -> RSAPrivateKey:
+    """Read an application's key. ValueError where it is none."""
     # In the environment, line breaks may be written out.
-    pem = credential.values["private_key"].replace("\\n", "\n").strip()
+    pem = text.replace("\\n", "\n").strip().encode()
     try:
         # To prove that the numbers are primes takes 80 ms in which no call is heard; the key is
         # the operator's own, and a wrong one is refused by Vonage.
-        key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+        key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPrivateKey):
-        detail = f"[credentials.{credential.name}] private_key: expected an RSA key in PEM form"
-        raise ProviderError(detail, code=401)
+        raise ValueError("expected an RSA key in PEM form, without a password")
     return key
+
+
+def key_fault(text: str) -> str | None:
+    """Tell what is wrong with an application's key; None where it can be used."""
+    try:
+        private_key(text)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def application_token(

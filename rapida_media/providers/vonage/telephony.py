@@ -226,7 +226,7 @@ class VonageTelephony:
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
-        return private_key(self._credential)
+        return private_key(self._credential.values["private_key"])
 
     def _region(self, said: str) -> str | None:
         """Give the host a call lives at, where Vonage or the account names it: our token goes

@@ -29,12 +29,12 @@ from recorded_vonage import (
 from vonage_jwt import JwtClient, verify_signature
 
 from rapida_media.config import Credential
-from rapida_media.errors import ProviderError
 from rapida_media.providers.http import WebhookRequest
 from rapida_media.providers.vonage import signature
 from rapida_media.providers.vonage.signature import (
     Verifier,
     application_token,
+    key_fault,
     private_key,
     stream_authorization,
 )
@@ -235,18 +235,16 @@ def test_vonages_library_makes_the_same() -> None:
 
 def test_a_key_may_have_its_line_breaks_written_out() -> None:
     for text in (PRIVATE_KEY, PRIVATE_KEY.replace("\n", "\\n"), f"\n {PRIVATE_KEY}"):
-        read = private_key(credential(private_key=text))
-        assert read.private_numbers() == KEY.private_numbers()
+        assert private_key(text).private_numbers() == KEY.private_numbers()
+        assert key_fault(text) is None
 
 
 @pytest.mark.parametrize(
     "key",
     ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----", "elliptic"],
 )
-def test_a_key_that_is_none_is_named(key: str) -> None:
+def test_a_key_that_cannot_be_used_is_told(key: str) -> None:
     if key == "elliptic":
         curve = ec.generate_private_key(ec.SECP256R1())
         key = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    with pytest.raises(ProviderError, match=r"\[credentials.main\] private_key") as wrong:
-        private_key(credential(private_key=key))
-    assert (wrong.value.code, wrong.value.retryable) == (401, False)
+    assert key_fault(key) == "expected an RSA key in PEM form, without a password"
