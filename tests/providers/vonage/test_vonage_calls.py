@@ -13,7 +13,7 @@ from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import PUBLIC, Deployment
 from providers.hearing import TONE_PCM, heard_by, hertz, middle
-from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY
+from recorded_vonage import APPLICATION, CALL, PUBLIC_KEY
 from simulated_vonage import agent_named as agent_named
 from simulated_vonage import bench as bench
 from simulated_vonage import desk as desk
@@ -111,7 +111,7 @@ async def refusal(platform: VonagePlatform, endpoint: dict[str, Any]) -> int:
 async def test_forgeries_and_replays_are_refused(vonage: Deployment) -> None:
     await vonage.start("silence")
     secret = "another secret of at least 32 octets"
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, secret, reach=vonage.reach) as forger:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, secret, reach=vonage.reach) as forger:
         forged = await forger.call(vonage.webhook).over()
         assert forged.errors == ["webhook failed"]
     platform = vonage.platform

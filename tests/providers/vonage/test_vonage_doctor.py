@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rapida_media.config import load_config
 from rapida_media.errors import ConfigError
 from rapida_media.net.doctor import Diagnosis, examine
 from rapida_media.providers.registry import check_credentials
+from rapida_media.providers.vonage import SPEC
 
 
 def write(folder: Path, **keys: str) -> Path:
@@ -54,23 +56,24 @@ async def test_it_warns_of_what_does_not_look_like_vonages_and_shows_none_of_it(
     diagnosis = await diagnose(
         tmp_path,
         application_id="my app",
-        private_key="tell-nobody",
-        signature_secret="short",
+        private_key=PRIVATE_KEY,
+        signature_secret="tell-nobody",
         api_key="?",
         socket_authorization="never",
     )
     assert warnings_of(diagnosis) == [
         f"{name} does not look like one of vonage's"
         for name in (
-            "application_id", "private_key", "signature_secret", "api_key", "socket_authorization",
+            "application_id", "signature_secret", "api_key", "socket_authorization",
         )
     ]  # fmt: skip
     assert "tell-nobody" not in diagnosis.to_text()
 
 
-def test_a_key_that_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
+def test_a_key_that_is_missing_or_unknown_or_none_is_named(tmp_path: Path) -> None:
     for keys, name in (
-        ({"application_id": APPLICATION, "private_key": "x"}, "signature_secret: missing"),
+        ({"application_id": APPLICATION, "private_key": "x"}, "private_key: expected an RSA key"),
+        ({"application_id": APPLICATION, "private_key": PRIVATE_KEY}, "signature_secret: missing"),
         (
             {
                 "application_id": APPLICATION,
@@ -84,3 +87,22 @@ def test_a_key_that_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
         config = load_config(write(tmp_path, **keys))
         with pytest.raises(ConfigError, match=name):
             check_credentials(config.credentials.values())
+
+
+def test_the_configuration_of_its_page_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "providers" / "vonage.md").read_text()
+    monkeypatch.setenv("RAPIDA_API_KEY", "0" * 32)
+    monkeypatch.setenv("VONAGE_SIGNATURE_SECRET", SECRET)
+    (tmp_path / "private.key").write_text(PRIVATE_KEY)
+    (tmp_path / "rapida.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    config = load_config(tmp_path / "rapida.toml")
+    check_credentials(config.credentials.values())
+    keys = page.split("| key of the account | |")[1].split("\n\n")[0]
+    documented = {
+        name
+        for row in keys.strip().splitlines()
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert documented == {key.name for key in SPEC.credential_keys} | {"api_base"}

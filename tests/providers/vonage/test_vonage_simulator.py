@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from engine.waiting import eventually
 from providers.webhook_server import webhook_at
-from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, SECRET
+from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, PUBLIC_KEY, SECRET
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from vonage import Auth, Vonage
@@ -29,7 +29,7 @@ from rapida_media.testing.vonage.line import FRAME_SIZE, QUEUE_FULL, UNKNOWN_TEX
 
 @pytest.fixture
 async def platform() -> AsyncIterator[VonagePlatform]:
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, SECRET) as made:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, SECRET) as made:
         yield made
 
 
@@ -136,6 +136,34 @@ async def test_a_token_of_the_application_is_good_once(platform: VonagePlatform)
         async with platform.client.get(url, headers=headers) as reply:
             answers.append(reply.status)
     assert answers == [404, 401, 401, 401]
+
+
+ORDER: dict[str, Any] = {
+    "to": [{"type": "phone", "number": "14155550100"}],
+    "from": {"type": "phone", "number": "15005550006"}, "ncco": [{"action": "talk", "text": "Hi."}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"colour": "red"}, "colour"), ({"to": []}, "to"), ({"to": "14155550100"}, "to"),
+        ({"to": [{"type": "phone", "number": "+14155550100"}]}, "to"),
+        ({"from": {"type": "phone", "number": "+15005550006"}}, "from"),
+        ({"random_from_number": True}, "from"), ({"answer_url": ["https://a.example"]}, "ncco"),
+        ({"event_url": "https://a.example"}, "event_url"), ({"ncco": [{"action": "sing"}]}, "ncco"),
+        ({"ringing_timer": 121}, "ringing_timer"),
+    ],
+)  # fmt: skip
+async def test_a_bad_order_names_the_member(
+    platform: VonagePlatform, change: dict[str, Any], name: str
+) -> None:
+    shown = Auth(application_id=APPLICATION, private_key=PRIVATE_KEY).create_jwt_auth_string()
+    url, headers = f"{platform.api_base}/v1/calls", {"Authorization": shown.decode()}
+    async with platform.client.post(url, json={**ORDER, **change}, headers=headers) as reply:
+        assert reply.status == 400
+        assert [each["name"] for each in (await reply.json())["invalid_parameters"]] == [name]
+    assert platform.calls == {}
 
 
 # -- NCCO ------------------------------------------------------------------------------------------
