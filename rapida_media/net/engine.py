@@ -133,7 +133,14 @@ class Engine:
             dial_for=self.dial_for,
         )
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
-        self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
+        self._transport = SipTransport(
+            self._loop,
+            self._handle,
+            self.counters,
+            tls,
+            tracer=self._tracer,
+            keeper=self.journal,
+        )
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep: asyncio.TimerHandle | None = None
@@ -260,6 +267,9 @@ class Engine:
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
         await self._trunks.stop(STOP_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self.journal.kept()  # the last answers wait for that
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()

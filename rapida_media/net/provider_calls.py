@@ -186,6 +186,7 @@ class ProviderCalls:
             line = self._lines.line(provider, context.assistant or "")
             line.verify(request)
             call = self._register(line, _info_of(context), _seen_of(context))
+        await self.journal.kept()
         return call
 
     # -- orders --------------------------------------------------------------------------------
@@ -237,6 +238,7 @@ class ProviderCalls:
             parameters={name: str(value) for name, value in call.info.parameters.items()},
             ring_seconds=ring_seconds,
         )
+        await self.journal.kept()
         try:
             seen = await line.telephony.outbound_call(order)
         except ProviderError as error:

@@ -114,7 +114,8 @@ class SipCall(SipSignalling):
         """
         self.negotiation.take(offer)
         if self._early_agent:
-            self._start_agent()
+            # What an agent does may be seen outside, so the call is in the records before it.
+            self._shell.journal.when_kept(self._start_agent)
         else:
             self.answer()
 
@@ -129,7 +130,7 @@ class SipCall(SipSignalling):
         self._shell.media.close(self._channel)
 
     def _start_agent(self) -> None:
-        if self._agent_task is None and self._agent is not None:
+        if self._agent_task is None and self._agent is not None and not self.finished.done():
             self._agent_task = AgentTask(self._loop, self._agent, self.call)
 
     def established(self, now: float) -> None:
