@@ -169,22 +169,23 @@ class ProviderCalls:
         if over is not None:
             over.verify(request)
             raise Refused(410, "the call is over")
-        if call is not None and call.spec is spec:
-            # Whoever knows the id without being the provider must not use it up.
-            call.line.verify(request)
+        line = None if call is None else call.line
         try:
+            if line is None:
+                # Another machine made the call: its context has all that is needed here.
+                context = await self._contexts.look(context_id, clock.monotonic())
+                line = self._lines.line(context.provider, context.assistant or "")
+            if line.spec is not spec:
+                raise Refused(404, "no such context waits")
+            # Whoever knows the id without being the provider must not use it up.
+            line.verify(request)
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
             raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
         except ContextRefused as error:
             self._counters.add("contexts_refused")
             raise Refused(_status_of(error), str(error)) from None
-        if context.provider != spec.name:
-            raise Refused(404, "no such context waits")
         if call is None:
-            # Another machine made the call: its context has all that is needed here.
-            line = self._lines.line(provider, context.assistant or "")
-            line.verify(request)
             call = self._register(line, _info_of(context), _seen_of(context))
         await self.journal.kept()
         return call

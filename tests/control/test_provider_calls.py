@@ -18,7 +18,9 @@ import pytest
 from aiohttp import web
 from engine.waiting import eventually
 
+from rapida_media import clock
 from rapida_media.call.call import Call
+from rapida_media.call.contexts import CallContext
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.config import parse_config
@@ -295,6 +297,27 @@ async def test_while_draining_calls_are_refused_in_the_providers_words(platform:
     await socket.send_json({"type": "bye"})
     await platform.desk.until(call_id, "completed")
     await draining
+
+
+async def test_who_is_not_the_provider_uses_no_context_up_that_another_machine_made(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    made = CallContext("there", "c9", "acme", "inbound", "+1555", "+1666", "support", "main", "c-9")
+    await platform.desk.bench.engine.contexts.put(made, clock.monotonic())
+    url = f"{platform.desk.url.replace('http', 'ws', 1)}/v1/talk/acme/ctx/there"
+    for _ in range(2):
+        platform.secret = "a guess"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await platform.connect(url)
+        assert refused.value.status == 403
+        assert not platform.desk.bench.engine.journal.live
+    platform.secret = SECRET
+    socket = await platform.connect(url)
+    await socket.send_json({**HELLO, "call": "c-9"})
+    call = await platform.desk.until("c9", "in-progress")
+    assert (call["from"], call["assistant"]) == ("+1555", "support")
+    await socket.close()
 
 
 async def test_keys_of_the_agent_are_tones_in_the_audio(
