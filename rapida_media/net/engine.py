@@ -25,6 +25,7 @@ from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
@@ -99,6 +100,7 @@ class Engine:
         self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
         self.contexts = contexts or MemoryContexts()
+        self._agents = AgentsAtWork()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self._calls = Calls(
             self,
@@ -107,6 +109,7 @@ class Engine:
             config.sip.external_address,
             tracer=self._tracer,
             journal=self.journal,
+            agents=self._agents,
         )
         self.assistants = Assistants(
             config.assistants, default_agent, AgentContext(directory, config.store.recordings)
@@ -131,6 +134,8 @@ class Engine:
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
+            disk=self.disk,
+            agents=self._agents,
         )
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(
@@ -168,7 +173,7 @@ class Engine:
         but for the connections that peers keep open."""
         return {
             "calls": self.active_calls,
-            "agents_at_work": self._calls.agents_at_work,
+            "agents_at_work": len(self._agents),
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
             "timers": self._endpoint.timer_count,
@@ -248,7 +253,8 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
-        await asyncio.gather(self._calls.idle.wait(), self.provider_calls.idle.wait())
+        for busy in (self._calls, self.provider_calls, self._agents):
+            await busy.idle.wait()
         await self.disk.flushed()
 
     async def stop(self) -> None:

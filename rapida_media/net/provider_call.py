@@ -25,6 +25,7 @@ from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
@@ -51,6 +52,7 @@ class ProviderShell(Protocol):
 
     media: MediaShell
     journal: Journal
+    disk: DiskThread
     dial_for: Place
 
     def provider_call_ended(self, call: ProviderCall) -> None: ...
@@ -79,7 +81,7 @@ class ProviderCall:
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
         self._shell = shell
-        self._agent_task: AgentTask | None = None
+        self.agent_task: AgentTask | None = None
         self._streamer: Streamer | None = None
         self._leg: StreamLeg | None = None
         self._loop = asyncio.get_running_loop()
@@ -97,6 +99,7 @@ class ProviderCall:
         outbox = BoundedOutbox()
         self._leg = StreamLeg(self.spec, self.spec.stream(), outbox, self)
         self.call = Call(self.info, self._leg, self, self._loop.create_future)
+        self.call.disk = self._shell.disk
         self._streamer = Streamer(wire, self._leg, outbox, self._shell.media)
         if self.finished.done():
             self._streamer.close("gone")
@@ -115,8 +118,8 @@ class ProviderCall:
         self.answered_at = clock.monotonic()
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
         self.call.confirm(early_agent=False)
-        if self._agent_task is None:
-            self._agent_task = AgentTask(self._loop, self.line.agent, self.call)
+        if self.agent_task is None:
+            self.agent_task = AgentTask(self._loop, self.line.agent, self.call)
 
     def stream_stopped(self, event: Stopped) -> None:
         assert self._streamer is not None, "it has begun to stream"
@@ -242,12 +245,6 @@ class ProviderCall:
         elif now - heard_at > media_timeout:
             self.hang_up("media_timeout")
 
-    @property
-    def agent_at_work(self) -> asyncio.Task[None] | None:
-        """The agent's task until it is done, which may be after the call is."""
-        agent = self._agent_task
-        return None if agent is None or agent.task.done() else agent.task
-
     def _end(self, ending: Ending, *, raw: str | None = None, cause: str | None = None) -> None:
         if self.finished.done():
             return
@@ -278,8 +275,8 @@ class ProviderCall:
             quality = dict(self.call.stats())
             self.call.end(ending, cause=cause)
         self._legs.end(cause)
-        if self._agent_task is not None:
-            self._agent_task.stop_soon()
+        if self.agent_task is not None:
+            self.agent_task.stop_soon()
         self.finished.set_result(None)
         facts: dict[str, Any] = {"quality": quality, "cause": cause}
         if self._leg is not None and self._leg.first_media_at is not None:

@@ -32,7 +32,9 @@ from rapida_media.call.state import CallState
 from rapida_media.config import Assistant, Config, Credential
 from rapida_media.errors import ProviderError
 from rapida_media.ids import IdSource
+from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
+from rapida_media.net.disk import DiskThread
 from rapida_media.net.http_client import AiohttpClient
 from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
@@ -61,7 +63,7 @@ class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
     active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
-    agent, over SIP.
+    agent, over SIP. disk: what recordings are written by. agents: those that outlive their call.
     """
 
     public_url = ""
@@ -79,9 +81,12 @@ class ProviderCalls:
         ids: IdSource,
         counters: Counters,
         dial_for: Place,
+        disk: DiskThread,
+        agents: AgentsAtWork,
         specs: Mapping[str, ProviderSpec] | None = None,
     ) -> None:
         self.dial_for = dial_for
+        self.disk = disk
         self.journal = journal
         self.http = AiohttpClient()
         self.specs = providers() if specs is None else specs
@@ -95,7 +100,7 @@ class ProviderCalls:
         self._by_context: dict[str, ProviderCall] = {}
         self._by_id: dict[str, ProviderCall] = {}
         self._over: OrderedDict[str, Line] = OrderedDict()  # by context
-        self._agents_at_work: set[asyncio.Task[None]] = set()
+        self._agents = agents
         self._ending: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -136,7 +141,7 @@ class ProviderCalls:
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
         return self._document(line, call)
 
-    def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
+    async def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
         """Take news of one call. News of a call that is over change nothing."""
         line, call = self._known(provider, context_id, request)
         if call is None:
@@ -145,7 +150,7 @@ class ProviderCalls:
         if news is not None:
             self._tell(call, news)
 
-    def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> None:
+    async def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> None:
         """Take news that name the call by the provider's id."""
         line = self._lines.line(provider, assistant)
         line.verify(request)
@@ -288,17 +293,8 @@ class ProviderCalls:
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
         log.info("ended", extra={"call_id": call.info.id})
-        if (agent := call.agent_at_work) is not None:
-            self._agents_at_work.add(agent)
-            agent.add_done_callback(self._agent_ended)
-        self._set_if_idle()
-
-    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
-        self._agents_at_work.discard(agent)
-        self._set_if_idle()
-
-    def _set_if_idle(self) -> None:
-        if not self._by_id and not self._agents_at_work:
+        self._agents.outlives(call.agent_task)
+        if not self._by_id:
             self.idle.set()
 
     # -- finding -------------------------------------------------------------------------------

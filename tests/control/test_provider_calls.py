@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import sys
+import threading
 import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -25,6 +26,8 @@ from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.config import parse_config
 from rapida_media.errors import ProviderError
+from rapida_media.media.recorder import StereoRecorder
+from rapida_media.media.wav import read_wav
 from rapida_media.net import provider_calls
 from rapida_media.net.record_store import RecordStore
 from rapida_media.providers.base import CallInfo, ProviderSpec
@@ -297,6 +300,33 @@ async def test_while_draining_calls_are_refused_in_the_providers_words(platform:
     await socket.send_json({"type": "bye"})
     await platform.desk.until(call_id, "completed")
     await draining
+
+
+async def test_a_recording_is_written_by_the_disk_thread(
+    platform: Platform, agent_named: AgentNamer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[str] = set()
+    write = StereoRecorder.write_right
+
+    def noted(self: StereoRecorder, pts: int, pcm: bytes) -> None:
+        threads.add(threading.current_thread().name)
+        write(self, pts, pcm)
+
+    monkeypatch.setattr(StereoRecorder, "write_right", noted)
+
+    async def records(call: Call) -> None:
+        recording = call.record(tmp_path / "call.wav")
+        call.write(bytes(640) * 10)
+        await call.drain()
+        recording.close()
+
+    await platform.start(agent_named(records))
+    socket, call_id, _ = await platform.call_in()
+    await platform.desk.until(call_id, "completed")
+    await platform.desk.bench.engine.disk.flushed()
+    assert threads == {"disk"}
+    assert len(read_wav(tmp_path / "call.wav")) >= 10 * 640
+    await socket.close()
 
 
 async def test_who_is_not_the_provider_uses_no_context_up_that_another_machine_made(
