@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -26,13 +27,16 @@ from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.disk import DiskThread
+from rapida_media.net.http_client import ASKING_FOR
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
+from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
 from rapida_media.providers.base import StatusInfo
 from rapida_media.providers.stream import Started, Stopped
+from rapida_media.providers.trace import ProviderTrace
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +66,8 @@ class ProviderCall:
     """info: the engine's view of the call, seen: the provider's. line: what it goes over.
 
     call: what the agent holds; None until the media is there.  finished: done when all is over.
-    being_placed: the provider has not said yet whether it takes the order.
+    being_placed: the provider has not said yet whether it takes the order. trace: keeps what the
+    provider and we say.
     """
 
     def __init__(
@@ -72,11 +77,13 @@ class ProviderCall:
         line: Line,
         info: CallInfo,
         seen: base.CallInfo,
+        trace: ProviderTrace,
     ) -> None:
         self.line = line
         self.spec = line.spec
         self.info = info
         self.seen = seen
+        self.trace = trace
         self.call: Call | None = None
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
@@ -96,6 +103,7 @@ class ProviderCall:
     async def carry(self, wire: Wire) -> None:
         """Carry the call's media stream until it is over. The context was claimed for it."""
         assert self.spec.stream is not None, "only a provider with streams gets here"
+        wire = TracedWire(wire, self.trace)
         outbox = BoundedOutbox()
         self._leg = StreamLeg(self.spec, self.spec.stream(), outbox, self)
         self.call = Call(self.info, self._leg, self, self._loop.create_future)
@@ -261,7 +269,10 @@ class ProviderCall:
             log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
 
     def _start(self, work: Any) -> None:
-        task = self._loop.create_task(work, name=f"provider of {self.info.id}")
+        context = copy_context()
+        context.run(ASKING_FOR.set, self.trace)
+        name = f"provider of {self.info.id}"
+        task = self._loop.create_task(work, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -35,7 +35,7 @@ from rapida_media.ids import IdSource
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.disk import DiskThread
-from rapida_media.net.http_client import AiohttpClient
+from rapida_media.net.http_client import ASKING_FOR, AiohttpClient
 from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
@@ -46,6 +46,7 @@ from rapida_media.providers import base
 from rapida_media.providers.base import CallOrder, ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.registry import check_credentials, providers
+from rapida_media.providers.trace import ProviderTraces
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ REMEMBERED = 10_000
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
 UNAVAILABLE_RETRY_S = 5
+NOTHING = Reply(204)
 
 
 class ProviderCalls:
@@ -99,6 +101,7 @@ class ProviderCalls:
         self._counters = counters
         self._by_context: dict[str, ProviderCall] = {}
         self._by_id: dict[str, ProviderCall] = {}
+        self.traces = ProviderTraces()
         self._over: OrderedDict[str, Line] = OrderedDict()  # by context
         self._agents = agents
         self._ending: set[asyncio.Task[None]] = set()
@@ -124,14 +127,14 @@ class ProviderCalls:
         seen = _understood(lambda: line.telephony.receive_call(request))
         known = self._named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
-            return self._document(line, known)
+            return _traced(known, request, self._document(line, known))
         refusal = self._admission.admit(self._active(), clock.monotonic())
         if refusal is not None:
             self._counters.add(f"refused_{refusal.reason}")
             return line.telephony.refuse_call("busy")
         call = await self._create(line, seen, "inbound", line.assistant.parameters)
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
-        return self._document(line, call)
+        return _traced(call, request, self._document(line, call))
 
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Give the document of an ordered call that was picked up."""
@@ -139,13 +142,14 @@ class ProviderCalls:
         if call is None:
             raise Refused(410, "the call is over")
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
-        return self._document(line, call)
+        return _traced(call, request, self._document(line, call))
 
     async def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
         """Take news of one call. News of a call that is over change nothing."""
         line, call = self._known(provider, context_id, request)
         if call is None:
             return
+        _traced(call, request)
         news = _understood(lambda: line.telephony.status_callback(request, call.seen))
         if news is not None:
             self._tell(call, news)
@@ -157,6 +161,7 @@ class ProviderCalls:
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
         call = None if news is None else self._named(line.spec, news.provider_call_id)
         if news is not None and call is not None:
+            _traced(call, request)
             self._tell(call, news)
 
     def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
@@ -192,6 +197,7 @@ class ProviderCalls:
             raise Refused(_status_of(error), str(error)) from None
         if call is None:
             call = self._register(line, _info_of(context), _seen_of(context))
+        _traced(call, request)
         await self.journal.kept()
         return call
 
@@ -244,6 +250,7 @@ class ProviderCalls:
             parameters={name: str(value) for name, value in call.info.parameters.items()},
             ring_seconds=ring_seconds,
         )
+        ASKING_FOR.set(call.trace)
         await self.journal.kept()
         try:
             seen = await line.telephony.outbound_call(order)
@@ -361,7 +368,8 @@ class ProviderCalls:
         seen: base.CallInfo,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        call = ProviderCall(self, line=line, info=info, seen=seen)
+        trace = self.traces.open(info.id, line.spec.name)
+        call = ProviderCall(self, line=line, info=info, seen=seen, trace=trace)
         self._by_id[info.id] = call
         self._by_context[seen.context_id] = call
         self.idle.clear()
@@ -394,6 +402,15 @@ class ProviderCalls:
 
     def _context_url(self, spec: ProviderSpec, context_id: str) -> str:
         return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"
+
+
+def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = NOTHING) -> Reply:
+    """Keep a webhook for the ladder of its call, and the answer it gets."""
+    now = clock.monotonic()
+    call.trace.add(request, now, sent=False)
+    if reply is not NOTHING:
+        call.trace.add(reply, now, sent=True)
+    return reply
 
 
 def _websocket(url: str) -> str:

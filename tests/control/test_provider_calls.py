@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import sys
 import threading
 import tomllib
@@ -300,6 +301,35 @@ async def test_while_draining_calls_are_refused_in_the_providers_words(platform:
     await socket.send_json({"type": "bye"})
     await platform.desk.until(call_id, "completed")
     await draining
+
+
+async def test_a_call_has_the_ladder_of_what_its_provider_and_we_said(platform: Platform) -> None:
+    await platform.start()
+    socket, call_id, news = await platform.call_in()
+    await platform.tell(news, call="c-1", state="talking", caller="+15550100", token="hush")
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    await platform.desk.until(call_id, "completed")
+    await eventually(lambda: "404" in platform.desk.bench.engine.trace(call_id))
+    status, ladder = await platform.desk.get(f"/v1/calls/{call_id}/trace")
+    assert status == 200
+    lines = ladder.split("\n")
+    assert lines[0].split() == ["us", "acme"]
+    rungs = [line[15:].strip("-<>| ") for line in lines if line.endswith(("-|", ">|"))]
+    assert rungs[:5] == [
+        "POST /v1/talk/acme/call/support", f"200 application/json ({len_of(rungs[1])} bytes)",
+        "GET /v1/talk/acme/ctx/…", "stream: hello", "POST /v1/talk/acme/ctx/…/event",
+    ]  # fmt: skip
+    assert rungs[-2:] == ["DELETE /calls/c-1", "404"]
+    assert "               caller: +1…00" in lines
+    assert "               token: …" in lines
+    assert not re.search(r"\d{6,}|hush|signature", ladder)
+    assert news.rpartition("/ctx/")[2].partition("/")[0] not in ladder
+    await socket.close()
+
+
+def len_of(rung: str) -> str:
+    return rung.partition("(")[2].partition(" ")[0]
 
 
 async def test_a_recording_is_written_by_the_disk_thread(
