@@ -48,7 +48,6 @@ class GroupCommit(ABC):
         self._closed = False
         self._next: asyncio.Handle | None = None
         self._patience: asyncio.TimerHandle | None = None
-        self._stuck = False
         self._settled = asyncio.Event()
         self._settled.set()
         self.problem: str | None = None
@@ -82,7 +81,7 @@ class GroupCommit(ABC):
     @property
     def behind(self) -> bool:
         """Whether a crash now would lose something that is soon kept."""
-        return not self._settled.is_set() and self.problem is None and not self._stuck
+        return not self._settled.is_set() and self.problem is None
 
     def when_kept(self, then: Then) -> None:
         """Call ``then`` once all that was queued so far is committed; in the order of asking.
@@ -109,9 +108,8 @@ class GroupCommit(ABC):
         return True
 
     def _lose_patience(self) -> None:
-        log.error("call records are written too slowly, calls go on: %s", self._where)
         self._patience = None
-        self._stuck = True
+        self._say(f"{self._where}: a commit takes longer than {PATIENCE_S:g} s")
         self._let_go()
 
     def _let_go(self) -> None:
@@ -166,20 +164,21 @@ class GroupCommit(ABC):
             then()
 
     def _succeeded(self) -> None:
-        self._stuck = False
         if self.problem is not None:
             log.warning("call records are written again")
             self.problem = None
 
     def _failed(self, error: Exception) -> None:
         """Say why writing is not possible now, and try again in a while."""
-        text = f"{self._where}: {error}"
-        if self.problem != text:
-            log.error("call records cannot be written, calls go on: %s", text)
-        self.problem = text
+        self._say(f"{self._where}: {error}")
         if not self._closed:
             self._next = self._loop.call_later(RETRY_S, self._begin)
         self._let_go()
+
+    def _say(self, problem: str) -> None:
+        if self.problem != problem:
+            log.error("call records cannot be written, calls go on: %s", problem)
+        self.problem = problem
 
     async def _finish(self, patience_s: float) -> None:
         """Write what is queued, as far as that works, and end the thread."""

@@ -109,9 +109,11 @@ async def test_a_disk_that_hangs_holds_nobody_up_for_long(
     disk.change("2")
     disk.wait("b")
     assert (disk.happened, disk.behind, disk.waiting) == (["a", "b"], False, 2)
-    assert "too slowly" in caplog.text
+    assert disk.problem == "the file: a commit takes longer than 0.05 s"
+    assert disk.problem in caplog.text
     disk.turn.release(2)
     assert await disk.settled(5)
+    assert disk.problem is None
     disk.change("3")
     assert disk.behind  # and is waited for again
     disk.turn.release()
