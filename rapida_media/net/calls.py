@@ -114,12 +114,14 @@ class Calls:
         """Give our address for the answer to an offer: of the offer's IP family where media may go
         that way, whatever family the signalling came by."""
         address = address_towards(flow)
+        ours = self._shell.media.ports.address(ipv6=":" not in address)
+        if ours is None:  # one family alone: the offer need not be read for that
+            return address
         theirs = audio_address(offer)
         if theirs is None or (":" in theirs) == (":" in address):
             return address
-        ours = self._shell.media.ports.address(ipv6=":" in theirs)
-        if ours is None or not is_unspecified(ours):
-            return ours or address
+        if not is_unspecified(ours):
+            return ours
         try:
             return local_address_towards(theirs)
         except OSError:  # no route: the offer will be refused
