@@ -24,9 +24,8 @@ MESSAGE_LIMIT = 262_144
 HEARTBEAT_S = 20.0
 CLOSE_S = 2.0
 
-# Of ``ProviderCalls``: provider, the assistant or context that the path names, request. None: there
-# is nothing to say.
-Verb = Callable[[str, str, WebhookRequest], Awaitable[Reply | None]]
+# Of ``ProviderCalls``: provider, the assistant or context that the path names, request.
+Verb = Callable[[str, str, WebhookRequest], Awaitable[Reply]]
 
 
 class Webhooks:
@@ -43,6 +42,9 @@ class Webhooks:
             for path, verb in (
                 (f"{talk}/call/{{named}}", calls.incoming),
                 (f"{talk}/event/{{named}}", calls.catch_all),
+                # With a token, which ``verify`` looks at, where the provider signs nothing.
+                (f"{talk}/call/{{named}}/{{token}}", calls.incoming),
+                (f"{talk}/event/{{named}}/{{token}}", calls.catch_all),
                 (f"{context}/event", calls.status),
                 (f"{context}/answer", calls.answer),
             ):
@@ -55,8 +57,7 @@ class Webhooks:
         async def handle(request: web.Request) -> web.Response:
             path = request.match_info
             asked = self._data_of(request, await read_bounded(request))
-            said = await verb(path["provider"], path["named"], asked)
-            return web.Response(status=204) if said is None else _said(said)
+            return _said(await verb(path["provider"], path["named"], asked))
 
         return handle
 

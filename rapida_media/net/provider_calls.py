@@ -58,7 +58,7 @@ REMEMBERED = 10_000
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
 UNAVAILABLE_RETRY_S = 5
-NOTHING = Reply(204)
+UPGRADE = Reply(101)
 
 
 class ProviderCalls:
@@ -125,6 +125,8 @@ class ProviderCalls:
         line = self._lines.line(provider, assistant)
         line.verify(request)
         seen = _understood(lambda: line.telephony.receive_call(request))
+        if seen.context_id:
+            return self._ordered(line, seen, request)
         known = self._named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
             return _traced(known, request, self._document(line, known))
@@ -136,6 +138,20 @@ class ProviderCalls:
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
         return _traced(call, request, self._document(line, call))
 
+    def _ordered(self, line: Line, seen: base.CallInfo, request: WebhookRequest) -> Reply:
+        """Give the document of an order whose call asks for it by the webhook of a flow.
+
+        A context that another machine has in the shared store is not known here, and as good.
+        """
+        call = self._by_context.get(seen.context_id)
+        if seen.context_id in self._over or (call is not None and call.spec is not line.spec):
+            return line.telephony.refuse_call("rejected")
+        if call is not None and seen.provider_call_id:
+            call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
+        url = self._context_url(line.spec, seen.context_id)
+        reply = line.telephony.inbound_call(seen, _websocket(url), f"{url}/event")
+        return reply if call is None else _traced(call, request, reply)
+
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Give the document of an ordered call that was picked up."""
         line, call = self._known(provider, context_id, request)
@@ -144,25 +160,28 @@ class ProviderCalls:
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
         return _traced(call, request, self._document(line, call))
 
-    async def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
+    async def status(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Take news of one call. News of a call that is over change nothing."""
         line, call = self._known(provider, context_id, request)
-        if call is None:
-            return
-        _traced(call, request)
-        news = _understood(lambda: line.telephony.status_callback(request, call.seen))
-        if news is not None:
-            self._tell(call, news)
+        reply = Reply(line.spec.news_status)
+        if call is not None:
+            _traced(call, request, reply)
+            news = _understood(lambda: line.telephony.status_callback(request, call.seen))
+            if news is not None:
+                self._tell(call, news)
+        return reply
 
-    async def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> None:
+    async def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> Reply:
         """Take news that name the call by the provider's id."""
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
         call = None if news is None else self._named(line.spec, news.provider_call_id)
+        reply = Reply(line.spec.news_status)
         if news is not None and call is not None:
-            _traced(call, request)
+            _traced(call, request, reply)
             self._tell(call, news)
+        return reply
 
     def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
         if news.provider_call_id and not call.seen.provider_call_id:
@@ -172,7 +191,10 @@ class ProviderCalls:
     # -- media ---------------------------------------------------------------------------------
 
     async def claim(self, provider: str, context_id: str, request: WebhookRequest) -> ProviderCall:
-        """Find the call of a media stream, before its upgrade is answered; works once."""
+        """Find the call of a media stream, before its upgrade is answered.
+
+        Works once; where the provider may come a second time, ``media_attempts`` has the rule.
+        """
         spec = self._lines.spec(provider)
         call = self._by_context.get(context_id)
         over = self._over.get(context_id)
@@ -189,6 +211,9 @@ class ProviderCalls:
                 raise Refused(404, "no such context waits")
             # Whoever knows the id without being the provider must not use it up.
             line.verify(request)
+            if call is not None and call.attempts.claim_again(clock.monotonic()):
+                _traced(call, request)
+                return call
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
             raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
@@ -197,6 +222,7 @@ class ProviderCalls:
             raise Refused(_status_of(error), str(error)) from None
         if call is None:
             call = self._register(line, _info_of(context), _seen_of(context))
+        call.attempts.claim(clock.monotonic())
         _traced(call, request)
         await self.journal.kept()
         return call
@@ -404,12 +430,11 @@ class ProviderCalls:
         return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"
 
 
-def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = NOTHING) -> Reply:
-    """Keep a webhook for the ladder of its call, and the answer it gets."""
+def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = UPGRADE) -> Reply:
+    """Keep a request of the provider for the ladder of its call, and the answer it gets."""
     now = clock.monotonic()
     call.trace.add(request, now, sent=False)
-    if reply is not NOTHING:
-        call.trace.add(reply, now, sent=True)
+    call.trace.add(reply, now, sent=True)
     return reply
 
 

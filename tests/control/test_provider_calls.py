@@ -318,8 +318,9 @@ async def test_a_call_has_the_ladder_of_what_its_provider_and_we_said(platform: 
     rungs = [line[15:].strip("-<>| ") for line in lines if line.endswith(("-|", ">|"))]
     assert rungs[:5] == [
         "POST /v1/talk/acme/call/support", f"200 application/json ({len_of(rungs[1])} bytes)",
-        "GET /v1/talk/acme/ctx/…", "stream: hello", "POST /v1/talk/acme/ctx/…/event",
+        "GET /v1/talk/acme/ctx/…", "101", "stream: hello",
     ]  # fmt: skip
+    assert rungs[5:7] == ["POST /v1/talk/acme/ctx/…/event", "204"]
     assert rungs[-2:] == ["DELETE /calls/c-1", "404"]
     assert "               caller: +1…00" in lines
     assert "               token: …" in lines
