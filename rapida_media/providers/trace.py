@@ -28,7 +28,7 @@ LONGEST_VALUE = 120
 INDENT = " " * 15
 
 _SECRET_NAMES = re.compile(
-    r"(?i)token|secret|passw|signature|authori[sz]ation|api[-_]?key|jwt|^(dtmf|digits?|keys?)$"
+    r"(?i)token|secret|passw|signature|authori[sz]ation|api[-_]?key|jwt|^(dtmf|digits?|keys?|context)$"
 )
 _CONTEXT = re.compile(r"(/ctx/)[^/?#\s\"'<>&]+")
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]*@")

@@ -17,7 +17,7 @@ def test_a_ladder_shows_who_said_what_when() -> None:
     traces = ProviderTraces()
     trace = traces.open("c1", "twilio")
     webhook = WebhookRequest(
-        "POST", "https://voice.example.com/v1/talk/twilio/call/support?x=1", FORM,
+        "POST", "https://voice.example.com/v1/talk/twilio/call/support?x=1&context=ab-12", FORM,
         b"CallStatus=ringing&From=%2B15550100&Digits=1234&AuthToken=abc",
     )  # fmt: skip
     trace.add(webhook, 10.0, sent=False)
@@ -40,6 +40,7 @@ def test_a_ladder_shows_who_said_what_when() -> None:
         "               Digits: …",
         "               AuthToken: …",
         "               x: 1",
+        "               context: …",
         "       2.0 ms |-- 200 text/xml (11 bytes) ---------------------------->|",
         "     500.0 ms |<-- stream: start --------------------------------------|",
         "               event: start",
