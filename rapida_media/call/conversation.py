@@ -48,7 +48,10 @@ LONGEST_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``."""
+    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``.
+
+    provider_call_id: what the provider calls it, "" where that is not known.
+    """
 
     id: str
     provider: str
@@ -59,6 +62,7 @@ class CallInfo:
     trunk: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    provider_call_id: str = ""
 
 
 class Conversation:

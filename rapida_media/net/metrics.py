@@ -23,7 +23,7 @@ from rapida_media.stats import Histogram
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SET_UP_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 180.0)
 DURATION_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 14400.0)
-JITTER_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+JITTER_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
 LOSS_BOUNDS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 REFUSED = "refused_"
 
@@ -52,7 +52,7 @@ class Metrics:
         self._sums: Counter[str] = Counter()
         self._set_up: dict[str, Histogram] = {}
         self._duration = Histogram(DURATION_BOUNDS_S)
-        self._jitter = Histogram(JITTER_BOUNDS_MS)
+        self._jitter = Histogram(JITTER_BOUNDS_S)
         self._loss = Histogram(LOSS_BOUNDS)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -82,7 +82,7 @@ class Metrics:
         for name, _, _ in _SUMS:
             self._sums[name] += int(quality.get(name) or 0)
         if quality.get("packets_received"):
-            self._jitter.add(float(quality.get("jitter_ms") or 0.0))
+            self._jitter.add(float(quality.get("jitter_ms") or 0.0) / 1000)
             self._loss.add(float(quality.get("loss") or 0.0))
 
     # -- everything, when it is asked for ------------------------------------------------------
@@ -93,6 +93,7 @@ class Metrics:
         yield from self._media()
         yield from self._signalling()
         yield from self._trunks()
+        yield from self._bots()
         yield from self._storage()
 
     def _calls(self) -> Iterator[Metric]:
@@ -122,7 +123,7 @@ class Metrics:
             of_calls = f"{text}, in calls that have ended"
             yield _counter(metric, of_calls, (), [((), self._sums[name])])
         text = "interarrival jitter (RFC 3550) at the end of each call"
-        yield _histogram("rtp_jitter_milliseconds", text, (), [((), self._jitter)])
+        yield _histogram("rtp_jitter_seconds", text, (), [((), self._jitter)])
         text = "fraction of the packets that was lost in each call"
         yield _histogram("rtp_loss_ratio", text, (), [((), self._loss)])
         ports = self._engine.media.ports
@@ -156,6 +157,20 @@ class Metrics:
         ):
             values = [((trunk,), int(each[name])) for trunk, each in health.items() if name in each]
             yield _gauge(f"trunk_{name}", text, ("trunk",), values)
+
+    def _bots(self) -> Iterator[Metric]:
+        bots = self._engine.bots.by_name.items()
+        active = [((name,), each.active) for name, each in bots]
+        yield _gauge("bot_connections_active", "connections to bots", ("bot",), active)
+        events = [
+            ((name, event), count)
+            for name, each in bots
+            for event, count in each.counters.snapshot().items()
+        ]
+        yield _counter("bot_events", "what happened with bots", ("bot", "event"), events)
+        took = [((name,), each.connect_s) for name, each in bots]
+        text = "from the request to the open socket"
+        yield _histogram("bot_connect_seconds", text, ("bot",), took)
 
     def _storage(self) -> Iterator[Metric]:
         records, redis = self._stores.records, self._stores.redis

@@ -100,16 +100,16 @@ async def order(http: int, api: int) -> None:
 
 
 async def check_a_webhook_and_an_order(
-    folder: Path, provider: str, account: str, *, rate_hz: int, error: str
+    folder: Path, provider: str, account: str, *, rate_hz: int, error: str, tail: str = ""
 ) -> None:
     """Have the simulator bring one call and take the order of another, and look at the audio.
 
-    error: what it says when the webhook is not there.
+    error: what it says when the webhook is not there.  tail: of the webhook's path.
     """
     http, api = configure(folder, provider, account)
     tone = Tone(1000.0, dbov=-16.0).read(16_000)
     (folder / "tone.wav").write_bytes(wave_header(16_000, 1, 16_000) + tone)
-    url = f"http://127.0.0.1:{http}/v1/talk/{provider}/call/support"
+    url = f"http://127.0.0.1:{http}/v1/talk/{provider}/call/support{tail}"
     listen = ("--listen", f"127.0.0.1:{api}", "--play", "tone.wav", "--duration", "1", "--json")
     call = ("--url", url, "--play", "tone.wav", "--record", "call.wav", "--duration", "1")
     async with served(folder):
