@@ -8,8 +8,8 @@ import numpy as np
 from engine.bot_server import BotLine, BotServer
 from engine.rtp import Samples, share_heard, speech
 from engine.waiting import eventually
+from providers.deployment import Deployment
 from recorded_twilio import ACCOUNT, TOKEN
-from simulated_twilio import Twilio
 from simulated_twilio import agent_named as agent_named
 from simulated_twilio import bench as bench
 from simulated_twilio import desk as desk
@@ -24,7 +24,7 @@ async def echo(line: BotLine, said: dict[str, Any] | bytes) -> None:
         await line.twilio("media", media={"payload": said["media"]["payload"]})
 
 
-async def test_the_bot_is_told_twilios_own_ids_and_the_caller_hears_it(twilio: Twilio) -> None:
+async def test_the_bot_is_told_twilios_own_ids_and_the_caller_hears_it(twilio: Deployment) -> None:
     server = BotServer(echo)
     await server.start()
     words = speech(1.5)
@@ -32,7 +32,7 @@ async def test_the_bot_is_told_twilios_own_ids_and_the_caller_hears_it(twilio: T
     call = twilio.call()
     line = await server.line()
     (start,) = await eventually(lambda: line.events("start"))
-    assert (start["start"]["callSid"], start["start"]["accountSid"]) == (call.sid, ACCOUNT)
+    assert (start["start"]["callSid"], start["start"]["accountSid"]) == (call.id, ACCOUNT)
     shown = line.request.headers["X-Twilio-Signature"]
     assert RequestValidator(TOKEN).validate(server.url, {}, shown)
 
