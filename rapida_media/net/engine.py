@@ -26,6 +26,7 @@ from rapida_media.config import Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.assistants import Assistants
+from rapida_media.net.audiosocket import AudioSocketServer
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
@@ -132,6 +133,7 @@ class Engine:
             counters=self.counters,
             dial_for=self.dial_for,
         )
+        self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
         self._endpoint: SipEndpoint
@@ -216,6 +218,7 @@ class Engine:
             self.counters,
         )
         self.provider_calls.media = self.media
+        await self.audiosocket.start()
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
@@ -253,6 +256,7 @@ class Engine:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()

@@ -30,7 +30,7 @@ from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
 from rapida_media.providers import base
-from rapida_media.providers.base import StatusInfo
+from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.stream import Started, Stopped
 
 log = logging.getLogger(__name__)
@@ -91,11 +91,15 @@ class ProviderCall:
 
     # -- media ---------------------------------------------------------------------------------
 
-    async def carry(self, wire: Wire) -> None:
-        """Carry the call's media stream until it is over. The context was claimed for it."""
-        assert self.spec.stream is not None, "only a provider with streams gets here"
+    async def carry(self, wire: Wire, spec: ProviderSpec | None = None) -> None:
+        """Carry the call's media stream until it is over. The context was claimed for it.
+
+        spec: of the stream, where the provider has more than one way.
+        """
+        spec = spec or self.spec
+        assert spec.stream is not None, "only a provider with streams gets here"
         outbox = BoundedOutbox()
-        self._leg = StreamLeg(self.spec, self.spec.stream(), outbox, self)
+        self._leg = StreamLeg(spec, spec.stream(), outbox, self)
         self.call = Call(self.info, self._leg, self, self._loop.create_future)
         self._streamer = Streamer(wire, self._leg, outbox, self._shell.media)
         if self.finished.done():

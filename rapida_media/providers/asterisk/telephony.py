@@ -1,0 +1,66 @@
+"""The dialplan's webhooks: a call announced by ``CURL()``, and news of how it went.
+
+The answer to the first is the call's id and nothing else, written as a UUID, so that the dialplan
+can hand it to ``AudioSocket()`` or put it into the URL of a WebSocket.
+"""
+
+from __future__ import annotations
+
+from rapida_media.config import Credential
+from rapida_media.errors import ProviderError
+from rapida_media.providers.asterisk.states import DIAL_STATES, state_of_cause
+from rapida_media.providers.base import CallInfo, CallOrder, StatusInfo
+from rapida_media.providers.http import HttpClient, Reply, WebhookRequest
+
+# What the webhook says of the call itself; the rest is for the agent.
+ID, CALLER, CALLED, FORMAT = "id", "from", "to", "format"
+HUNG_UP = "HANGUP"
+
+
+class AsteriskTelephony:
+    """``Telephony`` of one Asterisk."""
+
+    def __init__(self, credential: Credential | None, http: HttpClient) -> None:
+        self._http = http
+
+    def receive_call(self, request: WebhookRequest) -> CallInfo:
+        said = request.fields()
+        channel = said.pop(ID, "")
+        if not channel:
+            raise ProviderError("expected the channel as id=${UNIQUEID}")
+        caller, called = said.pop(CALLER, ""), said.pop(CALLED, "")
+        facts = {FORMAT: said.pop(FORMAT)} if FORMAT in said else {}
+        return CallInfo(channel, caller, called, "ringing", "ringing", parameters=said, facts=facts)
+
+    def inbound_call(self, call: CallInfo, media_url: str, event_url: str) -> Reply:
+        return Reply(200, "text/plain", dashed(call.context_id).encode())
+
+    def refuse_call(self, reason: str) -> Reply:
+        """Say nothing: the dialplan sees that there is no id."""
+        return Reply(503 if reason == "busy" else 403, "text/plain")
+
+    async def outbound_call(self, order: CallOrder) -> CallInfo:
+        raise ProviderError("calls out are not for the dialplan", code=501)
+
+    def status_callback(self, request: WebhookRequest, call: CallInfo) -> StatusInfo | None:
+        return self.catch_all_status_callback(request)
+
+    def catch_all_status_callback(self, request: WebhookRequest) -> StatusInfo | None:
+        """Read ``status=${DIALSTATUS}``, or ``status=HANGUP&cause=${HANGUPCAUSE}``."""
+        said = request.fields()
+        channel, raw, cause = said.get(ID, ""), said.get("status", ""), said.get("cause", "")
+        if not channel or not raw:
+            return None
+        code = int(cause) if cause.isascii() and cause.isdigit() and len(cause) <= 3 else None
+        if raw == HUNG_UP:
+            return StatusInfo(channel, raw, state_of_cause(code or 16, answered=True), code)
+        return StatusInfo(channel, raw, DIAL_STATES.get(raw), code)
+
+    async def hang_up(self, call: CallInfo) -> None:
+        """The end of the media ends our part: what follows is for the dialplan to say."""
+
+
+def dashed(context_id: str) -> str:
+    """Write 32 hexadecimal digits as a UUID."""
+    parts = ((0, 8), (8, 12), (12, 16), (16, 20), (20, None))
+    return "-".join(context_id[start:end] for start, end in parts)
