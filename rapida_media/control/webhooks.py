@@ -19,6 +19,8 @@ from rapida_media.providers.stream import StreamMessage
 
 # The longest message of a provider (100 kB of audio as base64), with room.
 MESSAGE_LIMIT = 262_144
+# What a provider may call the sub-protocol of its media; Asterisk does.
+MEDIA_PROTOCOLS = ("media",)
 # A provider that does not answer a ping for so long is lost (RFC 6455 section 5.5.2).
 HEARTBEAT_S = 20.0
 CLOSE_S = 2.0
@@ -39,6 +41,8 @@ class Webhooks:
             app.router.add_route(method, f"{context}/event", self._status)
             app.router.add_route(method, f"{context}/answer", self._answer)
         app.router.add_route("GET", context, self._media)
+        # Where the URL of media is fixed, the context is in its query.
+        app.router.add_route("GET", f"{talk}/media", self._media)
 
     async def _incoming(self, request: web.Request) -> web.Response:
         path = request.match_info
@@ -69,13 +73,16 @@ class Webhooks:
             heartbeat=HEARTBEAT_S,
             compress=False,
             max_msg_size=MESSAGE_LIMIT,
+            protocols=MEDIA_PROTOCOLS,
         )
         if not socket.can_prepare(request):
             raise ProblemError(
                 426, "upgrade-required", "this is a WebSocket", headers={"Upgrade": "websocket"}
             )
         asked = self._data_of(request, b"", upgrade=True)
-        call = await self._calls.claim(path["provider"], path["context"], asked)
+        # Written as a UUID, it is the same.
+        context = (path.get("context") or request.query.get("context", "")).replace("-", "")
+        call = await self._calls.claim(path["provider"], context, asked)
         await socket.prepare(request)
         await call.carry(SocketWire(socket))
         return socket

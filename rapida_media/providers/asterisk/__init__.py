@@ -1,4 +1,4 @@
-"""Asterisk on premises: AudioSocket, and webhooks out of the dialplan.
+"""Asterisk on premises: media by chan_websocket or AudioSocket, webhooks out of the dialplan.
 
 See docs/providers/asterisk.md for the dialplan.
 """
@@ -8,28 +8,21 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from rapida_media.providers.asterisk.audiosocket import (
-    APPLICATION_HZ,
-    KINDS,
-    RATES_HZ,
-    AudioSocketStream,
-)
+from rapida_media.providers.asterisk.audiosocket import APPLICATION_HZ, KINDS, AudioSocketStream
+from rapida_media.providers.asterisk.chan_websocket import FORMATS, ChanWebsocketStream
 from rapida_media.providers.asterisk.telephony import AsteriskTelephony
 from rapida_media.providers.asterisk.verification import verify
 from rapida_media.providers.base import CredentialKey, ProviderSpec
-from rapida_media.providers.stream import AudioFormat
 
 NETWORKS = r"[0-9A-Fa-f:./]+([ ,]+[0-9A-Fa-f:./]+)*"
 
 SPEC = ProviderSpec(
     name="asterisk",
     outbound=False,
-    audio="linear 8 to 192 kHz, binary",
+    audio="linear 8 to 192 kHz, μ-law, A-law, binary",
     digits="in: message, out: tones",
-    formats=tuple(AudioFormat("s16le", rate_hz) for rate_hz in RATES_HZ.values()),
-    # A frame on the way while the next is being played; Asterisk drops what comes much earlier.
-    lead_ms=40,
-    continuous=True,
+    formats=tuple(FORMATS.values()),
+    lead_ms=200,
     socket_is_the_call=True,
     credential_keys=(
         CredentialKey("username", required=False),
@@ -38,14 +31,16 @@ SPEC = ProviderSpec(
     ),
     verify=verify,
     telephony=AsteriskTelephony,
-    stream=AudioSocketStream,
+    stream=ChanWebsocketStream,
 )
+# Nothing is buffered behind it: a frame is on the way while another is played, and Asterisk drops
+# what comes much earlier.
+AUDIOSOCKET = replace(SPEC, lead_ms=40, continuous=True, stream=AudioSocketStream)
 
 
 def audiosocket(asked: str) -> ProviderSpec:
     """Give what carries a call over AudioSocket. asked: the format that the dialplan named, such
     as ``slin16``; the application's where it named none that is known."""
-    digits = asked.removeprefix("slin") if asked.startswith("slin") else ""
-    khz = {rate_hz // 1000: rate_hz for rate_hz in KINDS}
-    rate_hz = khz.get(int(digits), APPLICATION_HZ) if digits.isdecimal() else APPLICATION_HZ
-    return replace(SPEC, stream=partial(AudioSocketStream, rate_hz))
+    audio = FORMATS.get(asked)
+    rate_hz = audio.rate_hz if audio is not None and audio.rate_hz in KINDS else APPLICATION_HZ
+    return replace(AUDIOSOCKET, stream=partial(AudioSocketStream, rate_hz))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
+from typing import Any
 from urllib.parse import urlencode
 
 from rapida_media.config import Credential
@@ -52,4 +54,28 @@ STATUSES = (
     (news("CHANUNAVAIL", cause="20"), "failed"),
     (news("HANGUP", cause="16"), "completed"),
     (news("something new"), None),
+)
+
+
+CONNECTION = "e226e283-c90a-4ea9-9e37-389000b9ef47"
+
+
+def event(name: str, **members: Any) -> str:
+    """An event of chan_websocket as JSON."""
+    said = {"event": name, "channel_id": "pbx1-1234.5", **members}
+    return json.dumps(said, separators=(",", ":"))
+
+
+MEDIA_START = event(
+    "MEDIA_START",
+    connection_id=CONNECTION,
+    channel="WebSocket/media1-00000001",
+    format="slin16",
+    optimal_frame_size=640,
+    ptime=20,
+    channel_variables={"CTX": "42"},
+)
+PLAIN_MEDIA_START = (
+    f"MEDIA_START connection_id:{CONNECTION} channel:WebSocket/media1-00000001 "
+    "channel_id:pbx1-1234.5 format:slin16 optimal_frame_size:640 ptime:20"
 )

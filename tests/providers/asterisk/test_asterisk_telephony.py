@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from dataclasses import replace
 
@@ -13,15 +14,18 @@ from recorded_asterisk import (
     CREDENTIAL,
     DTMF_5,
     HEADER_8_KHZ,
+    MEDIA_START,
     PASSWORD,
     STATUSES,
     USER,
     UUID_MESSAGE,
     asked,
+    event,
 )
 
 from rapida_media.config import Credential
 from rapida_media.errors import ProviderError
+from rapida_media.providers.asterisk import AUDIOSOCKET as OVER_AUDIOSOCKET
 from rapida_media.providers.asterisk import SPEC
 from rapida_media.providers.asterisk.telephony import AsteriskTelephony, dashed
 from rapida_media.providers.asterisk.verification import verify
@@ -31,7 +35,7 @@ from rapida_media.testing.providers import CHECKS, ProviderCase, RecordedHttp
 
 CONTEXT = "0123456789abcdef0123456789abcdef"
 AUDIOSOCKET_CASE = ProviderCase(
-    spec=SPEC,
+    spec=OVER_AUDIOSOCKET,
     credential=CREDENTIAL,
     call_webhook=CALL_WEBHOOK,
     call_id=CHANNEL,
@@ -45,6 +49,24 @@ AUDIOSOCKET_CASE = ProviderCase(
 )
 
 
+def mark_processed(message: str | bytes) -> str | None:
+    said = json.loads(message)
+    if said["command"] != "MARK_MEDIA":
+        return None
+    return event("MEDIA_MARK_PROCESSED", correlation_id=said["correlation_id"])
+
+
+WEBSOCKET_CASE = replace(
+    AUDIOSOCKET_CASE,
+    spec=SPEC,
+    start=[MEDIA_START],
+    audio=bytes(640),
+    loop_back=lambda message: message if isinstance(message, bytes) else None,
+    digit=(event("DTMF_END", digit="5"), "5"),
+    mark_echo=mark_processed,
+)
+
+
 def telephony() -> AsteriskTelephony:
     return AsteriskTelephony(CREDENTIAL, RecordedHttp(HttpReply(204)))
 
@@ -53,6 +75,12 @@ def telephony() -> AsteriskTelephony:
 def test_asterisk_conforms_over_audiosocket(check: object) -> None:
     assert callable(check)
     check(AUDIOSOCKET_CASE)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_asterisk_conforms_over_chan_websocket(check: object) -> None:
+    assert callable(check)
+    check(WEBSOCKET_CASE)
 
 
 def test_the_answer_is_the_bare_id_as_a_uuid() -> None:
