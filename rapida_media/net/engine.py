@@ -31,6 +31,7 @@ from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.disk import DiskThread
+from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
@@ -133,6 +134,7 @@ class Engine:
             counters=self.counters,
             dial_for=self.dial_for,
         )
+        self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
@@ -219,6 +221,7 @@ class Engine:
         )
         self.provider_calls.media = self.media
         await self.audiosocket.start()
+        self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
@@ -239,6 +242,7 @@ class Engine:
         self._config = prepared.config
         self.assistants.use(prepared.assistants)
         self.provider_calls.use(prepared.config.credentials)
+        self.feeds.use(prepared.config.credentials)
         self._trunks.use(prepared.config.trunks, prepared.links)
 
     async def drain(self) -> None:
@@ -256,6 +260,7 @@ class Engine:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.feeds.stop()
         await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):

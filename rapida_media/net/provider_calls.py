@@ -154,6 +154,24 @@ class ProviderCalls:
         if news is not None and call is not None:
             self._tell(call, news)
 
+    def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
+        """Take news that came over a feed: those of strange calls, or late, change nothing."""
+        call = self._by_context.get(news.context_id) or self._named(spec, news.provider_call_id)
+        if call is not None and call.spec is spec:
+            self._tell(call, news)
+
+    def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:
+        """Give the living calls that the provider has placed for an account."""
+        return [
+            call
+            for call in self._by_id.values()
+            if call.spec is spec
+            and call.info.direction == "outbound"
+            and call.seen.provider_call_id
+            and call.line.credential is not None
+            and call.line.credential.name == credential
+        ]
+
     def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
         if news.provider_call_id and not call.seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=news.provider_call_id, state=None))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rapida_media.config import Credential
-from rapida_media.providers.http import HttpClient, Reply, WebhookRequest
+from rapida_media.providers.http import HttpClient, HttpRequest, Reply, WebhookRequest
 from rapida_media.providers.stream import AudioFormat, StreamProtocol
 
 CommonState = Literal[
@@ -58,6 +58,7 @@ class StatusInfo:
 
     state: None for news that is no state, such as an answering machine's voice.
     code: the SIP status or the provider's own number, where it gives one.
+    context_id: of the call, where the provider names it by that.
     """
 
     provider_call_id: str
@@ -65,6 +66,7 @@ class StatusInfo:
     state: CommonState | None = None
     code: int | None = None
     cause: str | None = None
+    context_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,36 @@ class TransferringTelephony(Telephony, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FeedNews:
+    """What an event of a feed says, and what is to be asked of the provider because of it.
+
+    requests: sent one after the other, the rest not where one fails; on_failure: sent then.
+    """
+
+    news: tuple[StatusInfo, ...] = ()
+    requests: tuple[HttpRequest, ...] = ()
+    on_failure: tuple[HttpRequest, ...] = ()
+
+
+class EventFeed(Protocol):
+    """News of an account's calls over a WebSocket that we open. Pure, like a stream.
+
+    upgrade: the request for the WebSocket.
+    """
+
+    @property
+    def upgrade(self) -> HttpRequest: ...
+
+    def receive(self, message: str) -> FeedNews:
+        """Translate what came. Never raises: what cannot be read, or is unknown, gives nothing."""
+        ...
+
+    def look(self, provider_call_id: str) -> HttpRequest:
+        """Ask for a call, after events may have been missed: answered 404 once it is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialKey:
     """A key of ``[credentials.NAME]``. secret: never shown, not even in part.
 
@@ -158,6 +190,8 @@ class ProviderSpec:
     verify: why a request is refused, None where it is genuine; the upgrade of a media stream is
     asked about, too. ``request.received_at`` is the time to judge freshness by.
     telephony, stream: make the translators; None for ``sip``, which is the engine itself.
+    feed: makes what follows an account's events, where the provider tells them that way; it gives
+    None for an account without.
     """
 
     name: str
@@ -175,3 +209,4 @@ class ProviderSpec:
     verify: Callable[[WebhookRequest, Credential | None], str | None] = refuse_everything
     telephony: Callable[[Credential | None, HttpClient], Telephony] | None = None
     stream: Callable[[], StreamProtocol] | None = None
+    feed: Callable[[Credential], EventFeed | None] | None = None

@@ -1,6 +1,6 @@
-"""Asterisk on premises: media by chan_websocket or AudioSocket, webhooks out of the dialplan.
+"""Asterisk on premises: media by chan_websocket or AudioSocket, webhooks out of the dialplan, ARI.
 
-See docs/providers/asterisk.md for the dialplan.
+See docs/providers/asterisk.md for the dialplan and the configuration of ARI.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import partial
 
 from rapida_media.providers.asterisk.audiosocket import APPLICATION_HZ, KINDS, AudioSocketStream
 from rapida_media.providers.asterisk.chan_websocket import FORMATS, ChanWebsocketStream
+from rapida_media.providers.asterisk.feed import ari_feed
 from rapida_media.providers.asterisk.telephony import AsteriskTelephony
 from rapida_media.providers.asterisk.verification import verify
 from rapida_media.providers.base import CredentialKey, ProviderSpec
@@ -18,7 +19,6 @@ NETWORKS = r"[0-9A-Fa-f:./]+([ ,]+[0-9A-Fa-f:./]+)*"
 
 SPEC = ProviderSpec(
     name="asterisk",
-    outbound=False,
     audio="linear 8 to 192 kHz, μ-law, A-law, binary",
     digits="in: message, out: tones",
     formats=tuple(FORMATS.values()),
@@ -28,10 +28,17 @@ SPEC = ProviderSpec(
         CredentialKey("username", required=False),
         CredentialKey("password", required=False, secret=True),
         CredentialKey("hosts", required=False, shape=NETWORKS),
+        CredentialKey("ari_username", required=False),
+        CredentialKey("ari_password", required=False, secret=True),
+        CredentialKey("endpoint", required=False, shape=r".+/.*\{to\}.*"),
+        CredentialKey("app", required=False),
+        CredentialKey("connection", required=False),
+        CredentialKey("format", required=False, shape="|".join(FORMATS)),
     ),
     verify=verify,
     telephony=AsteriskTelephony,
     stream=ChanWebsocketStream,
+    feed=ari_feed,
 )
 # Nothing is buffered behind it: a frame is on the way while another is played, and Asterisk drops
 # what comes much earlier.

@@ -1,13 +1,15 @@
-"""The dialplan's webhooks: a call announced by ``CURL()``, and news of how it went.
+"""The dialplan's webhooks, and calls of ours over ARI.
 
-The answer to the first is the call's id and nothing else, written as a UUID, so that the dialplan
-can hand it to ``AudioSocket()`` or put it into the URL of a WebSocket.
+A dialplan announces a call by ``CURL()`` and may tell how it went. The answer to the first is the
+call's id and nothing else, written as a UUID, so that the dialplan can hand it to ``AudioSocket()``
+or put it into the URL of a WebSocket. What becomes of calls of ours, the feed tells.
 """
 
 from __future__ import annotations
 
 from rapida_media.config import Credential
 from rapida_media.errors import ProviderError
+from rapida_media.providers.asterisk.ari import Ari, context_of, phone_of, refusal
 from rapida_media.providers.asterisk.states import DIAL_STATES, state_of_cause
 from rapida_media.providers.base import CallInfo, CallOrder, StatusInfo
 from rapida_media.providers.http import HttpClient, Reply, WebhookRequest
@@ -22,6 +24,7 @@ class AsteriskTelephony:
 
     def __init__(self, credential: Credential | None, http: HttpClient) -> None:
         self._http = http
+        self._credential = credential
 
     def receive_call(self, request: WebhookRequest) -> CallInfo:
         said = request.fields()
@@ -40,7 +43,23 @@ class AsteriskTelephony:
         return Reply(503 if reason == "busy" else 403, "text/plain")
 
     async def outbound_call(self, order: CallOrder) -> CallInfo:
-        raise ProviderError("calls out are not for the dialplan", code=501)
+        ari = self._ari()
+        # Without its app Asterisk would call, and nobody would hear of the answer.
+        app = await self._http.send(ari.look_at_app())
+        if app.status == 404:
+            raise ProviderError(
+                f"nobody listens to the app {ari.app!r} of Asterisk yet",
+                code=503,
+                status=503,
+                retryable=True,
+            )
+        if app.status >= 300:
+            raise refusal(app)
+        reply = await self._http.send(ari.originate(order))
+        if reply.status >= 300:
+            raise refusal(reply)
+        channel = phone_of(order.context_id)
+        return CallInfo(channel, order.from_, order.to, "initiated", "Down")
 
     def status_callback(self, request: WebhookRequest, call: CallInfo) -> StatusInfo | None:
         return self.catch_all_status_callback(request)
@@ -57,7 +76,23 @@ class AsteriskTelephony:
         return StatusInfo(channel, raw, DIAL_STATES.get(raw), code)
 
     async def hang_up(self, call: CallInfo) -> None:
-        """The end of the media ends our part: what follows is for the dialplan to say."""
+        """End a call of ours. For one out of the dialplan the end of the media is all: what follows
+        is for the dialplan to say."""
+        context_id, _ = context_of(call.provider_call_id)
+        if not context_id:
+            return
+        ari = self._ari()
+        # The bridge as well: the feed, which else sees to it, may be about to close.
+        for request in (ari.hang_up(call.provider_call_id), ari.close_bridge(context_id)):
+            reply = await self._http.send(request)
+            if reply.status >= 300 and reply.status != 404:
+                raise refusal(reply)
+
+    def _ari(self) -> Ari:
+        try:
+            return Ari(self._credential)
+        except LookupError as error:
+            raise ProviderError(str(error), code=400) from None
 
 
 def dashed(context_id: str) -> str:

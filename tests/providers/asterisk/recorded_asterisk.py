@@ -12,7 +12,18 @@ from rapida_media.providers.http import WebhookRequest
 
 CHANNEL = "1700000000.42"
 USER, PASSWORD = "asterisk", "rapida-test-asterisk-0001"
-CREDENTIAL = Credential("office", "asterisk", {"username": USER, "password": PASSWORD})
+CREDENTIAL = Credential(
+    "office",
+    "asterisk",
+    {
+        "username": USER,
+        "password": PASSWORD,
+        "ari_username": "engine",
+        "ari_password": "rapida-test-ari-0001",
+        "endpoint": "PJSIP/{to}@trunk",
+    },
+    api_base="http://pbx.example:8088",
+)
 BASE = "https://voice.example.com/v1/talk/asterisk"
 BASIC = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
 

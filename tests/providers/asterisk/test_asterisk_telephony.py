@@ -45,6 +45,7 @@ AUDIOSOCKET_CASE = ProviderCase(
     stop=None,
     loop_back=lambda message: message if message[:1] in (b"\x10", b"\x12") else None,
     digit=(DTMF_5, "5"),
+    created=(200, b'{"id":"rapida-cccccccccccccccccccccccccccccccc"}', f"rapida-{'c' * 32}"),
     answer_names=dashed("c" * 32),
 )
 
