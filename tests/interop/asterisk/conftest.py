@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from control.conftest import Desk
 from control.conftest import agent_named as agent_named
 from control.conftest import bench as bench
 from control.conftest import desk as desk
+
+from rapida_media.demo import SPEECH
 
 from ..caller import run_call
 from .server import Asterisk, running_asterisk
@@ -59,6 +62,16 @@ class Office:
 @pytest.fixture
 def office(asterisk: Asterisk, desk: Desk) -> Office:
     return Office(asterisk, desk)
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """Three seconds of speech: enough to tell, and soon over."""
+    path = tmp_path / "speech.wav"
+    with wave.open(str(SPEECH), "rb") as whole, wave.open(str(path), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(3 * whole.getframerate()))
+    return path
 
 
 @pytest.fixture

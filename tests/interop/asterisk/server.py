@@ -14,27 +14,32 @@ from missing import skip_or_fail
 
 from rapida_media.demo.engine import HOST, RunningEngine, free_port, running_command
 
-INSTALL = Path(__file__).with_name("install")
+from ..identity import Authority
+
 CONFIGURATION = Path(__file__).with_name("configuration")
 PASSWORD = "open-sesame"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Of Asterisk: sip, http. Where it finds the engine of a test: engine_http, audiosocket."""
+    """Of Asterisk: sip, tls, http. Where it finds the engine of a test: the others."""
 
     sip: int
+    tls: int
     http: int
+    engine_sip: int
+    engine_tls: int
     engine_http: int
     audiosocket: int
 
 
 @dataclass(frozen=True)
 class Asterisk:
-    """A running one. log: what it printed."""
+    """A running one. log: what it printed. identity: who vouches for it, and for engines."""
 
     ports: Ports
     running: RunningEngine
+    identity: Authority
 
     @property
     def log(self) -> str:
@@ -59,17 +64,19 @@ def root_of_asterisk() -> Path:
 def running_asterisk(log: Path) -> Iterator[Asterisk]:
     """Run Asterisk in the foreground until the block ends; its files are in its own /tmp."""
     root = root_of_asterisk()
-    ports = Ports(free_port(), free_port(), free_port(), free_port())
+    ports = Ports(*(free_port() for _ in Ports.__dataclass_fields__))
     folder = Path(tempfile.mkdtemp(prefix="rapida-", dir=root / "tmp"))
     try:
         _configure(folder, root, ports)
+        identity = Authority(folder)
+        identity.issue("asterisk")
         inside = f"/{folder.relative_to(root)}"
         command = [
             *("chroot", str(root), "/usr/bin/env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"),
             *("asterisk", "-f", "-n", "-C", f"{inside}/asterisk.conf"),
         ]
         with running_command(log, ports.sip, command) as running:
-            yield Asterisk(ports, running)
+            yield Asterisk(ports, running, identity)
     finally:
         shutil.rmtree(folder)
 

@@ -11,7 +11,6 @@ from control.conftest import AgentNamer
 from engine.waiting import eventually
 
 from rapida_media import Audio, Call, Digit
-from rapida_media.demo import SPEECH
 from rapida_media.media.wav import read_wav as read_pcm
 
 from ..audio import Sound, read_wav, words_within
@@ -28,12 +27,12 @@ def sound(pcm: bytes) -> Sound:
 
 
 async def test_speech_crosses_both_ways_at_8_and_16_khz(
-    office: Office, agent_named: AgentNamer, tmp_path: Path
+    office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
     heard: dict[str, bytearray] = {way: bytearray() for way in WAYS}
 
     async def agent(call: Call) -> None:
-        call.write(read_pcm(SPEECH))
+        call.write(read_pcm(speech))
         async for event in call:
             if isinstance(event, Audio):
                 heard[call.called] += event.pcm
@@ -44,15 +43,15 @@ async def test_speech_crosses_both_ways_at_8_and_16_khz(
         *(
             office.call(
                 way,
-                *("--play", str(SPEECH), "--record", str(back[way])),
-                *("--duration", "7.5", "--codec", "g722" if way == "channel" else "pcmu"),
+                *("--play", str(speech), "--record", str(back[way])),
+                *("--duration", "3.6", "--codec", "g722" if way == "channel" else "pcmu"),
             )
             for way in WAYS
         )
     )
     for way in WAYS:
         _, at_the_phone = read_wav(back[way])
-        there, here = words_within(SPEECH, at_the_phone), words_within(SPEECH, sound(heard[way]))
+        there, here = words_within(speech, at_the_phone), words_within(speech, sound(heard[way]))
         print(f"{way}: {there:.4f} at the phone, {here:.4f} at the agent")
         assert min(there, here) >= 0.99
     await eventually(lambda: len(office.desk.bench.engine.provider_calls) == 0)

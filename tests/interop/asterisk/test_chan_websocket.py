@@ -11,7 +11,6 @@ from control.conftest import AgentNamer
 from engine.waiting import eventually
 
 from rapida_media import Audio, Call, Digit, PlaybackMarked, clock
-from rapida_media.demo import SPEECH
 from rapida_media.kernels import Tone
 from rapida_media.media.wav import read_wav as read_pcm
 
@@ -34,12 +33,12 @@ AUDIO = {
 
 
 async def test_speech_crosses_both_ways_in_every_codec(
-    office: Office, agent_named: AgentNamer, tmp_path: Path
+    office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
     heard: dict[str, bytearray] = {codec: bytearray() for codec in CODECS}
 
     async def agent(call: Call) -> None:
-        call.write(read_pcm(SPEECH))
+        call.write(read_pcm(speech))
         async for event in call:
             if isinstance(event, Audio):
                 heard[call.called] += event.pcm
@@ -50,15 +49,15 @@ async def test_speech_crosses_both_ways_in_every_codec(
         *(
             office.call(
                 codec,
-                *("--play", str(SPEECH), "--record", str(back[codec])),
-                *("--duration", "7.5", "--codec", of_phone),
+                *("--play", str(speech), "--record", str(back[codec])),
+                *("--duration", "3.6", "--codec", of_phone),
             )
             for codec, of_phone in CODECS.items()
         )
     )
     for codec in CODECS:
         _, at_the_phone = read_wav(back[codec])
-        there, here = words_within(SPEECH, at_the_phone), words_within(SPEECH, sound(heard[codec]))
+        there, here = words_within(speech, at_the_phone), words_within(speech, sound(heard[codec]))
         print(f"{codec}: {there:.4f} at the phone, {here:.4f} at the agent")
         assert min(there, here) >= 0.99
     await eventually(lambda: len(office.desk.bench.engine.provider_calls) == 0)
