@@ -1,21 +1,30 @@
-"""What the platforms' simulators are asked for and tell: ``rapida-media simulate``.
+"""What the platforms' simulators are asked for, do and tell: ``rapida-media simulate``.
 
 A simulator is a module ``rapida_media.testing.NAME`` with ``async simulate(options) -> Simulated``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from rapida_media.config import Config, Credential
 from rapida_media.errors import ConfigError
-from rapida_media.kernels import PayloadEncoder
+from rapida_media.media.frame import RATE_HZ
 from rapida_media.media.wav import read_wav, wave_header
+from rapida_media.testing.phone_call import PlatformCall
+from rapida_media.testing.platform import Callee, Platform
 
-RATE_HZ = 8000
+# Without a file to play: how long a call lasts, and how long one waits for an answer to a file.
+LISTEN_S = 10.0
+AFTER_S = 2.0
+RING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +91,99 @@ class Simulated:
         return "\n".join(lines + [f"error {each}" for each in self.errors])
 
 
-def speech(path: Path | None) -> bytes:
-    """Read a WAV file as μ-law at 8 kHz, in whole chunks of 20 ms; nothing without one."""
-    if path is None:
-        return b""
-    pcm = read_wav(path)
-    pcm += bytes(-len(pcm) % 640)
-    return PayloadEncoder("PCMU").encode(pcm)
+async def simulate_on(platform: Platform[Any], options: SimulateOptions) -> Simulated:
+    """Make one call on a platform and tell what became of it. Raises ConfigError."""
+    if options.url is None and options.listen is None:
+        raise ConfigError("--url brings a call, --listen waits for an order: expected one of them")
+    microphone = read_wav(options.play) if options.play is not None else b""
+    platform.reach = _reach(options)
+    platform.callee = Callee(ring_s=RING_S, microphone=microphone)
+    async with platform:
+        if options.listen is not None:
+            await platform.listen(*options.listen)
+        if options.url is not None:
+            url = _public(options, options.url)
+            call: PlatformCall = platform.call(
+                url, from_=options.from_, to=options.to, microphone=microphone
+            )
+        else:
+            await platform.called.wait()
+            call = next(iter(platform.calls.values()))
+        await _last(call, options, len(microphone) / 2 / RATE_HZ)
+        await call.over()
+    return _told(call, options)
 
 
-def write_stereo(path: Path, left: bytes, right: bytes) -> None:
-    """Write s16le at 8 kHz: what was sent on the left, what was heard on the right."""
+async def _last(call: PlatformCall, options: SimulateOptions, said_s: float) -> None:
+    """Let the call go on until it is time to hang up, or it is over."""
+    over = asyncio.ensure_future(call.over())
+    streams = asyncio.ensure_future(call.streams())
+    await asyncio.wait({over, streams}, return_when=asyncio.FIRST_COMPLETED)
+    if not over.done():
+        await call.press(options.digits)
+        usual = said_s + AFTER_S if said_s else LISTEN_S
+        await asyncio.wait({over}, timeout=options.duration_s or usual)
+        call.hang_up()
+        await over
+    streams.cancel()
+
+
+def _told(call: PlatformCall, options: SimulateOptions) -> Simulated:
+    line = call.line
+    errors = tuple(str(code) for code in call.errors)
+    if line is None:
+        return Simulated(call.id, call.state, False, 0.0, 0.0, None, errors)
+    rate_hz = line.audio.rate_hz
+    said = line.linear(bytes(line.said))
+    if options.record is not None:
+        _write_stereo(options.record, said, line.linear(bytes(line.heard)), rate_hz)
+    first = line.first_heard_at
+    return Simulated(
+        call.id,
+        call.state,
+        True,
+        len(said) / 2 / rate_hz,
+        line.played / rate_hz,
+        None if first is None else first * 1000 / rate_hz,
+        (*errors, *(str(code) for code in line.warnings)),
+    )
+
+
+def _public(options: SimulateOptions, url: str) -> str:
+    """Give the URL as the platform's console would have it: with the configured public address."""
+    public = options.config.http.public_url
+    return url if public is None else public + url.removeprefix(_origin(url))
+
+
+def _reach(options: SimulateOptions) -> Callable[[str], str]:
+    """Go to where ``--url`` says, whatever public address stands in the deployment's answers.
+
+    Without it, to where the configuration listens.
+    """
+    http = options.config.http
+    public = http.public_url
+    if public is None:
+        return lambda url: url
+    local = f"http://{http.listen}" if options.url is None else _origin(options.url)
+
+    def reach(url: str) -> str:
+        for scheme in ("http", "ws"):
+            before = f"{scheme}{public.removeprefix('http')}"
+            if url.startswith(before):
+                return f"{scheme}{local.removeprefix('http')}{url.removeprefix(before)}"
+        return url
+
+    return reach
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _write_stereo(path: Path, left: bytes, right: bytes, rate_hz: int) -> None:
+    """Write s16le: what was sent on the left, what was heard on the right."""
     frames = min(len(left), len(right)) // 2
     samples = [struct.unpack(f"<{frames}h", side[: 2 * frames]) for side in (left, right)]
     woven = [sample for pair in zip(*samples, strict=True) for sample in pair]
-    path.write_bytes(wave_header(RATE_HZ, 2, frames) + struct.pack(f"<{2 * frames}h", *woven))
+    path.write_bytes(wave_header(rate_hz, 2, frames) + struct.pack(f"<{2 * frames}h", *woven))

@@ -5,9 +5,11 @@ caller's audio over a WebSocket in real time, plays what it is sent, and serves 
 of the REST API with Twilio's errors. Behind ``rapida-media simulate twilio`` and the tests.
 """
 
-from rapida_media.testing.twilio.line import Cleared, StreamLine
+from rapida_media.testing.line import Cleared
+from rapida_media.testing.platform import Callee
+from rapida_media.testing.twilio.line import StreamLine
 from rapida_media.testing.twilio.phone_call import PhoneCall
-from rapida_media.testing.twilio.platform import Callee, TwilioPlatform
+from rapida_media.testing.twilio.platform import TwilioPlatform
 from rapida_media.testing.twilio.simulate import simulate
 
 __all__ = ["Callee", "Cleared", "PhoneCall", "StreamLine", "TwilioPlatform", "simulate"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from rapida_media import clock
+from rapida_media.testing.phone_call import PlatformCall
 from rapida_media.testing.twilio.documents import StreamNoun, TwimlError, Verb, read_twiml
 from rapida_media.testing.twilio.line import StreamLine
 
@@ -28,67 +28,27 @@ EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answ
 Document = bytes | str | None
 
 
-class PhoneCall:
-    """line: the stream, once there is one.  dialled: where a ``<Dial>`` sent the call.
-    errors: what Twilio's console would show.  close_code: how the deployment closed the stream.
+class PhoneCall(PlatformCall):
+    """errors: by the codes of Twilio's console.  dialled: where a ``<Dial>`` sent the call.
+    status_callback: told of the ``events``.
     """
+
+    webhook_failed = WEBHOOK_FAILED
 
     def __init__(
         self, platform: TwilioPlatform, sid: str, direction: str, from_: str, to: str
     ) -> None:
-        self.sid = sid
-        self.direction = direction
-        self.from_, self.to = from_, to
-        self.state = "ringing" if direction == "inbound" else "queued"
+        state = "ringing" if direction == "inbound" else "queued"
+        super().__init__(platform, sid, direction, from_, to, state=state)
         self.status_callback: str | None = None
         self.events: frozenset[str] = frozenset()
-        self.microphone = b""
-        self.line: StreamLine | None = None
         self.dialled: str | None = None
-        self.errors: list[int] = []
-        self.close_code: int | None = None
-        self.streaming = asyncio.Event()
-        self.socket: aiohttp.ClientWebSocketResponse | None = None
         self._platform = platform
-        self._loop = asyncio.get_running_loop()
-        self._order: asyncio.Future[Document] = self._loop.create_future()
-        self._task: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
         self._told = 0
-
-    # -- what people and the REST API do -------------------------------------------------------
 
     def begin(self, document: Callable[[], Awaitable[Document]]) -> None:
         """Run the document that this gives."""
-        self._task = self._loop.create_task(self._run(document))
-
-    async def over(self) -> PhoneCall:
-        """Wait until the call has ended and its callbacks were told."""
-        if self._task is not None:
-            await self._task
-        await asyncio.gather(*self._telling)
-        return self
-
-    async def streams(self) -> StreamLine:
-        """Wait for the stream."""
-        await self.streaming.wait()
-        assert self.line is not None, "it streams"
-        return self.line
-
-    def hang_up(self) -> None:
-        """Hang up, on the phone or by the REST API."""
-        self.give(None)
-
-    def give(self, document: Document) -> None:
-        """Have other TwiML run from now on, which ends the stream; None ends the call."""
-        if not self._order.done():
-            self._order.set_result(document)
-
-    async def press(self, digits: str) -> None:
-        line = await self.streams()
-        assert self.socket is not None, "it streams"
-        for digit in digits:
-            await self.socket.send_str(line.press(digit))
+        self.live(self._run(document))
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -116,12 +76,8 @@ class PhoneCall:
         self.state = state
         event = "completed" if state in ENDED else EVENT_OF.get(state)
         if self.status_callback is not None and event in self.events:
-            self._tell(self.status_callback, {"CallStatus": state, **self._progress()})
-
-    async def ring(self, seconds: float) -> bool:
-        """Wait while it rings; False when the order was taken back meanwhile."""
-        done, _ = await asyncio.wait({self._order}, timeout=seconds)
-        return not done
+            news = {"CallStatus": state, **self._progress()}
+            self._tell(self.status_callback, {**self.fields(), **news})
 
     def _progress(self) -> dict[str, str]:
         self._told += 1
@@ -135,7 +91,7 @@ class PhoneCall:
         return {
             "AccountSid": self._platform.account_sid,
             "ApiVersion": "2010-04-01",
-            "CallSid": self.sid,
+            "CallSid": self.id,
             "CallStatus": self.state,
             "Called": self.to,
             "Caller": self.from_,
@@ -143,26 +99,6 @@ class PhoneCall:
             "From": self.from_,
             "To": self.to,
         }
-
-    def _tell(self, url: str, news: dict[str, str]) -> None:
-        task = self._loop.create_task(
-            self._post(url, {**self.fields(), **news}, set(self._telling))
-        )
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _post(
-        self, url: str, fields: dict[str, str], before: set[asyncio.Task[None]]
-    ) -> None:
-        if before:
-            await asyncio.wait(before)
-        try:
-            status, _, _ = await self._platform.ask(url, fields)
-        except (aiohttp.ClientError, TimeoutError):
-            status = 0
-        self._platform.callbacks.append((url, fields, status))
-        if status // 100 != 2:
-            self.errors.append(WEBHOOK_FAILED)
 
     # -- TwiML ---------------------------------------------------------------------------------
 
@@ -189,7 +125,8 @@ class PhoneCall:
                 return None
             await self._do(verb)
             if self._order.done():
-                return self._order.result()
+                instead: Document = self._order.result()
+                return instead
         return None
 
     async def _do(self, verb: Verb) -> None:
@@ -205,70 +142,28 @@ class PhoneCall:
 
     async def _stream(self, noun: StreamNoun) -> None:
         try:
-            self.socket = socket = await self._platform.connect(noun.url)
+            socket = await self._platform.connect(noun.url)
         except aiohttp.WSServerHandshakeError:
             self.errors.append(NO_UPGRADE)
             return
         except aiohttp.ClientError:
             self.errors.append(CONNECTION_REFUSED)
             return
-        self.line = line = StreamLine(
-            self._platform.account_sid, self.sid, self._platform.sid("MZ"), noun.parameters
-        )
-        line.microphone += self.microphone
-        self._stream_news(noun, "stream-started")
-        writer = self._loop.create_task(self._write(line, socket))
-        reader = self._loop.create_task(self._read(line, socket))
-        try:
-            ends: set[asyncio.Future[Any]] = {reader, self._order}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            writer.cancel()
-        if not reader.done():
-            await self._stop(line, socket)
-        await asyncio.wait({reader, writer})
-        self.close_code = socket.close_code
-        self._stream_news(noun, "stream-stopped")
+        stream_sid = self._platform.sid("MZ")
+        self._stream_news(noun, stream_sid, "stream-started")
+        account = self._platform.account_sid
+        await self._carry(StreamLine(account, self.id, stream_sid, noun.parameters), socket)
+        self._stream_news(noun, stream_sid, "stream-stopped")
 
-    async def _stop(self, line: StreamLine, socket: aiohttp.ClientWebSocketResponse) -> None:
-        with suppress(ConnectionError):
-            await socket.send_str(line.stop())
-        await socket.close()
-
-    async def _write(self, line: StreamLine, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Task root: send what the line has to say, in real time."""
-        try:
-            for message in line.begin(clock.monotonic()):
-                await socket.send_str(message)
-            self.streaming.set()
-            while True:
-                await asyncio.sleep(max(0.0, line.next_tick() - clock.monotonic()))
-                for message in line.tick(clock.monotonic()):
-                    await socket.send_str(message)
-        except ConnectionError:
-            return  # the reader sees the end, too
-
-    async def _read(self, line: StreamLine, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Task root: take what the deployment sends until it closes."""
-        async for message in socket:
-            if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                try:
-                    for answer in line.receive(message.data, clock.monotonic()):
-                        await socket.send_str(answer)
-                except ConnectionError:
-                    return
-
-    def _stream_news(self, noun: StreamNoun, event: str) -> None:
-        if noun.status_callback is not None and self.line is not None:
-            news = {"StreamEvent": event, "StreamSid": self.line.stream_sid}
-            name = {"StreamName": noun.name} if noun.name else {}
-            self._tell_stream(noun.status_callback, {**news, **name})
-
-    def _tell_stream(self, url: str, news: dict[str, str]) -> None:
-        ids = {"AccountSid": self._platform.account_sid, "CallSid": self.sid}
-        stamp = datetime.fromtimestamp(clock.wall(), UTC).isoformat()
-        task = self._loop.create_task(
-            self._post(url, {**ids, **news, "Timestamp": stamp}, set(self._telling))
-        )
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+    def _stream_news(self, noun: StreamNoun, stream_sid: str, event: str) -> None:
+        if noun.status_callback is None:
+            return
+        news = {
+            "AccountSid": self._platform.account_sid,
+            "CallSid": self.id,
+            "StreamEvent": event,
+            "StreamSid": stream_sid,
+            "Timestamp": datetime.fromtimestamp(clock.wall(), UTC).isoformat(),
+        }
+        name = {"StreamName": noun.name} if noun.name else {}
+        self._tell(noun.status_callback, {**news, **name})

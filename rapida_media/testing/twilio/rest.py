@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from rapida_media.testing.platform import RestServer
 from rapida_media.testing.twilio.documents import TwimlError, read_twiml
 from rapida_media.testing.twilio.phone_call import ENDED, Document, PhoneCall
 
@@ -27,29 +28,19 @@ class ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class CallsApi:
+class CallsApi(RestServer):
     """refuse: the next order is answered with this (status, code) instead."""
 
     def __init__(self, platform: TwilioPlatform) -> None:
+        super().__init__()
         self.refuse: tuple[int, int] | None = None
         self._platform = platform
-        self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> str:
-        """Listen; gives the URL that stands for ``https://api.twilio.com``."""
-        app = web.Application()
+    def add_routes(self, app: web.Application) -> None:
         calls = "/2010-04-01/Accounts/{account}/Calls"
         app.router.add_post(f"{calls}.json", self._answered(self._create))
         app.router.add_post(f"{calls}/{{call}}.json", self._answered(self._update))
         app.router.add_get(f"{calls}/{{call}}.json", self._answered(self._fetch))
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return f"http://{host}:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     def _answered(self, work: Any) -> Any:
         async def handler(request: web.Request) -> web.Response:
@@ -96,8 +87,8 @@ class CallsApi:
         call.enter("ringing")
         if not await call.ring(callee.ring_s):
             return None
-        if callee.state != "in-progress":
-            call.enter(callee.state)
+        if callee.ends is not None:
+            call.enter(callee.ends)
             return None
         call.enter("in-progress")
         if "Url" in said:
@@ -141,7 +132,7 @@ class CallsApi:
         nothing = ("date_created", "date_updated", "start_time", "end_time", "duration", "price")
         return {
             **dict.fromkeys(nothing),
-            "sid": call.sid,
+            "sid": call.id,
             "account_sid": account,
             "api_version": "2010-04-01",
             "status": call.state,
@@ -153,7 +144,7 @@ class CallsApi:
             "answered_by": None,
             "parent_call_sid": None,
             "caller_name": None,
-            "uri": f"/2010-04-01/Accounts/{account}/Calls/{call.sid}.json",
+            "uri": f"/2010-04-01/Accounts/{account}/Calls/{call.id}.json",
             "subresource_uris": {},
         }
 

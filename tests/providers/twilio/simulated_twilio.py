@@ -47,7 +47,7 @@ class Twilio:
     async def record(self, call: PhoneCall) -> Any:
         """Give what the engine keeps of a call."""
         _, page = await self.desk.get("/v1/calls?provider=twilio&limit=200")
-        return next(each for each in page["calls"] if each["provider_call_id"] == call.sid)
+        return next(each for each in page["calls"] if each["provider_call_id"] == call.id)
 
     async def ended(self, call: PhoneCall) -> Any:
         await call.over()

@@ -105,9 +105,9 @@ async def test_tone_and_speech_cross_both_ways_and_an_echo_is_soon_back(
     await twilio.start(agent_named(agent))
     url = f"{PUBLIC}/v1/talk/twilio/call/support?said="
     calls = {
-        "tone": twilio.platform.call(f"{url}tone", microphone=ulaw(TONE_PCM)),
-        "speech": twilio.platform.call(f"{url}speech", microphone=ulaw(SPEECH_PCM)),
-        "echo": twilio.platform.call(f"{url}echo", microphone=ulaw(SPEECH_PCM)),
+        "tone": twilio.platform.call(f"{url}tone", microphone=TONE_PCM),
+        "speech": twilio.platform.call(f"{url}speech", microphone=SPEECH_PCM),
+        "echo": twilio.platform.call(f"{url}echo", microphone=SPEECH_PCM),
     }
     lines = {name: await call.streams() for name, call in calls.items()}
     await asyncio.sleep(3.6)
@@ -203,7 +203,7 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
 
 
 async def test_an_order_becomes_a_call(twilio: Twilio) -> None:
-    twilio.platform.callee = Callee(microphone=ulaw(TONE_PCM))
+    twilio.platform.callee = Callee(microphone=TONE_PCM)
     await twilio.start("echo")
     call_id = await twilio.order()
     await twilio.desk.until(call_id, "in-progress")
@@ -215,7 +215,7 @@ async def test_an_order_becomes_a_call(twilio: Twilio) -> None:
     over = await twilio.desk.until(call_id, "completed")
     await call.over()
     assert (over["reason"], over["provider_call_id"], call.state) == (
-        "operator", call.sid, "completed",
+        "operator", call.id, "completed",
     )  # fmt: skip
     assert hertz(middle(ulaw_decode(bytes(line.heard)), 8000), 8000) == pytest.approx(1000, abs=3)
     told = [fields.get("CallStatus") for _, fields, status in twilio.platform.callbacks if status]
@@ -288,7 +288,7 @@ async def test_forgeries_and_replays_are_refused(twilio: Twilio) -> None:
     async with TwilioPlatform(ACCOUNT, "another token", reach=twilio.reach) as forger:
         forged = await forger.call(f"{PUBLIC}/v1/talk/twilio/call/support").over()
         assert (forged.state, forged.errors) == ("completed", [11200])
-        fields = {"CallSid": forged.sid, "From": "+14155550100", "To": "+15005550006"}
+        fields = {"CallSid": forged.id, "From": "+14155550100", "To": "+15005550006"}
         url = f"{PUBLIC}/v1/talk/twilio/call/support"
         _, _, body = await twilio.platform.ask(url, fields)
         stream_url = body.decode().split('url="', 1)[1].split('"', 1)[0]
