@@ -23,7 +23,7 @@ SPEC = ProviderSpec(
     digits="in: message, out: tones",
     formats=tuple(FORMATS.values()),
     lead_ms=200,
-    socket_is_the_call=True,
+    transfers=True,
     credential_keys=(
         CredentialKey("username", required=False),
         CredentialKey("password", required=False, secret=True),
@@ -34,6 +34,7 @@ SPEC = ProviderSpec(
         CredentialKey("app", required=False),
         CredentialKey("connection", required=False),
         CredentialKey("format", required=False, shape="|".join(FORMATS)),
+        CredentialKey("transfer_context", required=False),
     ),
     verify=verify,
     telephony=AsteriskTelephony,

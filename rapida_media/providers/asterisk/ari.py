@@ -21,6 +21,7 @@ from rapida_media.providers.http import HttpReply, HttpRequest
 
 PREFIX, MEDIA = "rapida-", "-media"
 APP, CONNECTION, FORMAT = "rapida-media", "rapida", "slin16"
+TRANSFERS = "rapida-transfers"
 LONGEST_RING_S = 600
 # What may stand for the number in an endpoint: nothing that Asterisk splits at.
 _CALLEE = re.compile(r"[0-9A-Za-z+*#._-]{1,64}")
@@ -57,6 +58,7 @@ class Ari:
         self.app = values.get("app", APP)
         self._connection = values.get("connection", CONNECTION)
         self._format = values.get("format", FORMAT)
+        self._transfers = values.get("transfer_context", TRANSFERS)
 
     # -- one call ------------------------------------------------------------------------------
 
@@ -107,13 +109,15 @@ class Ari:
     def close_bridge(self, context_id: str) -> HttpRequest:
         return self._request("DELETE", f"/bridges/{phone_of(context_id)}")
 
-    def send_on(self, channel_id: str, context: str, extension: str) -> HttpRequest:
-        """Let a channel go on in the dialplan."""
+    def send_on(self, channel_id: str, target: str) -> HttpRequest:
+        """Let a channel go on in the dialplan. ProviderError for an odd extension."""
+        if not _CALLEE.fullmatch(target):
+            raise ProviderError(f"expected an extension of [{self._transfers}]", code=400)
         return self._request(
             "POST",
             f"/channels/{quote(channel_id, safe='')}/continue",
-            context=context,
-            extension=extension,
+            context=self._transfers,
+            extension=target,
             priority=1,
         )
 

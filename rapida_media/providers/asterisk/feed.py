@@ -2,9 +2,11 @@
 
     StasisStart of the phone        bridge, phone into it, external media
     StasisStart of the media        media into the bridge
-    ChannelDestroyed of either      the other and the bridge go
+    ChannelDestroyed of the phone   media and bridge go
+    ChannelDestroyed of the media   the bridge goes
 
-State follows the phone's channel alone; the end of the media one is told by its socket.
+State follows the phone's channel alone. The end of the media its socket tells, and the engine hangs
+the phone up then, unless it was sent elsewhere.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ class AriFeed:
             return NOTHING
         bridge = self._ari.close_bridge(context_id)
         if is_media:
-            return FeedNews(requests=(self._ari.hang_up(phone_of(context_id)), bridge))
+            return FeedNews(requests=(bridge,))
         cause = said.get("cause")
         cause = cause if isinstance(cause, int) else 0
         text = said.get("cause_txt")

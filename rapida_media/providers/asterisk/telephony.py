@@ -20,7 +20,7 @@ HUNG_UP = "HANGUP"
 
 
 class AsteriskTelephony:
-    """``Telephony`` of one Asterisk."""
+    """``TransferringTelephony`` of one Asterisk."""
 
     def __init__(self, credential: Credential | None, http: HttpClient) -> None:
         self._http = http
@@ -87,6 +87,14 @@ class AsteriskTelephony:
             reply = await self._http.send(request)
             if reply.status >= 300 and reply.status != 404:
                 raise refusal(reply)
+
+    async def transfer(self, call: CallInfo, target: str) -> None:
+        """Have a call of ours go on at an extension of the dialplan."""
+        if not context_of(call.provider_call_id)[0]:
+            raise ProviderError("the call is in the dialplan: end, and let it go on", code=409)
+        reply = await self._http.send(self._ari().send_on(call.provider_call_id, target))
+        if reply.status >= 300:
+            raise refusal(reply)
 
     def _ari(self) -> Ari:
         try:

@@ -141,3 +141,17 @@ async def test_an_order_that_is_taken_back_stops_the_ringing(
     assert (await callers.desk.until(call_id, "canceled"))["reason"] == "canceled"
     assert (await asyncio.to_thread(callee.wait, 10)).exit_code == 0
     await callers.nothing_is_left()
+
+
+async def test_a_call_goes_on_in_the_dialplan(callers: Callers, start_sipp: StartSipp) -> None:
+    callee = start_sipp("uas", *ONCE, name="callee")
+    call_id = await callers.call_out("silence", callee)
+    await callers.desk.until(call_id, "in-progress")
+    await eventually(lambda: callers.desk.bench.engine.call(call_id))
+    status, told = await callers.desk.post(f"/v1/calls/{call_id}/transfer", {"to": "+15550200"})
+    assert status == 200, told
+    assert (await callers.desk.until(call_id, "completed"))["reason"] == "transferred"
+    await eventually(lambda: "went on at +15550200" in callers.asterisk.log)
+    result = await asyncio.to_thread(callee.wait, 10)
+    assert (result.exit_code, result.successful) == (0, 1), "the dialplan hung up, not we"
+    await callers.nothing_is_left()

@@ -203,13 +203,28 @@ def test_an_end_is_told_by_its_cause(channel_state: str, cause: int, state: Any)
     assert lines(heard.requests) == (cleaned if state == "completed" else [])
 
 
-def test_the_end_of_the_media_takes_the_phone_along() -> None:
+def test_the_end_of_the_media_ends_the_bridge_and_leaves_the_phone_to_the_engine() -> None:
     heard = feed().receive(said("ChannelDestroyed", MEDIA, cause=16))
     assert heard.news == ()
-    assert lines(heard.requests) == [
-        f"DELETE /channels/{PHONE}?reason=normal",
-        f"DELETE /bridges/{PHONE}",
+    assert lines(heard.requests) == [f"DELETE /bridges/{PHONE}"]
+
+
+async def test_a_call_of_ours_goes_on_at_an_extension() -> None:
+    pbx = Pbx()
+    await AsteriskTelephony(CREDENTIAL, pbx).transfer(CallInfo(PHONE), "+15550123")
+    assert lines(pbx.asked) == [
+        f"POST /channels/{PHONE}/continue?context=rapida-transfers&extension=%2B15550123&priority=1"
     ]
+    for call, target, code in (
+        (CallInfo("1700000000.42"), "200", 409),
+        (CallInfo(PHONE), "2,evil", 400),
+    ):
+        with pytest.raises(ProviderError) as refused:
+            await AsteriskTelephony(CREDENTIAL, pbx).transfer(call, target)
+        assert refused.value.code == code
+    with pytest.raises(ProviderError) as refused:
+        await AsteriskTelephony(CREDENTIAL, Pbx(channels=409)).transfer(CallInfo(PHONE), "200")
+    assert refused.value.code == 409
 
 
 @pytest.mark.parametrize(
