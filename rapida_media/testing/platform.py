@@ -105,9 +105,14 @@ class Platform(ABC, Generic[C]):
         *,
         from_: str = "+14155550100",
         to: str = "+15005550006",
+        status_callback: str | None = None,
         microphone: bytes = b"",
     ) -> C:
-        """Have somebody call a number of the account. microphone: what they say (s16le, 16 kHz)."""
+        """Have somebody call a number of the account.
+
+        status_callback: where the account has its news told.  microphone: what they say (s16le,
+        16 kHz).
+        """
 
     @abstractmethod
     async def ask(

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import socket
-import sys
 import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
+from providers.commands import configure, order, served, simulated
 from recorded_twilio import ACCOUNT, TOKEN
 
 from rapida_media import cli
@@ -23,93 +17,19 @@ from rapida_media.cli import main
 from rapida_media.kernels import Tone, level_dbov
 from rapida_media.media.wav import wave_header
 
-ROOT = Path(__file__).parents[3]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-async def command(folder: Path, *words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rapida_media", *words, cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-
-async def simulated(folder: Path, *words: str) -> tuple[int | None, str, str]:
-    process = await command(folder, "simulate", "twilio", *words)
-    async with asyncio.timeout(30):
-        out, log = await process.communicate()
-    return process.returncode, out.decode(), log.decode()
-
-
-def configure(folder: Path) -> tuple[int, int]:
-    """Write a configuration; give the ports of the engine's HTTP and of the REST API."""
-    http, api = free_port(), free_port()
-    (folder / "rapida.toml").write_text(
-        f'[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "33200-33300"\n'
-        f'[http]\nlisten = "127.0.0.1:{http}"\npublic_url = "https://voice.example.com"\n'
-        f'[credentials.main]\nprovider = "twilio"\naccount_sid = "{ACCOUNT}"\n'
-        f'auth_token = "{TOKEN}"\napi_base = "http://127.0.0.1:{api}"\nallow = ["+1"]\n'
-        '[limits]\nmax_calls = 10\n[assistants.support]\nagent = "echo"\ncredential = "main"\n'
-        'numbers = ["+15005550006"]\n'
-    )
-    return http, api
-
-
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[None]:
-    engine = await command(folder, "serve")
-    assert engine.stderr is not None
-    log = b""
-    try:
-        async with asyncio.timeout(30):
-            while b"Ready." not in log:
-                line = await engine.stderr.readline()
-                assert line, log.decode()
-                log += line
-        yield
-        engine.terminate()
-        _, rest = await engine.communicate()
-        assert engine.returncode == 0, (log + rest).decode()
-        assert b"Traceback" not in rest, rest.decode()
-    finally:
-        if engine.returncode is None:
-            engine.kill()
-            await engine.wait()
-
-
-async def order(http: int, api: int) -> Any:
-    """Order a call once the simulator listens."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", api)
-            except ConnectionError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                break
-    async with aiohttp.ClientSession() as client:
-        said = {"assistant": "support", "to": "+14155550100"}
-        async with client.post(f"http://127.0.0.1:{http}/v1/calls", json=said) as answer:
-            assert answer.status == 202, await answer.text()
+KEYS = f'account_sid = "{ACCOUNT}"\nauth_token = "{TOKEN}"'
 
 
 async def test_it_calls_a_webhook_and_takes_an_order(tmp_path: Path) -> None:
-    http, api = configure(tmp_path)
+    http, api = configure(tmp_path, "twilio", KEYS)
     tone = Tone(1000.0, dbov=-16.0).read(16_000)
     (tmp_path / "tone.wav").write_bytes(wave_header(16_000, 1, 16_000) + tone)
     url = f"http://127.0.0.1:{http}/v1/talk/twilio/call/support"
     async with served(tmp_path):
         (status, out, log), _ = await asyncio.gather(
             simulated(
-                tmp_path, "--listen", f"127.0.0.1:{api}", "--play", "tone.wav", "--duration",
-                "1", "--json",
+                tmp_path, "twilio", "--listen", f"127.0.0.1:{api}", "--play", "tone.wav",
+                "--duration", "1", "--json",
             ),
             order(http, api),
         )  # fmt: skip
@@ -118,7 +38,7 @@ async def test_it_calls_a_webhook_and_takes_an_order(tmp_path: Path) -> None:
         assert (report["state"], report["errors"]) == ("completed", [])
         words = ("--url", url, "--play", "tone.wav", "--record", "call.wav", "--duration", "1")
         (status, out, log), (failed, wrong, _) = await asyncio.gather(
-            simulated(tmp_path, *words), simulated(tmp_path, "--url", f"{url}x")
+            simulated(tmp_path, "twilio", *words), simulated(tmp_path, "twilio", "--url", f"{url}x")
         )
         assert status == 0, out + log
         assert re.search(r"sent 1\.\d s, heard (0\.[7-9]|1\.\d) s, first audio after \d+ ms", out)
@@ -134,7 +54,7 @@ def test_it_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "set_up_logging", lambda form, level: None)
-    _, api = configure(tmp_path)
+    _, api = configure(tmp_path, "twilio", KEYS)
     words = ["simulate", "twilio", "--config", str(tmp_path / "rapida.toml")]
     assert main(words) == 2
     assert "--url brings a call" in capsys.readouterr().err

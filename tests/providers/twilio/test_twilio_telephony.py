@@ -6,12 +6,12 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from providers.answers import Answers
 from recorded_twilio import (
     ACCOUNT,
     BASE,
@@ -33,7 +33,7 @@ from recorded_twilio import (
 from rapida_media.call.endings import order_refused
 from rapida_media.errors import ProviderError
 from rapida_media.providers.base import CallInfo, CallOrder, StatusInfo
-from rapida_media.providers.http import HttpReply, HttpRequest, WebhookRequest
+from rapida_media.providers.http import WebhookRequest
 from rapida_media.providers.twilio import SPEC
 from rapida_media.providers.twilio.telephony import TwilioTelephony
 from rapida_media.providers.twilio.twiml import connect_stream
@@ -79,24 +79,6 @@ CASE = ProviderCase(
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_twilio_conforms(check: Any) -> None:
     check(CASE)
-
-
-class Answers:
-    """``HttpClient`` that gives one answer after the other and keeps what was asked."""
-
-    def __init__(self, *answers: tuple[int, object]) -> None:
-        self.answers = [
-            HttpReply(status, {}, json.dumps(body).encode()) for status, body in answers
-        ]
-        self.asked: list[HttpRequest] = []
-
-    async def send(self, request: HttpRequest) -> HttpReply:
-        self.asked.append(request)
-        return self.answers.pop(0)
-
-    @property
-    def forms(self) -> list[dict[str, list[str]]]:
-        return [parse_qs(each.body.decode(), strict_parsing=True) for each in self.asked]
 
 
 # -- webhooks --------------------------------------------------------------------------------------

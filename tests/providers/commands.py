@@ -1,0 +1,93 @@
+"""``rapida-media simulate`` against ``rapida-media serve``, as a user runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+async def command(folder: Path, *words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "rapida_media", *words, cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def simulated(folder: Path, provider: str, *words: str) -> tuple[int | None, str, str]:
+    """Run the simulator; give status, output and log."""
+    process = await command(folder, "simulate", provider, *words)
+    async with asyncio.timeout(30):
+        out, log = await process.communicate()
+    return process.returncode, out.decode(), log.decode()
+
+
+def configure(folder: Path, provider: str, account: str) -> tuple[int, int]:
+    """Write a configuration; give the ports of the engine's HTTP and of the REST API.
+
+    account: the keys of the credential, as lines of TOML.
+    """
+    http, api = free_port(), free_port()
+    (folder / "rapida.toml").write_text(
+        f'[sip]\nlisten = ["udp:127.0.0.1:0"]\n[rtp]\nports = "33200-33300"\n'
+        f'[http]\nlisten = "127.0.0.1:{http}"\npublic_url = "https://voice.example.com"\n'
+        f'[credentials.main]\nprovider = "{provider}"\n{account}\n'
+        f'api_base = "http://127.0.0.1:{api}"\nallow = ["+1"]\n'
+        '[limits]\nmax_calls = 10\n[assistants.support]\nagent = "echo"\ncredential = "main"\n'
+        'numbers = ["+15005550006"]\n'
+    )
+    return http, api
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[None]:
+    engine = await command(folder, "serve")
+    assert engine.stderr is not None
+    log = b""
+    try:
+        async with asyncio.timeout(30):
+            while b"Ready." not in log:
+                line = await engine.stderr.readline()
+                assert line, log.decode()
+                log += line
+        yield
+        engine.terminate()
+        _, rest = await engine.communicate()
+        assert engine.returncode == 0, (log + rest).decode()
+        assert b"Traceback" not in rest, rest.decode()
+    finally:
+        if engine.returncode is None:
+            engine.kill()
+            await engine.wait()
+
+
+async def order(http: int, api: int) -> None:
+    """Order a call once the simulator listens."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", api)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                break
+    async with aiohttp.ClientSession() as client:
+        said = {"assistant": "support", "to": "+14155550100"}
+        async with client.post(f"http://127.0.0.1:{http}/v1/calls", json=said) as answer:
+            assert answer.status == 202, await answer.text()
