@@ -47,6 +47,10 @@ class AudioSocketServer:
         self._unknown = 0
         self.address: HttpListen | None = None
 
+    @property
+    def connections(self) -> int:
+        return len(self._serving)
+
     async def start(self) -> None:
         """Listen, where the configuration says so; ConfigError when the address cannot be had."""
         listen = self._config.listen
@@ -138,6 +142,9 @@ class AudioSocketWire:
         while not self._messages:
             try:
                 data = await self._reader.read(READ_BYTES)
+            except (ConnectionResetError, BrokenPipeError):
+                # Closed with audio of ours unread, as there nearly always is.
+                data = b""
             except OSError:
                 return None
             if not data:

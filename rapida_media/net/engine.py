@@ -169,7 +169,7 @@ class Engine:
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
             "timers": self._endpoint.timer_count,
-            "connections": self._transport.connection_count,
+            "connections": self._transport.connection_count + self.audiosocket.connections,
             "ports_in_use": self.media.ports.in_use,
         }
 

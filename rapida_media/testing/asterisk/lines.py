@@ -14,6 +14,8 @@ CHUNK_MS = 20
 HEADER_BYTES = 3
 # Of the queue, in frames: enough, again hungry, and full.
 XOFF, XON, FULL = 900, 800, 1000
+# Frames of AudioSocket that may be early: more than that a phone's jitter buffer drops.
+AHEAD = 3
 KNOWN = frozenset({
     "ANSWER", "HANGUP", "START_MEDIA_BUFFERING", "STOP_MEDIA_BUFFERING", "PAUSE_MEDIA",
     "CONTINUE_MEDIA", "REPORT_QUEUE_DRAINED", "GET_STATUS",
@@ -114,7 +116,10 @@ class WebsocketLine(PlatformLine):
 
 
 class AudioSocketLine(PlatformLine):
-    """AudioSocket. warnings: ``another kind``, for which Asterisk would hang up."""
+    """AudioSocket: nothing waits in Asterisk, so each frame is heard when it comes.
+
+    warnings: ``another kind``, for which Asterisk would hang up, and ``ahead of time``.
+    """
 
     def __init__(self, uuid: bytes, audio: AudioFormat, *, ppm: float = 0.0) -> None:
         super().__init__(audio, CHUNK_MS, ppm=ppm)
@@ -137,15 +142,26 @@ class AudioSocketLine(PlatformLine):
     def _mark_played(self, name: str) -> StreamMessage:
         raise AssertionError("AudioSocket has no marks")
 
+    def _play_until(self, now: float) -> Messages:
+        return []
+
     def receive(self, message: StreamMessage, now: float) -> Messages:
         assert isinstance(message, bytes), "AudioSocket is binary"
-        messages = self._play_until(now)
         payload = message[HEADER_BYTES:]
         if message[0] == HANG_UP:
             self.hung_up = True
         elif message[0] != self._kind or not payload:
             self.warnings["another kind"] += 1
-        elif self._queue or any(payload):
-            # Silence before there is anything else is not counted as something heard.
-            self._take_audio(payload)
-        return messages
+        else:
+            self._hear(payload, now)
+        return []
+
+    def _hear(self, payload: bytes, now: float) -> None:
+        # Silence before there is anything else is not counted as something heard.
+        if self.first_heard_at is None and any(payload):
+            self.first_heard_at = len(self.heard) // self._width
+        if self.first_heard_at is not None:
+            self.played += len(payload) // self._width
+        self.heard += payload
+        if len(self.heard) // self._width > self._samples(now) + AHEAD * self._chunk_samples:
+            self.warnings["ahead of time"] += 1

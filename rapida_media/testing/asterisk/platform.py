@@ -33,6 +33,7 @@ class DialplanCall(PlatformCall):
     def __init__(self, platform: AsteriskPlatform, from_: str, to: str) -> None:
         channel = f"{int.from_bytes(os.urandom(4))}.1"
         super().__init__(platform, channel, "inbound", from_, to, state="ringing")
+        self.status_callback = ""
         self._platform = platform
 
     async def run(self, webhook_url: str) -> None:
@@ -54,7 +55,7 @@ class DialplanCall(PlatformCall):
             return
         self.state = "completed"
         news = {"id": self.id, "status": "HANGUP", "cause": "16"}
-        self._tell(url.replace("/call/", "/event/"), news, "GET")
+        self._tell(self.status_callback, news, "GET")
 
     def _refused(self, why: str) -> None:
         self.state = "refused"
@@ -134,9 +135,14 @@ class AsteriskPlatform(Platform[DialplanCall]):
         *,
         from_: str = "+14155550100",
         to: str = "+15005550006",
+        status_callback: str | None = None,
         microphone: bytes = b"",
     ) -> DialplanCall:
+        """status_callback: told of the end; None: the usual place for the webhook."""
         call = self.enlist(DialplanCall(self, from_, to))
+        call.status_callback = status_callback or webhook_url.partition("?")[0].replace(
+            "/call/", "/event/"
+        )
         call.microphone = microphone
         call.live(call.run(webhook_url))
         return call

@@ -136,9 +136,14 @@ async def test_the_dialplan_hears_that_there_is_no_room(gateway: Gateway) -> Non
     assert await gateway.desk.get("/v1/talk/asterisk/call/support?id=2.9") == (503, "")
 
 
-async def test_a_call_ends_with_its_connection(gateway: Gateway) -> None:
+@pytest.mark.parametrize("unread", [False, True])
+async def test_a_call_ends_with_its_connection(gateway: Gateway, unread: bool) -> None:
+    """What was not read makes a reset of the close."""
     socket = await gateway.connect(pack(1, await gateway.announced()))
     await socket.reader.readexactly(323)
+    if unread:
+        socket.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.1)
     socket.writer.close()
     await eventually(lambda: len(gateway.desk.bench.engine.provider_calls) == 0)
     _, page = await gateway.desk.get("/v1/calls?provider=asterisk")

@@ -188,27 +188,23 @@ def test_after_a_stall_no_more_than_two_frames_come_at_once() -> None:
     assert len(line.sent) - before == 2
 
 
-def test_a_day_of_a_clock_that_is_off_neither_drifts_nor_grows() -> None:
-    """Asterisk's clock 200 ppm slow and fast: what it sends is all heard, and nothing piles up."""
-    for ppm in (-200, 200):
-        line = Leg()
-        heard = 0
+@pytest.mark.parametrize("drift", [-0.02, 0.02])
+def test_a_clock_that_is_off_neither_piles_up_nor_holds_back(drift: float) -> None:
+    """Five minutes at two percent drift as far as a day at 70 ppm: what Asterisk sends is all
+    heard, and ours goes out at our pace."""
+    line, heard, sent, seconds = Leg(), 0, 0, 300
 
-        def count(frame: object) -> None:
-            nonlocal heard
-            heard += 1
+    def count(frame: object) -> None:
+        nonlocal heard
+        heard += 1
 
-        line.leg.received.subscribe(count)
-        line.leg.receive(UUID_MESSAGE, line.now)
-        frame = HEADER_16_KHZ + bytes(640)
-        seconds, sent, period = 86_400 // 96, 0, 0.02 * (1 + ppm * 96 / 1e6)
-        # A 96th of a day, and 96 times the drift.
-        for tick in range(seconds * 50):
-            line.now = 100.0 + tick * 0.02
-            while sent * period <= tick * 0.02:
-                line.leg.receive(frame, line.now)
-                sent += 1
-            line.leg.tick(line.now)
-        assert heard >= sent - 101, f"{ppm} ppm: {sent - heard} frames were held back or lost"
-        assert abs(len(line.sent) - seconds * 50) <= 2
-        assert line.leg.counters["audio_dropped_ahead_of_time"] == 0
+    line.leg.received.subscribe(count)
+    line.leg.receive(UUID_MESSAGE, line.now)
+    for tick in range(seconds * 50):
+        line.now = 100.0 + tick * 0.02
+        while sent * 0.02 * (1 + drift) <= tick * 0.02:
+            line.leg.receive(HEADER_16_KHZ + bytes(640), line.now)
+            sent += 1
+        line.leg.tick(line.now)
+    assert heard == sent
+    assert abs(len(line.sent) - seconds * 50) <= 2
