@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,15 @@ import pytest
 from control.conftest import AgentNamer, Desk
 from engine.waiting import eventually
 
-from rapida_media import Audio, Call
 from rapida_media.demo.engine import HOST
-from rapida_media.media.wav import read_wav as read_pcm
 
-from ..audio import words_within
 from ..conftest import StartSipp
 from ..conftest import sipp as sipp
 from ..conftest import start_sipp as start_sipp
 from ..sipp import Sipp
 from .conftest import Office
 from .server import PASSWORD, Asterisk
-from .test_audiosocket import sound
+from .speech import SECONDS, Speaker
 
 pytestmark = pytest.mark.interop
 
@@ -75,24 +71,15 @@ def callers(asterisk: Asterisk, desk: Desk) -> Callers:
 async def test_who_answers_is_spoken_with_and_hung_up(
     callers: Callers, agent_named: AgentNamer, speech: Path, start_sipp: StartSipp
 ) -> None:
-    heard = bytearray()
-
-    async def agent(call: Call) -> None:
-        call.write(read_pcm(speech))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3.6):
-                async for event in call:
-                    if isinstance(event, Audio):
-                        heard.extend(event.pcm)
-
+    speaker = Speaker(speech, SECONDS)
     callee = start_sipp("uas", "-rtp_echo", *ONCE, name="callee")
-    call_id = await callers.call_out(agent_named(agent), callee)
+    call_id = await callers.call_out(agent_named(speaker.agent), callee)
     over = await callers.desk.until(call_id, "completed", patience=15)
     assert (over["reason"], over["failure_class"]) == ("agent_finished", None)
     assert over["ringing_at"] <= over["answered_at"] < over["ended_at"]
     result = await asyncio.to_thread(callee.wait, 10)
     assert (result.exit_code, result.successful) == (0, 1), result
-    correlation = words_within(speech, sound(bytes(heard)))
+    correlation = speaker.understood(call_id)
     print(f"echo of the callee: {correlation:.4f}")
     assert correlation >= 0.99
     await callers.nothing_is_left()

@@ -5,60 +5,30 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import numpy as np
 import pytest
 from control.conftest import AgentNamer
 from engine.waiting import eventually
 
-from rapida_media import Audio, Call, Digit
-from rapida_media.media.wav import read_wav as read_pcm
+from rapida_media import Call, Digit
 
-from ..audio import Sound, read_wav, words_within
 from .conftest import Office
+from .speech import Speaker, call_and_speak, check_records
 
 pytestmark = pytest.mark.interop
 
-WAYS = ("application", "channel")
-RATES = {"application": "s16le 8000 Hz", "channel": "s16le 16000 Hz"}
-
-
-def sound(pcm: bytes) -> Sound:
-    return Sound(16_000, np.frombuffer(pcm, "<i2").astype(np.float64))
+# The codec of the phone, and what comes by AudioSocket.
+WAYS = {"application": "pcmu", "channel": "g722"}
+AUDIO = {"application": "s16le 8000 Hz", "channel": "s16le 16000 Hz"}
 
 
 async def test_speech_crosses_both_ways_at_8_and_16_khz(
     office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
-    heard: dict[str, bytearray] = {way: bytearray() for way in WAYS}
-
-    async def agent(call: Call) -> None:
-        call.write(read_pcm(speech))
-        async for event in call:
-            if isinstance(event, Audio):
-                heard[call.called] += event.pcm
-
-    await office.start(agent_named(agent))
-    back = {way: tmp_path / f"{way}.wav" for way in WAYS}
-    await asyncio.gather(
-        *(
-            office.call(
-                way,
-                *("--play", str(speech), "--record", str(back[way])),
-                *("--duration", "3.6", "--codec", "g722" if way == "channel" else "pcmu"),
-            )
-            for way in WAYS
-        )
-    )
-    for way in WAYS:
-        _, at_the_phone = read_wav(back[way])
-        there, here = words_within(speech, at_the_phone), words_within(speech, sound(heard[way]))
-        print(f"{way}: {there:.4f} at the phone, {here:.4f} at the agent")
-        assert min(there, here) >= 0.99
+    speaker = Speaker(speech)
+    await office.start(agent_named(speaker.agent))
+    at_the_phones = await call_and_speak(office, speech, tmp_path, WAYS)
     await eventually(lambda: len(office.desk.bench.engine.provider_calls) == 0)
-    for record in await office.records():
-        assert (record["status"], record["reason"]) == ("completed", "bye"), "the phone hung up"
-        assert record["quality"]["codec"] == RATES[record["to"]]
-        assert record["quality"].get("messages_malformed", 0) == 0
+    await check_records(office, speaker, at_the_phones, AUDIO)
 
 
 async def test_keys_arrive_and_our_hang_up_returns_to_the_dialplan(

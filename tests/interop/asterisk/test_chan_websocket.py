@@ -10,14 +10,13 @@ import pytest
 from control.conftest import AgentNamer
 from engine.waiting import eventually
 
-from rapida_media import Audio, Call, Digit, PlaybackMarked, clock
+from rapida_media import Call, Digit, PlaybackMarked, clock
 from rapida_media.kernels import Tone
-from rapida_media.media.wav import read_wav as read_pcm
 
-from ..audio import read_wav, words_within
+from ..audio import read_wav
 from .conftest import Office
 from .server import PASSWORD
-from .test_audiosocket import sound
+from .speech import Speaker, call_and_speak, check_records
 
 pytestmark = pytest.mark.interop
 
@@ -35,37 +34,11 @@ AUDIO = {
 async def test_speech_crosses_both_ways_in_every_codec(
     office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
-    heard: dict[str, bytearray] = {codec: bytearray() for codec in CODECS}
-
-    async def agent(call: Call) -> None:
-        call.write(read_pcm(speech))
-        async for event in call:
-            if isinstance(event, Audio):
-                heard[call.called] += event.pcm
-
-    await office.start(agent_named(agent), account=ACCOUNT)
-    back = {codec: tmp_path / f"{codec}.wav" for codec in CODECS}
-    await asyncio.gather(
-        *(
-            office.call(
-                codec,
-                *("--play", str(speech), "--record", str(back[codec])),
-                *("--duration", "3.6", "--codec", of_phone),
-            )
-            for codec, of_phone in CODECS.items()
-        )
-    )
-    for codec in CODECS:
-        _, at_the_phone = read_wav(back[codec])
-        there, here = words_within(speech, at_the_phone), words_within(speech, sound(heard[codec]))
-        print(f"{codec}: {there:.4f} at the phone, {here:.4f} at the agent")
-        assert min(there, here) >= 0.99
+    speaker = Speaker(speech)
+    await office.start(agent_named(speaker.agent), account=ACCOUNT)
+    at_the_phones = await call_and_speak(office, speech, tmp_path, CODECS)
     await eventually(lambda: len(office.desk.bench.engine.provider_calls) == 0)
-    for record in await office.records():
-        assert (record["status"], record["reason"]) == ("completed", "bye"), "the phone hung up"
-        assert record["quality"]["codec"] == AUDIO[record["to"]]
-        assert record["quality"].get("messages_malformed", 0) == 0
-        assert record["quality"]["marks_unconfirmed"] == 0
+    await check_records(office, speaker, at_the_phones, AUDIO)
 
 
 async def test_keys_and_marks_arrive_and_our_hang_up_ends_the_call(

@@ -5,23 +5,17 @@ Each side asks the other for its password; of the media of the second trunk noth
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from control.conftest import AgentNamer
 from engine.waiting import eventually
 
-from rapida_media import Audio, Call
 from rapida_media.demo.engine import HOST
-from rapida_media.media.wav import read_wav as read_pcm
 
-from ..audio import read_wav, words_within
 from .conftest import Office
 from .server import PASSWORD
-from .test_audiosocket import sound
+from .speech import SECONDS, Speaker, call_and_speak
 
 pytestmark = pytest.mark.interop
 
@@ -58,31 +52,13 @@ async def start(office: Office, folder: Path, agent: str) -> None:
 async def test_asterisk_calls_and_speech_crosses_both_ways(
     office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
-    heard: dict[str, bytearray] = defaultdict(bytearray)
-
-    async def agent(call: Call) -> None:
-        call.write(read_pcm(speech))
-        async for event in call:
-            if isinstance(event, Audio):
-                heard[call.id] += event.pcm
-
-    await start(office, tmp_path, agent_named(agent))
-    back = {way: tmp_path / f"{way}.wav" for way in WAYS}
-    await asyncio.gather(
-        *(
-            office.call(way, "--play", str(speech), "--record", str(back[way]), "--duration", "3.6")
-            for way in WAYS
-        )
-    )
+    speaker = Speaker(speech)
+    await start(office, tmp_path, agent_named(speaker.agent))
+    at_the_phones = await call_and_speak(office, speech, tmp_path, dict.fromkeys(WAYS, "pcmu"))
     _, page = await office.desk.get("/v1/calls?provider=sip")
-    ids = {each["trunk"]: each["id"] for each in page["calls"]}
-    for way in WAYS:
-        _, at_the_phone = read_wav(back[way])
-        there, here = (
-            words_within(speech, at_the_phone),
-            words_within(speech, sound(heard[ids[way]])),
-        )
-        print(f"{way}: {there:.4f} at the phone, {here:.4f} at the agent")
+    for record in page["calls"]:
+        there, here = at_the_phones[record["trunk"]], speaker.understood(record["id"])
+        print(f"{record['trunk']}: {there:.4f} at the phone, {here:.4f} at the agent")
         assert min(there, here) >= 0.99
     assert {each["trunk"]: each["reason"] for each in page["calls"]} == dict.fromkeys(WAYS, "bye")
     for record in page["calls"]:
@@ -93,17 +69,8 @@ async def test_asterisk_calls_and_speech_crosses_both_ways(
 async def test_we_call_asterisk_and_hear_its_echo(
     office: Office, agent_named: AgentNamer, speech: Path, tmp_path: Path
 ) -> None:
-    heard: dict[str, bytearray] = defaultdict(bytearray)
-
-    async def agent(call: Call) -> None:
-        call.write(read_pcm(speech))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3.6):
-                async for event in call:
-                    if isinstance(event, Audio):
-                        heard[call.id] += event.pcm
-
-    await start(office, tmp_path, agent_named(agent))
+    speaker = Speaker(speech, SECONDS)
+    await start(office, tmp_path, agent_named(speaker.agent))
     order = {"assistant": "support", "to": "+14155550100", "provider": "sip"}
     placed = [await office.desk.post("/v1/calls", {**order, "trunk": way}) for way in WAYS]
     for status, accepted in placed:
@@ -111,7 +78,7 @@ async def test_we_call_asterisk_and_hear_its_echo(
         over = await office.desk.until(accepted["call_id"], "completed", patience=15)
         assert over["reason"] == "agent_finished"
     for way, (_, accepted) in zip(WAYS, placed, strict=True):
-        correlation = words_within(speech, sound(heard[accepted["call_id"]]))
+        correlation = speaker.understood(accepted["call_id"])
         print(f"{way}: {correlation:.4f} by Asterisk's echo")
         assert correlation >= 0.99
     await eventually(lambda: not office.desk.bench.engine.active_calls)
