@@ -7,7 +7,7 @@ The media messages' path calls the same C functions inside its own kernel.
 from libc.stdint cimport uint8_t
 
 from octets cimport new_octets, octets, octets_of
-from simd cimport RM_AVX512, rm_simd, variant_called, variant_names
+from simd cimport rm_simd, variant_called, variant_names
 
 
 cdef extern from "base64.h" nogil:
@@ -45,9 +45,9 @@ def base64_encode(data, /):
 
 def variants():
     """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
-    return variant_names(RM_AVX512)
+    return variant_names()
 
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    rm_base64_use(variant_called(name, RM_AVX512))
+    rm_base64_use(variant_called(name))

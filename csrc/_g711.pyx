@@ -8,7 +8,7 @@ from cpython.buffer cimport PyBuffer_Release
 from libc.stdint cimport int16_t, uint8_t
 
 from octets cimport LONG_INPUT, borrow, new_octets, octets, octets_of, pcm_octets, samples_of
-from simd cimport RM_AVX512, rm_simd, variant_called, variant_names
+from simd cimport rm_simd, variant_called, variant_names
 
 
 cdef extern from "g711.h" nogil:
@@ -141,9 +141,9 @@ def alaw_to_ulaw(data):
 
 def variants():
     """Name the vector variants this machine can run, the best and default one last."""
-    return variant_names(RM_AVX512)
+    return variant_names()
 
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    rm_g711_use(variant_called(name, RM_AVX512))
+    rm_g711_use(variant_called(name))

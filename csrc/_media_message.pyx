@@ -13,7 +13,7 @@ from json import dumps, loads
 from os.path import commonprefix
 
 from octets cimport new_octets, octets, octets_of, pcm_octets, samples_of
-from simd cimport RM_AVX512, rm_simd, variant_called, variant_names
+from simd cimport rm_simd, variant_called, variant_names
 
 
 cdef extern from "Python.h":
@@ -31,7 +31,6 @@ cdef extern from "g711.h" nogil:
     void rm_g711_use(rm_simd variant)
 
 cdef extern from "resample.h" nogil:
-    const int RM_RESAMPLE_HIGHEST
     void rm_resample_use(rm_simd variant)
 
 cdef extern from "media_message.h" nogil:
@@ -343,12 +342,12 @@ cdef class MediaMessageEncoder:
 
 def variants():
     """Name the vector variants this machine can run, the one in use last (unless one was forced)."""
-    return variant_names(RM_AVX512)
+    return variant_names()
 
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    cdef int variant = variant_called(name, RM_AVX512)
+    cdef int variant = variant_called(name)
     rm_base64_use(variant)
     rm_g711_use(variant)
-    rm_resample_use(min(variant, RM_RESAMPLE_HIGHEST))
+    rm_resample_use(variant)

@@ -24,7 +24,6 @@ cdef extern from "resample.h" nogil:
     size_t rm_resampler_outputs(const rm_resampler *state, size_t n)
     size_t rm_resampler_push(rm_resampler *state, const int16_t *pcm, size_t n, int16_t *out)
     void rm_resample_use(rm_simd variant)
-    const int RM_RESAMPLE_HIGHEST
 
 
 cdef dict PROFILES = {
@@ -127,9 +126,9 @@ cdef class Resampler:
 
 def variants():
     """Name the vector variants this machine can run, the best and default one last."""
-    return variant_names(RM_RESAMPLE_HIGHEST)
+    return variant_names()
 
 
 def _force_variant(name):
     # For tests and the bench: use that variant in this module, None for the best one.
-    rm_resample_use(variant_called(name, RM_RESAMPLE_HIGHEST))
+    rm_resample_use(variant_called(name))

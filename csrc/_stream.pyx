@@ -63,6 +63,10 @@ cdef uint8_t _event_meaning(rate_hz) except 0:
     return meaning
 
 
+cdef object _known(double figure):
+    return None if isnan(figure) else figure
+
+
 cdef int _check_now(double now) except -1:
     if not isfinite(now):
         raise LocalProtocolError("now: expected finite monotonic seconds")
@@ -150,7 +154,8 @@ cdef class MediaStream:
 
     def configure(self, *, receive, send_payload_type, send_encoding, receive_events=(),
                   send_event=None, remote, bint sending=True, bint receiving=True,
-                  silence="send", int packet_ms=20, bint rtcp_mux=False):
+                  silence="send", receive_noise=(), send_noise=None, int packet_ms=20,
+                  bint rtcp_mux=False):
         cdef rm_stream_config config
         memset(&config, 0, sizeof(config))
         for number, name in receive.items():
@@ -159,6 +164,8 @@ cdef class MediaStream:
             receive_events, 0)
         for number, rate_hz in events.items():
             config.receive[_payload_type(number)] = _event_meaning(rate_hz)
+        for number in receive_noise:
+            config.receive[_payload_type(number)] = RM_MEANS_COMFORT_NOISE
         if silence not in ("send", "suppress"):
             raise LocalProtocolError(f"silence: expected send or suppress, got {silence!r}")
         if packet_ms not in (10, 20, 40, 60):
@@ -167,12 +174,14 @@ cdef class MediaStream:
         config.send_payload_type = _payload_type(send_payload_type)
         config.send_encoding = _encoding(send_encoding)
         config.send_event = -1 if send_event is None else _payload_type(send_event)
+        config.send_noise = -1 if send_noise is None else _payload_type(send_noise)
         _set_remote(&config, remote)
         config.sending = sending
         config.receiving = receiving
         config.suppress_silence = silence == "suppress"
         config.rtcp_mux = rtcp_mux
-        rm_stream_configure(&self.core, &config)
+        if not rm_stream_configure(&self.core, &config):
+            raise MemoryError
 
     def secure(self, *, sender, receiver):
         cdef rm_srtp_sender outward
@@ -485,7 +494,7 @@ cdef class MediaStream:
             "burst_ms": bursts.burst_packets * packet_ms,
             "gap_ms": bursts.gap_packets * packet_ms,
             "loss_run": bursts.mean_run,
-            "clock_skew_ppm": None if isnan(skew_ppm) else skew_ppm,
+            "clock_skew_ppm": _known(skew_ppm),
             "received_speech_dbov": rm_meter_speech_dbov(&core.ingress.line.meter),
             "received_noise_dbov": rm_meter_noise_dbov(&core.ingress.line.meter),
             "received_active_ms": core.ingress.line.meter.active_frames * FRAME_MS,
@@ -507,6 +516,7 @@ cdef class MediaStream:
             "packets_sent": core.sender.packets,
             "octets_sent": core.sender.octets,
             "silence_packets_sent": core.sender.silence_packets,
+            "comfort_noise_sent": core.sender.noise_packets,
             "packets_passed_through": core.sender.relay.passed if core.sender.relay != NULL else 0,
             "pass_through_drops": core.sender.relay.dropped if core.sender.relay != NULL else 0,
             "played_ms": core.sender.played // SAMPLES_PER_MS,
@@ -515,6 +525,8 @@ cdef class MediaStream:
             "unsent_digits": core.sender.digits_dropped + core.sender.playout.digits_cleared,
             "late_ticks": core.sender.late_ticks,
             "skipped_ticks": core.sender.skipped_ticks,
+            "send_lateness_p99_ms": _known(rm_lateness_quantile_ms(&core.sender.lateness, 0.99)),
+            "send_lateness_max_ms": core.sender.lateness.worst_ms,
             "send_errors": counters.send_errors,
             "srtp_failures": core.srtp.failures,
             "srtp_replays": core.srtp.replays,

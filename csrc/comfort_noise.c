@@ -81,6 +81,14 @@ static uint8_t reflection_index(float k)
     return (uint8_t)rm_nearest(rm_clamp(index, 0, REFLECTION_LAST));
 }
 
+size_t rm_comfort_noise_write(float rms, const float *k, int order, uint8_t *payload)
+{
+    payload[0] = rm_comfort_noise_level(rms);
+    for (int i = 1; i <= order; i++)
+        payload[i] = reflection_index(k[i]);
+    return 1 + (size_t)order;
+}
+
 size_t rm_comfort_noise_describe(const int16_t *pcm, size_t n, int order, uint8_t *payload)
 {
     float x[LONGEST_DESCRIBED] = {0}, r[RM_COMFORT_NOISE_ORDER + 1] = {0};
@@ -89,9 +97,7 @@ size_t rm_comfort_noise_describe(const int16_t *pcm, size_t n, int order, uint8_
     for (size_t i = 0; i < used; i++)
         x[i] = pcm[n - used + i];
     rm_autocorrelate(x, used, order, r);
-    payload[0] = rm_comfort_noise_level(used ? sqrtf(r[0] / (float)used) : 0);
+    float rms = used ? sqrtf(r[0] / (float)used) : 0;
     rm_levinson(r, order, a, k);
-    for (int i = 1; i <= order; i++)
-        payload[i] = reflection_index(k[i]);
-    return 1 + (size_t)order;
+    return rm_comfort_noise_write(rms, k, order, payload);
 }

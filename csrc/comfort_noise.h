@@ -43,6 +43,10 @@ void rm_comfort_noise_read(rm_comfort_noise *cn, int16_t *out, size_t n);
 /* The level as RFC 3389 counts it: 0 (loudest) to 127, for a root mean square in sample units. */
 uint8_t rm_comfort_noise_level(float rms);
 
+/* Write a payload of 1 + order octets for noise of this root mean square with the spectrum of
+ * k[1..order]; returns its length. */
+size_t rm_comfort_noise_write(float rms, const float *k, int order, uint8_t *payload);
+
 /* Describe sound in a payload of 1 + order octets, order 0 to RM_COMFORT_NOISE_ORDER; returns its
  * length. n = 0 is described as silence. */
 size_t rm_comfort_noise_describe(const int16_t *pcm, size_t n, int order, uint8_t *payload);

@@ -18,10 +18,11 @@
 
 enum { RM_FIR_HIGH_SHIFT = 14 }; /* fractional bits of a high part */
 
-/* Two neighbouring taps: for x[offset] in the low half of each word, for x[offset + 1] in the
- * high. */
+/* The taps for two neighbouring samples, two to a word: that for x[offset] in its low half, that
+ * for x[offset + 1] in its high. Outputs of odd number, which lie one sample later, meet the same
+ * two samples with the taps before: so one load of samples serves both kinds. */
 typedef struct rm_fir_pair {
-    int32_t low, high;
+    int32_t even_low, even_high, odd_low, odd_high;
     uint32_t offset;
 } rm_fir_pair;
 
@@ -53,8 +54,8 @@ typedef struct rm_fir_kernels {
 } rm_fir_kernels;
 
 #if RM_X86
-rm_fir_kernel rm_fir_sse2, rm_fir_avx2;
-extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2;
+rm_fir_kernel rm_fir_sse2, rm_fir_avx2, rm_fir_avx512;
+extern const rm_fir_kernels rm_fir_kernels_sse2, rm_fir_kernels_avx2, rm_fir_kernels_avx512;
 #elif RM_ARM
 rm_fir_kernel rm_fir_neon;
 extern const rm_fir_kernels rm_fir_kernels_neon;

@@ -30,15 +30,15 @@ static inline void group(const rm_fir_row *row, const rm_fir_pair *pair, const i
     sums low = {vdupq_n_s32(0), vdupq_n_s32(0)}, high = low;
     const rm_fir_pair *small = pair + row->small, *end = pair + row->count;
     for (; pair < small; pair++) {
-        low = add_products(low, vld1q_s16(x + pair->offset), (int16_t)pair->low);
-        low = add_products(low, vld1q_s16(x + pair->offset + 1), (int16_t)(pair->low >> 16));
+        low = add_products(low, vld1q_s16(x + pair->offset), (int16_t)pair->even_low);
+        low = add_products(low, vld1q_s16(x + pair->offset + 1), (int16_t)(pair->even_low >> 16));
     }
     for (; pair < end; pair++) {
         int16x8_t even = vld1q_s16(x + pair->offset), odd = vld1q_s16(x + pair->offset + 1);
-        low = add_products(low, even, (int16_t)pair->low);
-        high = add_products(high, even, (int16_t)pair->high);
-        low = add_products(low, odd, (int16_t)(pair->low >> 16));
-        high = add_products(high, odd, (int16_t)(pair->high >> 16));
+        low = add_products(low, even, (int16_t)pair->even_low);
+        high = add_products(high, even, (int16_t)pair->even_high);
+        low = add_products(low, odd, (int16_t)(pair->even_low >> 16));
+        high = add_products(high, odd, (int16_t)(pair->even_high >> 16));
     }
     vst1q_s16(out, vcombine_s16(finish(low.first, high.first, row->split),
                                 finish(low.second, high.second, row->split)));

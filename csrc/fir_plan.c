@@ -45,39 +45,49 @@ uint32_t rm_fir_plan_past(const rm_fir_plan *plan)
     return (plan->window - 1 + plan->down - 1) / plan->down;
 }
 
-typedef struct two_taps {
-    int32_t first, second; /* for x[offset], x[offset + 1] */
+/* The taps around two samples of a row; see rm_fir_pair. */
+typedef struct taps {
+    int32_t before, first, second; /* even outputs use the last two, odd ones the first two */
     uint32_t offset;
-} two_taps;
+} taps;
 
-static int32_t weight(two_taps pair)
+static int32_t larger(int32_t a, int32_t b)
 {
-    return abs(pair.first) + abs(pair.second);
+    return a > b ? a : b;
 }
 
-/* Insert into `pairs`, ordered by weight. */
-static void insert(two_taps *pairs, uint32_t count, two_taps pair)
+/* The most that two samples of 1 can add to a sum. */
+static int32_t weight(taps t)
 {
-    for (; count > 0 && weight(pairs[count - 1]) > weight(pair); count--)
-        pairs[count] = pairs[count - 1];
-    pairs[count] = pair;
+    return abs(t.first) + larger(abs(t.before), abs(t.second));
 }
 
-/* Collect the pairs by which row `row` looks at all streams, the lightest first; none for taps that
- * are zero. */
-static uint32_t collect(const rm_fir_plan *plan, uint32_t row, two_taps *pairs)
+/* Insert into `all`, ordered by weight. */
+static void insert(taps *all, uint32_t count, taps t)
+{
+    for (; count > 0 && weight(all[count - 1]) > weight(t); count--)
+        all[count] = all[count - 1];
+    all[count] = t;
+}
+
+/* Collect the pairs by which row `row` looks at all streams, the lightest first. In each stream
+ * they begin at the first tap that is not zero; pairs of nothing but zeros are left out. */
+static uint32_t collect(const rm_fir_plan *plan, uint32_t row, taps *all)
 {
     int down = (int)plan->down, past = (int)rm_fir_plan_past(plan);
     uint32_t phase = row * plan->down % plan->up, count = 0;
     int newest = (int)(row * plan->down / plan->up); /* position in the period of M inputs */
     for (int stream = 0; stream < down; stream++) {
-        for (int element = -past; element <= 0; element += 2) {
-            /* x[element * M + stream] of the period lies this far behind the newest sample: */
-            int back = newest - (element * down + stream);
-            two_taps pair = {tap(plan, phase, back), tap(plan, phase, back - down),
-                             (uint32_t)(stream * RM_FIR_STREAM + element + past)};
-            if (weight(pair) > 0)
-                insert(pairs, count++, pair);
+        /* x[element * M + stream] of the period lies this far behind the newest sample: */
+        int back = newest + past * down - stream, element = -past;
+        for (; element <= 0 && tap(plan, phase, back) == 0; back -= down)
+            element++;
+        for (; element <= 1; element += 2, back -= 2 * down) {
+            taps t = {tap(plan, phase, back + down), tap(plan, phase, back),
+                      tap(plan, phase, back - down),
+                      (uint32_t)(stream * RM_FIR_STREAM + element + past)};
+            if (weight(t) > 0)
+                insert(all, count++, t);
         }
     }
     return count;
@@ -99,41 +109,50 @@ static int32_t low_part(int32_t coefficient, int split)
     return coefficient - high_part(coefficient, split) * (1 << split);
 }
 
-static int32_t low_weight(two_taps pair, int split)
+static int32_t low_weight(taps t, int split)
 {
-    return abs(low_part(pair.first, split)) + abs(low_part(pair.second, split));
+    return weight((taps){low_part(t.before, split), low_part(t.first, split),
+                         low_part(t.second, split), 0});
 }
 
 /* How many pairs, the lightest, may stay whole: the sum of all that is added up as low parts, times
  * 32768, must stay below 2^31. */
-static uint32_t small_pairs(const two_taps *pairs, uint32_t count, int split)
+static uint32_t small_pairs(const taps *all, uint32_t count, int split)
 {
     int32_t sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        sum += low_weight(pairs[i], split);
+        sum += low_weight(all[i], split);
     for (uint32_t i = 0; i < count; i++) {
-        sum += weight(pairs[i]) - low_weight(pairs[i], split);
-        if (sum > 65535 || weight(pairs[i]) > INT16_MAX)
+        sum += weight(all[i]) - low_weight(all[i], split);
+        if (sum > 65535 || weight(all[i]) > INT16_MAX)
             return i;
     }
     return count;
 }
 
+static rm_fir_pair whole_pair(taps t)
+{
+    return (rm_fir_pair){packed(t.first, t.second), 0, packed(t.before, t.first), 0, t.offset};
+}
+
+static rm_fir_pair split_pair(taps t, int split)
+{
+    return (rm_fir_pair){packed(low_part(t.first, split), low_part(t.second, split)),
+                         packed(high_part(t.first, split), high_part(t.second, split)),
+                         packed(low_part(t.before, split), low_part(t.first, split)),
+                         packed(high_part(t.before, split), high_part(t.first, split)), t.offset};
+}
+
 static void build_row(rm_fir_plan *plan, uint32_t row, uint32_t first)
 {
-    two_taps pairs[RM_MAX_PAIRS];
-    uint32_t count = collect(plan, row, pairs);
+    taps all[RM_MAX_PAIRS];
+    uint32_t count = collect(plan, row, all);
     assert(first + count <= RM_MAX_PAIRS);
     int split = plan->shift - RM_FIR_HIGH_SHIFT;
-    uint32_t small = small_pairs(pairs, count, split);
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t a = pairs[i].first, b = pairs[i].second;
-        int32_t low = packed(low_part(a, split), low_part(b, split));
-        int32_t high = packed(high_part(a, split), high_part(b, split));
-        plan->pairs[first + i] = i < small ? (rm_fir_pair){packed(a, b), 0, pairs[i].offset}
-                                           : (rm_fir_pair){low, high, pairs[i].offset};
-    }
-    bool delay_only = count == 1 && pairs[0].first == 1 << plan->shift && pairs[0].second == 0;
+    uint32_t small = small_pairs(all, count, split);
+    for (uint32_t i = 0; i < count; i++)
+        plan->pairs[first + i] = i < small ? whole_pair(all[i]) : split_pair(all[i], split);
+    bool delay_only = count == 1 && all[0].first == 1 << plan->shift && all[0].second == 0;
     plan->rows[row] = (rm_fir_row){first, count, small, split, delay_only};
 }
 

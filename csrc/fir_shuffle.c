@@ -20,7 +20,9 @@ INLINE void deal_strided(const int16_t *restrict in, size_t n, uint32_t down,
 
 INLINE void deal_any(const int16_t *in, size_t n, uint32_t down, int16_t *streams)
 {
-    if (down == 2)
+    if (down == 1)
+        memcpy(streams, in, n * sizeof *in);
+    else if (down == 2)
         deal_strided(in, n, 2, streams);
     else if (down == 3)
         deal_strided(in, n, 3, streams);
@@ -73,8 +75,21 @@ RM_TARGET_AVX2 static void weave_avx2(const int16_t *const *rows, uint32_t up, s
     weave_any(rows, up, n, out);
 }
 
+RM_TARGET_AVX512 static void deal_avx512(const int16_t *in, size_t n, uint32_t down,
+                                         int16_t *streams)
+{
+    deal_any(in, n, down, streams);
+}
+
+RM_TARGET_AVX512 static void weave_avx512(const int16_t *const *rows, uint32_t up, size_t n,
+                                          int16_t *out)
+{
+    weave_any(rows, up, n, out);
+}
+
 const rm_fir_kernels rm_fir_kernels_sse2 = {rm_fir_sse2, deal, weave};
 const rm_fir_kernels rm_fir_kernels_avx2 = {rm_fir_avx2, deal_avx2, weave_avx2};
+const rm_fir_kernels rm_fir_kernels_avx512 = {rm_fir_avx512, deal_avx512, weave_avx512};
 
 #elif RM_ARM
 

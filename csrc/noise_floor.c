@@ -57,13 +57,26 @@ float rm_noise_floor_rms(const rm_noise_floor *floor)
     return rm_clamp(rms, LEAST_RMS, LOUDEST_RMS);
 }
 
-void rm_noise_floor_apply(const rm_noise_floor *floor, rm_comfort_noise *cn)
+/* k[1..RM_COMFORT_NOISE_ORDER] */
+static void reflections(const rm_noise_floor *floor, float *k)
 {
     float r[RM_COMFORT_NOISE_ORDER + 1], a[RM_COMFORT_NOISE_ORDER + 1];
-    float k[RM_COMFORT_NOISE_ORDER + 1];
     float energy = 1e6F; /* well above the least that lpc.c sees as sound */
     for (int i = 0; i <= RM_COMFORT_NOISE_ORDER; i++)
         r[i] = energy * floor->shape[i];
     rm_levinson(r, RM_COMFORT_NOISE_ORDER, a, k);
+}
+
+size_t rm_noise_floor_describe(const rm_noise_floor *floor, uint8_t *payload)
+{
+    float k[RM_COMFORT_NOISE_ORDER + 1];
+    reflections(floor, k);
+    return rm_comfort_noise_write(rm_noise_floor_rms(floor), k, RM_COMFORT_NOISE_ORDER, payload);
+}
+
+void rm_noise_floor_apply(const rm_noise_floor *floor, rm_comfort_noise *cn)
+{
+    float k[RM_COMFORT_NOISE_ORDER + 1];
+    reflections(floor, k);
     rm_comfort_noise_set(cn, rm_noise_floor_rms(floor), k, RM_COMFORT_NOISE_ORDER);
 }

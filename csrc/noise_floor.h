@@ -1,6 +1,7 @@
 /* The level and the spectrum of what is left when nobody speaks, tracked all the time.
  *
- * Who calls: concealment, for every 10 ms heard; what a stall fades into sounds like this.
+ * Who calls: concealment, for every 10 ms heard; what a stall fades into sounds like this. The
+ * sender, for what it says of its own pauses (dtx.c).
  *
  * Theory: speech pauses at least every second or two, and in a pause only the background is left.
  * So the floor is the least smoothed energy of the last one to two seconds, and its spectrum the
@@ -28,6 +29,10 @@ void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n
 
 /* The root mean square of the background, in sample units; never below that of an idle line. */
 float rm_noise_floor_rms(const rm_noise_floor *floor);
+
+/* Describe the background in an RFC 3389 payload of 1 + RM_COMFORT_NOISE_ORDER octets; returns its
+ * length. */
+size_t rm_noise_floor_describe(const rm_noise_floor *floor, uint8_t *payload);
 
 /* Make comfort noise sound like the background. */
 void rm_noise_floor_apply(const rm_noise_floor *floor, rm_comfort_noise *cn);

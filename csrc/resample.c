@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    BLOCK = 480,            /* input samples worked on at a time; the stack holds them */
-    FRONT = RM_MAX_UP,      /* room for a period that begins before the history */
+    BLOCK = 480,             /* input samples worked on at a time; the stack holds them */
+    FRONT = RM_MAX_UP,       /* room for a period that begins before the history */
     BACK = RM_FIR_GROUP + 16 /* what a row may read past its last period */
 };
 
@@ -39,52 +39,78 @@ static inline int16_t output(const rm_fir_plan *plan, uint32_t phase, const int1
 
 /* ---- The fast way ---- */
 
+/* A block: the last window - 1 samples before it and then its n new ones, as one line. Only where
+ * both meet are they copied together, so that the bulk is read where the caller has it. */
+typedef struct line {
+    size_t kept;       /* window - 1 */
+    const int16_t *in; /* element `kept` and on */
+    int16_t joined[FRONT + 2 * RM_MAX_TAPS]; /* FRONT zeros, the past, up to `kept` new samples */
+} line;
+
+static void join(line *line, const int16_t *history, const int16_t *in, size_t n)
+{
+    size_t kept = line->kept;
+    line->in = in;
+    memset(line->joined, 0, FRONT * sizeof *line->joined);
+    memcpy(line->joined + FRONT, history, kept * sizeof *history);
+    memcpy(line->joined + FRONT + kept, in, (n < kept ? n : kept) * sizeof *in);
+}
+
+/* The window that begins at element `at`: window - 1 elements of the past, or more, and new ones
+ * as far as there are. */
+static inline const int16_t *window_at(const line *line, size_t at)
+{
+    return at < line->kept ? line->joined + FRONT + at : line->in + (at - line->kept);
+}
+
 static size_t up_to_group(size_t n)
 {
     return (n + RM_FIR_GROUP - 1) / RM_FIR_GROUP * RM_FIR_GROUP;
 }
 
-/* Whole periods; `newest` is the first period's first input sample, its past before it. */
-static void periods(const rm_fir_plan *plan, const int16_t *newest, size_t count, int16_t *out)
+/* Whole periods; the first one's first input sample is new sample `first`. */
+static void periods(const rm_fir_plan *plan, const line *line, size_t first, size_t count,
+                    int16_t *out)
 {
-    int16_t streams[RM_MAX_UP * RM_FIR_STREAM];
+    int16_t x[RM_MAX_UP * RM_FIR_STREAM];
     int16_t sums[RM_MAX_UP][BLOCK + RM_FIR_GROUP];
     const int16_t *rows[RM_MAX_UP];
-    uint32_t past = rm_fir_plan_past(plan);
-    const int16_t *x = newest - past * plan->down;
-    if (plan->down > 1) {
-        kernels->deal(x, past + count, plan->down, streams);
-        x = streams;
-    }
-    for (uint32_t i = 0; i < plan->up; i++) {
+    uint32_t up = plan->up, down = plan->down, past = rm_fir_plan_past(plan);
+    size_t whole = up_to_group(count);
+    bool direct = up == 1 && whole == count;
+    const int16_t *newest = line->joined + FRONT + line->kept + first;
+    kernels->deal(newest - past * down, past, down, x);
+    kernels->deal(line->in + first, count, down, x + past);
+    for (uint32_t i = 0; i < up; i++) {
         const rm_fir_row *row = &plan->rows[i];
         const rm_fir_pair *pairs = plan->pairs + row->first;
         rows[i] = row->delay_only ? x + pairs->offset : sums[i];
         if (!row->delay_only)
-            kernels->row(row, pairs, x, sums[i], up_to_group(count));
+            kernels->row(row, pairs, x, direct ? out : sums[i], whole);
     }
-    kernels->weave(rows, plan->up, count, out);
+    if (!direct)
+        kernels->weave(rows, up, count, out);
 }
 
 /* ---- Pushing ---- */
 
-/* One block; `line` holds the window's past and then the n new samples. Returns outputs written. */
-static size_t convert(const rm_fir_plan *plan, uint32_t *position, const int16_t *line, size_t n,
+/* One block of n new samples. Returns outputs written. */
+static size_t convert(const rm_fir_plan *plan, uint32_t *position, const line *line, size_t n,
                       int16_t *out)
 {
     uint32_t at = *position, end = (uint32_t)n * plan->up, up = plan->up, down = plan->down;
     size_t written = 0;
     for (; at < end && (at % up != 0 || !kernels); at += down)
-        out[written++] = output(plan, at % up, line + at / up);
+        out[written++] = output(plan, at % up, window_at(line, at / up));
     if (at < end) {
         size_t first = at / up, count = (n - first) / down;
         if (count > 0)
-            periods(plan, line + plan->window - 1 + first, count, out + written);
+            periods(plan, line, first, count, out + written);
         written += count * up;
         at += (uint32_t)count * up * down;
     }
     for (; at < end; at += down)
-        out[written++] = output(plan, at % up, line + at / up);
+        out[written++] = output(plan, at % up, window_at(line, at / up));
     *position = at - end;
     return written;
 }
@@ -93,18 +119,15 @@ static size_t convert(const rm_fir_plan *plan, uint32_t *position, const int16_t
 static size_t push(const rm_fir_plan *plan, uint32_t *position, int16_t *history, const int16_t *in,
                    size_t n, int16_t *out)
 {
-    int16_t buffer[FRONT + RM_MAX_TAPS + BLOCK + BACK];
-    int16_t *line = buffer + FRONT;
-    size_t kept = plan->window - 1, written = 0;
-    memset(buffer, 0, FRONT * sizeof *buffer);
-    memcpy(line, history, kept * sizeof *line);
+    line line;
+    size_t written = 0;
+    line.kept = plan->window - 1;
     for (size_t block; n > 0; in += block, n -= block) {
         block = n < BLOCK ? n : BLOCK;
-        memcpy(line + kept, in, block * sizeof *line);
-        written += convert(plan, position, line, block, out + written);
-        memmove(line, line + block, kept * sizeof *line);
+        join(&line, history, in, block);
+        written += convert(plan, position, &line, block, out + written);
+        memcpy(history, window_at(&line, block), line.kept * sizeof *history);
     }
-    memcpy(history, line, kept * sizeof *line);
     return written;
 }
 
@@ -116,8 +139,7 @@ __attribute__((constructor)) static void prepare(void)
 {
     rm_fir_plan_build(&up2_plan, 8000, 16000, RM_TELEPHONY);
     rm_fir_plan_build(&down2_plan, 16000, 8000, RM_TELEPHONY);
-    rm_simd best = rm_simd_best();
-    rm_resample_use(best < RM_RESAMPLE_HIGHEST ? best : RM_RESAMPLE_HIGHEST);
+    rm_resample_use(rm_simd_best());
 }
 
 void rm_resample_use(rm_simd variant)
@@ -126,6 +148,7 @@ void rm_resample_use(rm_simd variant)
 #if RM_X86
         [RM_SSE2] = &rm_fir_kernels_sse2,
         [RM_AVX2] = &rm_fir_kernels_avx2,
+        [RM_AVX512] = &rm_fir_kernels_avx512,
 #elif RM_ARM
         [RM_NEON] = &rm_fir_kernels_neon,
 #endif

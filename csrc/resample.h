@@ -61,9 +61,7 @@ void rm_resampler_reset(rm_resampler *state);
 size_t rm_resampler_outputs(const rm_resampler *state, size_t n);
 size_t rm_resampler_push(rm_resampler *state, const int16_t *in, size_t n, int16_t *out);
 
-/* As rm_g711_use, for the resamplers. AVX-512 has no variant: its loads all cross a cache line,
- * which takes back what its width gives. */
-#define RM_RESAMPLE_HIGHEST RM_AVX2
+/* As rm_g711_use, for the resamplers. */
 void rm_resample_use(rm_simd variant);
 
 #endif

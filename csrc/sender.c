@@ -39,6 +39,7 @@ void rm_sender_free(rm_sender *s)
 {
     rm_playout_free(&s->playout);
     rm_monitor_free(s->monitor);
+    rm_dtx_free(s->dtx);
     free(s->relay);
 }
 
@@ -47,6 +48,21 @@ void rm_sender_start(rm_sender *s, double now)
     s->start = now;
     s->due = now;
     s->tick = 0;
+}
+
+bool rm_sender_use_noise(rm_sender *s, int16_t payload_type)
+{
+    uint32_t rate_hz = rm_encoding_rate_hz(s->encoder.encoding);
+    if (s->dtx != NULL && (payload_type < 0 || s->dtx->rate_hz != rate_hz)) {
+        rm_dtx_free(s->dtx);
+        s->dtx = NULL;
+    }
+    if (payload_type < 0)
+        return true;
+    s->noise_payload_type = (uint8_t)payload_type;
+    if (s->dtx == NULL)
+        s->dtx = rm_dtx_new(rate_hz);
+    return s->dtx != NULL;
 }
 
 bool rm_sender_idle(const rm_sender *s)
@@ -127,6 +143,19 @@ static size_t silent_payload(const rm_sender *s, uint8_t *payload)
     return bytes;
 }
 
+/* What a tick of a pause sends: at times a few octets about it, else nothing. */
+static size_t noise_packet(rm_sender *s, uint8_t *packet)
+{
+    uint8_t payload[RM_NOISE_PAYLOAD_BYTES];
+    size_t bytes = rm_dtx_next(s->dtx, payload);
+    s->marker_next = true;
+    if (bytes == 0)
+        return 0;
+    s->noise_packets++;
+    memcpy(header(s, packet, s->noise_payload_type, false, s->timestamp), payload, bytes);
+    return RM_RTP_HEADER_BYTES + bytes;
+}
+
 static size_t audio_packet(rm_sender *s, uint8_t *packet)
 {
     int16_t pcm[TICK_SAMPLES];
@@ -146,6 +175,8 @@ static size_t audio_packet(rm_sender *s, uint8_t *packet)
         rm_meter_take(&s->meter, pcm, TICK_SAMPLES);
     else
         rm_meter_take_silence(&s->meter, TICK_SAMPLES);
+    if (s->dtx != NULL && rm_dtx_pauses(s->dtx, pcm, n))
+        return noise_packet(s, packet);
     uint8_t *payload = header(s, packet, s->payload_type, s->marker_next, s->timestamp);
     s->marker_next = false;
     s->silence_packets += n == 0;
@@ -279,12 +310,14 @@ size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
     if (relayed > 0)
         return relayed;
     skip_hopeless(s, now);
-    while (rm_sender_next_time(s) <= now) {
+    double due;
+    while ((due = rm_sender_next_time(s)) <= now) {
         size_t bytes = run_tick(s, packet);
         pass_ticks(s, 1);
         s->late_ticks += s->due <= now;
         if (bytes == 0)
             continue;
+        rm_lateness_take(&s->lateness, now - due);
         if (s->packets == 1)
             s->first_sent = now;
         return bytes;

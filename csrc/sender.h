@@ -4,6 +4,7 @@
  *   timestamp   moves by 20 ms of its clock at every tick, sent or not (RFC 3550 section 5.1)
  *   marker      on the first packet after ticks without one
  *   late        ticks are caught up, ten at most; the rest is skipped, in time but not in audio
+ *   noise       where the far end takes it, pauses are told by comfort noise packets (dtx.h)
  *   relayed     while payloads of another stream pass through, ticks send nothing, unless something
  *               is queued: that has the word, and what would pass meanwhile is dropped
  *   held        a tick that finds nothing right after speech waits up to 15 ms for more, so that a
@@ -14,6 +15,8 @@
 #ifndef RM_SENDER_H
 #define RM_SENDER_H
 
+#include "dtx.h"
+#include "lateness.h"
 #include "meter.h"
 #include "monitor.h"
 #include "payload.h"
@@ -40,6 +43,7 @@ typedef struct rm_sender {
     uint32_t ssrc;
     uint8_t payload_type;
     int16_t event_payload_type; /* -1: the peer takes no events */
+    uint8_t noise_payload_type; /* where dtx is not NULL */
     rm_payload_encoder encoder;
     rm_event_sender event;
     rm_playout playout;
@@ -47,10 +51,12 @@ typedef struct rm_sender {
     uint64_t packets_before, octets_before; /* under SSRCs we had before */
     double first_sent; /* of these packets; no time before there are any */
     uint64_t late_ticks, skipped_ticks;
+    rm_lateness lateness; /* of packets, behind rm_sender_next_time */
     uint64_t digits_dropped; /* queued, but the peer had stopped taking events */
     uint64_t played;  /* samples */
-    uint64_t silence_packets;
+    uint64_t silence_packets, noise_packets;
     rm_meter meter;
+    rm_dtx *dtx; /* NULL: the peer takes no comfort noise */
     rm_monitor *monitor; /* NULL while nobody listens in */
     rm_relay *relay;     /* NULL until payloads of another stream pass through */
 } rm_sender;
@@ -59,6 +65,10 @@ void rm_sender_init(rm_sender *s, uint32_t ssrc, uint16_t sequence_number, uint3
                     uint32_t limit_samples);
 void rm_sender_free(rm_sender *s);
 void rm_sender_start(rm_sender *s, double now);
+
+/* Tell pauses by comfort noise of this payload type from now on; -1: send them as any sound. False
+ * when memory is short. After rm_payload_encoder_use. */
+bool rm_sender_use_noise(rm_sender *s, int16_t payload_type);
 
 /* Whether the tick that is due would interrupt speech that may only be late. */
 static inline bool rm_sender_may_hold(const rm_sender *s)

@@ -28,7 +28,7 @@ static inline bool rm_simd_has(rm_simd variant)
         return __builtin_cpu_supports("avx2");
     if (variant == RM_AVX512) /* Ice Lake and Zen 4 on; the first AVX-512 machines use avx2 */
         return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-               && __builtin_cpu_supports("avx512vbmi");
+               && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
     return variant == RM_SSE2 || variant == RM_SCALAR;
 #elif RM_ARM
     return variant == RM_NEON || variant == RM_SCALAR;
@@ -47,10 +47,10 @@ static inline rm_simd rm_simd_best(void)
 
 #define RM_TARGET_AVX2 __attribute__((target("avx2")))
 #ifdef __clang__ /* ignores the whole attribute over a preference it does not know */
-#define RM_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
+#define RM_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")))
 #else
 #define RM_TARGET_AVX512 \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,prefer-vector-width=512")))
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni,prefer-vector-width=512")))
 #endif
 
 #endif

@@ -4,20 +4,20 @@ cdef extern from "simd.h":
     ctypedef int rm_simd
     const char *const rm_simd_names[]
     bint rm_simd_has(rm_simd variant)
-    const int RM_AVX512
+    const int RM_SIMD_COUNT
 
-cdef inline list variant_names(rm_simd highest):
+cdef inline list variant_names():
     cdef int i
-    return [rm_simd_names[i].decode() for i in range(highest + 1) if rm_simd_has(i)]
+    return [rm_simd_names[i].decode() for i in range(RM_SIMD_COUNT) if rm_simd_has(i)]
 
-cdef inline rm_simd variant_called(object name, rm_simd highest) except -1:
-    names = variant_names(highest)
+cdef inline rm_simd variant_called(object name) except -1:
+    names = variant_names()
     if name is None:
         name = names[-1]
     if name not in names:
         raise ValueError(f"expected one of {', '.join(names)}, got {name!r}")
     cdef int i
-    for i in range(highest, -1, -1):
+    for i in range(RM_SIMD_COUNT):
         if rm_simd_names[i].decode() == name:
             break
     return i

@@ -33,7 +33,7 @@ bool rm_stream_listen(rm_stream *s, int32_t fixed_ms)
     return s->listener != NULL;
 }
 
-void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
+bool rm_stream_configure(rm_stream *s, const rm_stream_config *config)
 {
     memcpy(s->receive, config->receive, sizeof s->receive);
     /* RFC 3551 table 4: 13 is comfort noise for all that is sampled at 8 kHz, without a word. */
@@ -48,8 +48,10 @@ void rm_stream_configure(rm_stream *s, const rm_stream_config *config)
     s->sender.payload_type = config->send_payload_type;
     s->sender.event_payload_type = config->send_event;
     rm_payload_encoder_use(&s->sender.encoder, config->send_encoding);
+    bool noise = rm_sender_use_noise(&s->sender, config->send_noise);
     if (!s->ingress.heard) /* events before any audio: the likely clock */
         s->ingress.rate_hz = rm_encoding_rate_hz(config->send_encoding);
+    return noise;
 }
 
 static const uint32_t EVENT_CLOCKS_HZ[RM_EVENT_CLOCKS] = {0, 8000, 16000, 48000};

@@ -30,6 +30,7 @@ typedef struct rm_stream_config {
     uint8_t send_payload_type;
     rm_encoding send_encoding;
     int16_t send_event; /* payload type or -1 */
+    int16_t send_noise; /* RFC 3389, payload type or -1 */
     rm_address remote;  /* family 0: the SDP named none */
     bool sending, receiving;
     bool suppress_silence;
@@ -85,8 +86,9 @@ void rm_stream_free(rm_stream *s);
  * network (fixed_ms -1) or one of so many ms. False when memory is short. */
 bool rm_stream_listen(rm_stream *s, int32_t fixed_ms);
 
-/* Take the outcome of an offer and answer; sources and sequence numbers go on. */
-void rm_stream_configure(rm_stream *s, const rm_stream_config *config);
+/* Take the outcome of an offer and answer; sources and sequence numbers go on. False when memory
+ * for comfort noise is short: pauses are sent as sound then. */
+bool rm_stream_configure(rm_stream *s, const rm_stream_config *config);
 
 /* Account for one datagram. `data` is not kept. */
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,

@@ -23,7 +23,7 @@ from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
 # The providers whose platform ``simulate`` can be.
-SIMULATED = ("asterisk", "twilio")
+SIMULATED = ("asterisk", "exotel", "twilio", "vonage")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -40,6 +40,7 @@ digest = ["SHA-256", "MD5"]
 ports = "10000-20000"
 jitter = "immediate"
 gap_wait_ms = 60
+comfort_noise = true
 media_timeout = 30
 [limits]
 max_calls = 400
@@ -106,7 +107,11 @@ def test_every_key_is_read() -> None:
             tls_ca=Path("/etc/rapida/ca.pem"),
         ),
         rtp=RtpConfig(
-            ports=(10000, 20000), jitter="immediate", gap_wait_ms=60.0, media_timeout=30.0
+            ports=(10000, 20000),
+            jitter="immediate",
+            gap_wait_ms=60.0,
+            comfort_noise=True,
+            media_timeout=30.0,
         ),
         limits=LimitsConfig(400, 12.5, 3600.0, 0.0),
         store=StoreConfig(

@@ -5,6 +5,7 @@
     python -m bench.load --target sip:echo@127.0.0.1:5060 --pid PID --label asterisk-22
     python -m bench.load --churn 10000                     short calls in a row
     python -m bench.load --setups 3000 --rate 200          calls without media, ended at once
+    python -m bench.load --twilio 200                      media streams over WebSockets
 
 Another server is set beside it with --target and --pid (its CPU and memory are read, it is never
 started or ended), or with --engine and a command line that holds {sip} or {port}.
@@ -28,6 +29,7 @@ from .process import split_cores
 from .report import format_churn, format_levels, format_setups, machine_facts, write_json
 from .setups import COMMAND as SETUPS_COMMAND
 from .setups import measure_setups
+from .twilio import format_twilio, measure_twilio
 
 UNANSWERED, REFUSED = 1, 3
 
@@ -48,6 +50,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pid", help="its process, or several with commas")
     parser.add_argument("--churn", type=int, metavar="N", help="N short calls instead of levels")
     parser.add_argument("--setups", type=int, metavar="N", help="N calls without media")
+    parser.add_argument("--twilio", type=int, metavar="N", help="N calls of Twilio's")
     parser.add_argument("--parallel", type=int, default=20, help="short calls at once (20)")
     parser.add_argument("--settle", type=float, default=2.0, help="wait after the last, s (2)")
     parser.add_argument("--label", default="rapida-media", help="names the JSON file")
@@ -73,8 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if generator is None:
         print("one core only: generator and engine share it, figures are rough", flush=True)
     kind, measure = "", _levels
-    if options.churn or options.setups:
-        kind, measure = ("churn-", _churn) if options.churn else ("setups-", _setups)
+    for asked, its_kind, its_measure in (
+        (options.churn, "churn-", _churn),
+        (options.setups, "setups-", _setups),
+        (options.twilio, "twilio-", _twilio),
+    ):
+        if asked:
+            kind, measure = its_kind, its_measure
     try:
         status = measure(options, document)
     except RuntimeError as error:
@@ -123,6 +131,13 @@ def _setups(options: argparse.Namespace, document: dict[str, Any]) -> int:
     document["setups"] = result.to_json()
     print(format_setups(result))
     return 0 if result.answered == result.calls else UNANSWERED
+
+
+def _twilio(options: argparse.Namespace, document: dict[str, Any]) -> int:
+    results = measure_twilio(options.twilio, options.seconds)
+    document["twilio"] = [result.to_json() for result in results]
+    print(format_twilio(results))
+    return UNANSWERED if any(result.lost for result in results) else 0
 
 
 def _attached(options: argparse.Namespace) -> Engine | None:

@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
+from bench.assembled import Stoi, as_it_comes, immediate, judge, silence
 from bench.harness import Candidate, MissingPeerError, Row, Run
 from bench.material import items
-from bench.networks import conditions, listen, make_condition
+from bench.networks import Pesq, conditions, listen, make_condition
 from bench.peers import module
 from bench.results import Fact
 from bench.tables import Facts, Table
 from rapida_media.kernels import ulaw_encode
 from rapida_media.testing.jitter import PCMU, PEER, RtpPacket, open_stream
+from rapida_media.testing.traces import MODELS
 
 SEEDS = (1, 2)
 POLICIES = ("adaptive", "fixed:60")
@@ -89,7 +91,12 @@ def facts() -> Facts:
         pesq: Callable[..., float] = module("pesq").pesq
     except MissingPeerError:
         return {}
-    return {policy: _listen_to_all(policy, pesq) for policy in POLICIES}
+    heard = {policy: _listen_to_all(policy, pesq) for policy in POLICIES}
+    try:
+        stoi: Stoi = module("pystoi").stoi
+    except MissingPeerError:
+        return heard
+    return {**heard, "immediate": _assemble_all(pesq, stoi)}
 
 
 def _listen_to_all(policy: str, pesq: Callable[..., float]) -> dict[str, dict[str, Fact]]:
@@ -109,6 +116,33 @@ def _listen_to_all(policy: str, pesq: Callable[..., float]) -> dict[str, dict[st
         for column in columns
     }
     return table
+
+
+def _assemble_all(pesq: Pesq, stoi: Stoi) -> dict[str, dict[str, Fact]]:
+    """What a recogniser is given, where the sender keeps one time line."""
+    return {name: _assemble(name, pesq, stoi) for name in MODELS}
+
+
+def _assemble(name: str, pesq: Pesq, stoi: Stoi) -> dict[str, Fact]:
+    calls = [make_condition(name, seed) for seed in SEEDS]
+    given = [immediate(call) for call in calls]
+    waits = sorted(wait for each in given for wait in each.waits_ms)
+    found: dict[str, Fact] = {
+        "in place %": round(100 * statistics.fmean(each.in_place for each in given), 2),
+        "wait ms": round(statistics.fmean(waits), 2),
+        "p95": round(waits[len(waits) * 95 // 100], 1),
+        "p99": round(waits[len(waits) * 99 // 100], 1),
+        "holes": sum(each.holes for each in given),
+    }
+    for way, streams in (
+        ("", [each.stream for each in given]),
+        (", silence", map(silence, calls)),
+        (", as it comes", map(as_it_comes, calls)),
+    ):
+        scores = [judge(call, each, pesq, stoi) for call, each in zip(calls, streams, strict=True)]
+        found[f"PESQ{way}"] = round(statistics.fmean(mos for mos, _ in scores), 2)
+        found[f"STOI{way}"] = round(statistics.fmean(clear for _, clear in scores), 3)
+    return found
 
 
 TABLE = Table("Jitter buffers over sixteen kinds of network", rows, facts)

@@ -97,7 +97,7 @@ static void use(rm_simd variant)
 {
     rm_base64_use(variant);
     rm_g711_use(variant);
-    rm_resample_use(variant < RM_RESAMPLE_HIGHEST ? variant : RM_RESAMPLE_HIGHEST);
+    rm_resample_use(variant);
 }
 
 /* Decode with one variant into memory of exactly the promised size; *n = 0 and NULL for no. */

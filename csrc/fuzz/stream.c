@@ -42,6 +42,7 @@ static void configure(world *w)
         .send_payload_type = numbers[what & 3],
         .send_encoding = encodings[what & 3],
         .send_event = what & 4 ? -1 : 101,
+        .send_noise = where & 1 ? 13 : -1,
         .sending = !(what & 8),
         .receiving = !(what & 16),
         .suppress_silence = what & 32,

@@ -196,6 +196,9 @@ static void require_packet(world *w, const uint8_t *packet, size_t bytes)
     if (rtp.payload_type == s->event_payload_type) {
         REQUIRE(rtp.payload_bytes == RM_EVENT_BYTES && rtp.payload[0] < RM_EVENT_FLASH);
         REQUIRE(rtp.timestamp == s->event.timestamp);
+    } else if (s->dtx != NULL && rtp.payload_type == s->noise_payload_type) {
+        REQUIRE(rtp.payload_bytes == RM_NOISE_PAYLOAD_BYTES && !rtp.marker);
+        REQUIRE(rtp.timestamp == s->timestamp - units);
     } else {
         REQUIRE(rtp.payload_type == s->payload_type && rtp.timestamp == s->timestamp - units);
         REQUIRE(rm_payload_samples(s->encoder.encoding, rtp.payload_bytes) == RM_FRAME_SAMPLES);

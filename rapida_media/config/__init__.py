@@ -86,12 +86,14 @@ class RtpConfig:
     listen. gap_wait_ms: the longest that a missing packet is waited for before its place is
     concealed, with "immediate".
     rtcp_mux: offer RTCP on the RTP port (RFC 5761); an offer of it is taken in any case.
+    comfort_noise: offer and take RFC 3389, so that either side may stop sending in pauses.
     """
 
     ports: tuple[int, int] = (10000, 20000)
     jitter: str = "immediate"
     gap_wait_ms: float = 40.0
     rtcp_mux: bool = False
+    comfort_noise: bool = False
     media_timeout: float = 30.0
 
 
@@ -280,6 +282,7 @@ def _rtp(table: Table) -> RtpConfig:
         jitter=table.text("jitter", _jitter) or default.jitter,
         gap_wait_ms=table.number("gap_wait_ms", default.gap_wait_ms),
         rtcp_mux=table.flag("rtcp_mux"),
+        comfort_noise=table.flag("comfort_noise"),
         media_timeout=table.number("media_timeout", default.media_timeout, above=0),
     )
     table.finish()

@@ -218,7 +218,10 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as error:
         return of_http_error(error).response()
     except Exception:
-        log.exception("a request failed: %s %s", request.method, request.path)
+        # The pattern of the path: there may be a token in what stood for it.
+        resource = request.match_info.route.resource
+        path = "?" if resource is None else resource.canonical
+        log.exception("a request failed: %s %s", request.method, path)
         return ProblemError(500, "internal", "it failed here; the log says why").response()
 
 

@@ -38,6 +38,9 @@ class Webhooks:
         for method in ("GET", "POST"):
             app.router.add_route(method, f"{talk}/call/{{assistant}}", self._incoming)
             app.router.add_route(method, f"{talk}/event/{{assistant}}", self._catch_all)
+            # With a token, which ``verify`` looks at, where the provider signs nothing.
+            app.router.add_route(method, f"{talk}/call/{{assistant}}/{{token}}", self._incoming)
+            app.router.add_route(method, f"{talk}/event/{{assistant}}/{{token}}", self._catch_all)
             app.router.add_route(method, f"{context}/event", self._status)
             app.router.add_route(method, f"{context}/answer", self._answer)
         app.router.add_route("GET", context, self._media)
@@ -57,14 +60,14 @@ class Webhooks:
     async def _status(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        self._calls.status(path["provider"], path["context"], asked)
-        return web.Response(status=204)
+        return web.Response(status=self._calls.status(path["provider"], path["context"], asked))
 
     async def _catch_all(self, request: web.Request) -> web.Response:
         path = request.match_info
         asked = await self._asked(request)
-        self._calls.catch_all(path["provider"], path["assistant"], asked)
-        return web.Response(status=204)
+        return web.Response(
+            status=self._calls.catch_all(path["provider"], path["assistant"], asked)
+        )
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info

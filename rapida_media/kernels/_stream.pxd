@@ -222,6 +222,13 @@ cdef extern from "relay.h" nogil:
         uint64_t dropped
 
 
+cdef extern from "lateness.h" nogil:
+    ctypedef struct rm_lateness:
+        float worst_ms
+
+    double rm_lateness_quantile_ms(const rm_lateness *, double)
+
+
 cdef extern from "sender.h" nogil:
     enum: RM_PACKET_BYTES
     ctypedef struct rm_sender:
@@ -238,9 +245,11 @@ cdef extern from "sender.h" nogil:
         double first_sent
         uint64_t late_ticks
         uint64_t skipped_ticks
+        rm_lateness lateness
         uint64_t digits_dropped
         uint64_t played
         uint64_t silence_packets
+        uint64_t noise_packets
         rm_monitor *monitor
         rm_relay *relay
 
@@ -281,11 +290,15 @@ cdef extern from "srtp.h" nogil:
 
 cdef extern from "stream.h" nogil:
     uint8_t rm_means_event_at(uint32_t)
+    enum:
+        RM_MEANS_COMFORT_NOISE
+
     ctypedef struct rm_stream_config:
         uint8_t receive[128]
         uint8_t send_payload_type
         rm_encoding send_encoding
         int16_t send_event
+        int16_t send_noise
         rm_address remote
         bint sending
         bint receiving
@@ -334,7 +347,7 @@ cdef extern from "stream.h" nogil:
     bint rm_stream_listen(rm_stream *, int32_t)
     bint rm_stream_init(rm_stream *, uint32_t, uint16_t, uint32_t, double, uint32_t)
     void rm_stream_free(rm_stream *)
-    void rm_stream_configure(rm_stream *, const rm_stream_config *)
+    bint rm_stream_configure(rm_stream *, const rm_stream_config *)
     void rm_stream_receive(rm_stream *, const uint8_t *, size_t, const rm_address *, double)
     bint rm_stream_relay(rm_stream *, rm_stream *)
     size_t rm_stream_next_packet(rm_stream *, double, uint8_t *)

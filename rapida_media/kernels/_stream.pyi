@@ -102,6 +102,8 @@ class MediaStream:
         sending: bool = True,
         receiving: bool = True,
         silence: str = "send",
+        receive_noise: Collection[int] = (),
+        send_noise: int | None = None,
         packet_ms: int = 20,
         rtcp_mux: bool = False,
     ) -> None:
@@ -113,6 +115,8 @@ class MediaStream:
         the SDP; None or port 0 sends nothing. Another remote than before undoes the latch. While
         not sending, ticks pass but queued audio stays. receiving False: counted, not played.
         silence: with nothing queued, "send" encoded silence or "suppress" packets.
+        receive_noise, send_noise: payload types of comfort noise (RFC 3389); with send_noise,
+        pauses are told by it, at the RTP clock of send_encoding, and nothing else is sent in them.
         packet_ms: the length of audio packets: 10, 20, 40 or, if it fits in 1280 bytes, 60.
         rtcp_mux: RTCP comes on the RTP port (RFC 5761) and is given by `next_rtcp`.
         """

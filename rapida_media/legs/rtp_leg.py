@@ -66,6 +66,8 @@ class RtpLeg:
             send_encoding=audio.send.name,
             receive_events=audio.receive_events,
             send_event=audio.send_event,
+            receive_noise=audio.receive_noise,
+            send_noise=audio.send_noise,
             # A legacy hold names 0.0.0.0 as the place to send to (RFC 3264 section 8.4). Every
             # other place is kept through a hold, and with it where a far end behind a NAT is.
             remote=None if unspecified else (audio.remote_address, audio.remote_port),

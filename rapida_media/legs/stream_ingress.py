@@ -39,6 +39,7 @@ WAITING_FRAMES = 2000 // FRAME_MS
 GAP_MS = 60
 # A jump beyond this is a clock that was set, not a pause.
 LONGEST_GAP_MS = 60_000
+NOTHING = bytes(FRAME_BYTES)
 
 
 class Reorder:
@@ -89,6 +90,11 @@ class Gate:
             self._waiting.popleft()
             self._counters.add("audio_dropped_ahead_of_time")
 
+    def tick(self, now: float) -> None:
+        """Let time pass. What is earned while nothing waits is counted with the next frame."""
+        if self._waiting:
+            self.open(now)
+
     def open(self, now: float) -> None:
         """Let through what may pass by now."""
         if self._seen_at is not None:
@@ -120,7 +126,7 @@ class StreamIngress:
             self._take(each, source, now)
 
     def tick(self, now: float) -> None:
-        self._gate.open(now)
+        self._gate.tick(now)
 
     def _take(self, message: AudioReceived, source: AudioFormat, now: float) -> None:
         if source != self._format:
@@ -133,14 +139,20 @@ class StreamIngress:
         pcm = self._convert(payload)
         if message.timestamp_ms is not None:
             self._keep_gap(message.timestamp_ms, len(pcm))
+        if not self._pcm and len(pcm) == FRAME_BYTES:
+            self._hand_up(pcm, now)
+            return
         self._pcm += pcm
         while len(self._pcm) >= FRAME_BYTES:
             frame = bytes(self._pcm[:FRAME_BYTES])
             del self._pcm[:FRAME_BYTES]
-            silence = SILENCE if frame.count(0) == FRAME_BYTES else 0
-            self._gate.push(Audio(self._pts, self._talkspurt | silence, frame), now)
-            self._talkspurt = 0
-            self._pts += FRAME_SAMPLES
+            self._hand_up(frame, now)
+
+    def _hand_up(self, frame: bytes, now: float) -> None:
+        silence = SILENCE if frame == NOTHING else 0
+        self._gate.push(Audio(self._pts, self._talkspurt | silence, frame), now)
+        self._talkspurt = 0
+        self._pts += FRAME_SAMPLES
 
     def _keep_gap(self, timestamp_ms: int, length_bytes: int) -> None:
         """Let time that was lost on the way keep its length on the bus."""

@@ -194,7 +194,7 @@ class StreamPlayout:
     def tick(self, now: float) -> None:
         """Send what is due and report what was heard."""
         self._now = now
-        if self._started_at is None:
+        if self._started_at is None or self._nothing_is_due:
             return
         self._publish_played()
         if not self.paused:
@@ -202,6 +202,13 @@ class StreamPlayout:
                 pass
         self._ask_marks()
         self._believe_the_clock()
+
+    @property
+    def _nothing_is_due(self) -> bool:
+        """Most ticks of most calls: there are several in a frame, and people listen, too."""
+        return not (
+            self._queue or self._in_flight or self._asked or self._waiting or self._continuous
+        )
 
     def _send_next(self) -> bool:
         chunk = self._chunk_ms() // FRAME_MS

@@ -92,6 +92,7 @@ class Calls:
             address,
             channel.port.port,
             rtcp_mux=self._shell.media.rtcp_mux,
+            comfort_noise=self._shell.media.comfort_noise,
             srtp=srtp,
             offered_suites=_available(OFFERED_SUITES),
             accepted_suites=AVAILABLE_SUITES,

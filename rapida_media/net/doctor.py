@@ -1,7 +1,7 @@
 """``rapida-media doctor``: looks whether a configuration can work here, before calls find out.
 
 Each examination gives findings; a fault is what ``serve`` would fail on or calls would suffer from.
-Nothing is changed, and nothing of a secret is shown.
+Nothing is changed, and nothing of a secret is shown but the token of URLs that are to be pasted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from rapida_media import clock
 from rapida_media.agents.base import AgentContext, make_agent
-from rapida_media.config import Config
+from rapida_media.config import Assistant, Config
 from rapida_media.config.store import MEMORY
 from rapida_media.errors import ConfigError
 from rapida_media.ids import SystemIds
@@ -35,7 +35,7 @@ from rapida_media.net.local_address import reachable
 from rapida_media.net.redis_contexts import RedisContexts
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.udp import numeric_family
-from rapida_media.providers.registry import check_credentials, odd_keys, providers
+from rapida_media.providers.registry import account_of, check_credentials, odd_keys, providers
 from rapida_media.sip.address import format_host
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
@@ -277,6 +277,14 @@ def _entrances(config: Config) -> Iterator[Entrance]:
             yield Entrance(assistant.name, "sip", f"sip:{user}@{host}:{listen.port}")
         for provider in used:
             if provider in specs and specs[provider].stream is not None:
-                url = f"{base}/v1/talk/{provider}"
-                yield Entrance(assistant.name, provider, f"{url}/call/{assistant.name}")
-                yield Entrance(assistant.name, provider, f"{url}/event/{assistant.name}")
+                url, tail = f"{base}/v1/talk/{provider}", _webhook_tail(config, assistant, provider)
+                yield Entrance(assistant.name, provider, f"{url}/call/{assistant.name}{tail}")
+                yield Entrance(assistant.name, provider, f"{url}/event/{assistant.name}{tail}")
+
+
+def _webhook_tail(config: Config, assistant: Assistant, provider: str) -> str:
+    """Give the token that ends the webhooks' paths, where the provider has such a thing: it is
+    made to be pasted, and the URLs are good for nothing without it."""
+    account = account_of(config.credentials, assistant.credential, provider)
+    key = providers()[provider].webhook_token
+    return f"/{account.values[key]}" if account is not None and key in account.values else ""

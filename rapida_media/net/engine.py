@@ -204,7 +204,13 @@ class Engine:
         ports = MediaPorts(rtp_host, first, last, self._ids, other=next(iter(others), None))
         rtp = self._config.rtp
         self.media = MediaShell(
-            self._loop, ports, self._ids, rtp.gap_wait_ms, rtp.jitter, rtcp_mux=rtp.rtcp_mux
+            self._loop,
+            ports,
+            self._ids,
+            rtp.gap_wait_ms,
+            rtp.jitter,
+            rtcp_mux=rtp.rtcp_mux,
+            comfort_noise=rtp.comfort_noise,
         )
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(

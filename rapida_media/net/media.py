@@ -50,8 +50,10 @@ class MediaShell:
         jitter: str = "immediate",
         *,
         rtcp_mux: bool = False,
+        comfort_noise: bool = False,
     ) -> None:
         self.rtcp_mux = rtcp_mux  # whether to offer it
+        self.comfort_noise = comfort_noise  # whether to offer and to take it
         self.ports = ports
         self.ticker = Ticker(loop, TICK_S, self._tick)
         self._loop = loop

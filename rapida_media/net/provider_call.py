@@ -26,6 +26,7 @@ from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.media import MediaShell
+from rapida_media.net.media_attempts import Attempt, Attempts
 from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
@@ -75,16 +76,16 @@ class ProviderCall:
         self.spec = line.spec
         self.info = info
         self.seen = seen
-        self.call: Call | None = None
+        self.attempts = Attempts(self.spec.second_handshake)
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
         self._shell = shell
         self._agent_task: AgentTask | None = None
-        self._streamer: Streamer | None = None
-        self._leg: StreamLeg | None = None
+        self._came_to_nothing = ""
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
+        self._transfer_asked: asyncio.Task[None] | None = None
         self._legs = SecondLegs(self, shell.dial_for)
         self.being_placed = False
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -92,40 +93,67 @@ class ProviderCall:
     # -- media ---------------------------------------------------------------------------------
 
     async def carry(self, wire: Wire, spec: ProviderSpec | None = None) -> None:
-        """Carry the call's media stream until it is over. The context was claimed for it.
+        """Carry a media stream of the call until it is over. The context was claimed for it.
 
         spec: of the stream, where the provider has more than one way.
         """
-        spec = spec or self.spec
+        attempt = self._attempt(wire, spec or self.spec)
+        self.attempts.opened(attempt)
+        if self.finished.done() or self.attempts.has_started:
+            attempt.streamer.close("gone")
+        reason = await attempt.streamer.stream()
+        self._came_to_nothing = reason
+        if self._transfer_asked is not None:
+            # The stream of a call that goes elsewhere may end before the provider's answer is here.
+            await asyncio.wait({self._transfer_asked})
+        if self.attempts.over(attempt, reason, clock.monotonic()):
+            self._media_over(reason)
+
+    def _attempt(self, wire: Wire, spec: ProviderSpec) -> Attempt:
         assert spec.stream is not None, "only a provider with streams gets here"
+        attempt = Attempt(self, is_second=self.attempts.claimed_again)
         outbox = BoundedOutbox()
-        self._leg = StreamLeg(spec, spec.stream(), outbox, self)
-        self.call = Call(self.info, self._leg, self, self._loop.create_future)
-        self._streamer = Streamer(wire, self._leg, outbox, self._shell.media)
-        if self.finished.done():
-            self._streamer.close("gone")
-        reason = await self._streamer.stream()
+        protocol, account = spec.stream(), self.line.credential
+        if spec.set_stream is not None and account is not None:
+            spec.set_stream(protocol, account)
+        attempt.leg = StreamLeg(spec, protocol, outbox, attempt)
+        attempt.call = Call(self.info, attempt.leg, self, self._loop.create_future)
+        attempt.streamer = Streamer(wire, attempt.leg, outbox, self._shell.media)
+        return attempt
+
+    def _media_over(self, reason: str) -> None:
         if not self.finished.done():
             left = reason in ("media_closed", "stopped")
             self._over_at_provider |= self.spec.socket_is_the_call
             self._end(ended(_FAR_END_LEFT if left else reason))
 
-    def stream_started(self, event: Started) -> None:
-        assert self.call is not None, "it has begun to stream"
-        assert self._streamer is not None, "it has begun to stream"
-        self._streamer.started()
+    @property
+    def call(self) -> Call | None:
+        attempt = self.attempts.current
+        return None if attempt is None else attempt.call
+
+    def attempt_started(self, attempt: Attempt, event: Started) -> None:
+        known = self.seen.provider_call_id
+        if self.attempts.has_started or (
+            attempt.is_second and (not known or event.provider_call_id != known)
+        ):
+            log.warning("a second stream was refused", extra={"call_id": self.info.id})
+            attempt.streamer.close("gone")
+            return
+        self.attempts.started(attempt)
+        attempt.streamer.started()
         if event.provider_call_id:
             self.learn(replace(self.seen, provider_call_id=event.provider_call_id))
         self.answered_at = clock.monotonic()
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
-        self.call.confirm(early_agent=False)
+        attempt.call.confirm(early_agent=False)
         if self._agent_task is None:
-            self._agent_task = AgentTask(self._loop, self.line.agent, self.call)
+            self._agent_task = AgentTask(self._loop, self.line.agent, attempt.call)
 
-    def stream_stopped(self, event: Stopped) -> None:
-        assert self._streamer is not None, "it has begun to stream"
-        self._over_at_provider |= event.ended
-        self._streamer.close("stopped")
+    def attempt_stopped(self, attempt: Attempt, event: Stopped) -> None:
+        if attempt is self.attempts.current:
+            self._over_at_provider |= event.ended
+        attempt.streamer.close("stopped")
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -195,7 +223,7 @@ class ProviderCall:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
         telephony = cast(base.TransferringTelephony, self.line.telephony)
-        self._start(self._transfer(telephony, str(target), done))
+        self._transfer_asked = self._start(self._transfer(telephony, str(target), done))
 
     def _cannot(self, what: str) -> None:
         raise LocalProtocolError(f"the provider {self.spec.name} cannot {what}")
@@ -236,11 +264,13 @@ class ProviderCall:
     ) -> None:
         """End a call whose media never came or stopped, or that lasts too long."""
         if self.answered_at is None:
-            if now - self.created_at > context_seconds:
+            if self.attempts.is_given_up(now):
+                self._media_over(self._came_to_nothing)
+            elif now - self.created_at > context_seconds:
                 self.hang_up("media_never_came")
             return
-        assert self._leg is not None, "an answered call has media"
-        heard_at = max(self._leg.heard_at, self.answered_at)
+        assert self.attempts.current is not None, "an answered call has media"
+        heard_at = max(self.attempts.current.leg.heard_at, self.answered_at)
         if now - self.answered_at > max_call_seconds:
             self.hang_up("max_duration")
         elif now - heard_at > media_timeout:
@@ -257,8 +287,7 @@ class ProviderCall:
             return
         if not self._over_at_provider and not self.being_placed:
             self._start(self._hang_up_at_provider())
-        if self._streamer is not None:
-            self._streamer.close(ending.reason)
+        self.attempts.close(ending.reason)
         self._finish(ending, raw, cause)
 
     async def _hang_up_at_provider(self) -> None:
@@ -267,10 +296,11 @@ class ProviderCall:
         except ProviderError as error:
             log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Any) -> asyncio.Task[None]:
         task = self._loop.create_task(work, name=f"provider of {self.info.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def settled(self) -> None:
         """Wait until the provider was told what it has to be told."""
@@ -286,8 +316,9 @@ class ProviderCall:
             self._agent_task.stop_soon()
         self.finished.set_result(None)
         facts: dict[str, Any] = {"quality": quality, "cause": cause}
-        if self._leg is not None and self._leg.first_media_at is not None:
-            ago = clock.monotonic() - self._leg.first_media_at
+        attempt = self.attempts.current
+        if attempt is not None and attempt.leg.first_media_at is not None:
+            ago = clock.monotonic() - attempt.leg.first_media_at
             facts["first_media_at"] = clock.wall() - ago
         self._shell.journal.ended(
             self.info.id,

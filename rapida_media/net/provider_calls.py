@@ -117,6 +117,8 @@ class ProviderCalls:
         line = self._lines.line(provider, assistant)
         line.verify(request)
         seen = _understood(lambda: line.telephony.receive_call(request))
+        if seen.context_id:
+            return self._ordered(line, seen)
         known = self._named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
             return self._document(line, known)
@@ -128,6 +130,19 @@ class ProviderCalls:
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
         return self._document(line, call)
 
+    def _ordered(self, line: Line, seen: base.CallInfo) -> Reply:
+        """Give the document of an order whose call asks for it by the webhook of a flow.
+
+        A context that another machine has in the shared store is not known here, and as good.
+        """
+        call = self._by_context.get(seen.context_id)
+        if seen.context_id in self._over or (call is not None and call.spec is not line.spec):
+            return line.telephony.refuse_call("rejected")
+        if call is not None and seen.provider_call_id:
+            call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
+        url = self._context_url(line.spec, seen.context_id)
+        return line.telephony.inbound_call(seen, _websocket(url), f"{url}/event")
+
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Give the document of an ordered call that was picked up."""
         line, call = self._known(provider, context_id, request)
@@ -136,23 +151,25 @@ class ProviderCalls:
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
         return self._document(line, call)
 
-    def status(self, provider: str, context_id: str, request: WebhookRequest) -> None:
-        """Take news of one call. News of a call that is over change nothing."""
+    def status(self, provider: str, context_id: str, request: WebhookRequest) -> int:
+        """Take news of one call; gives the HTTP status. News of a call that is over change
+        nothing."""
         line, call = self._known(provider, context_id, request)
-        if call is None:
-            return
-        news = _understood(lambda: line.telephony.status_callback(request, call.seen))
-        if news is not None:
-            self._tell(call, news)
+        if call is not None:
+            news = _understood(lambda: line.telephony.status_callback(request, call.seen))
+            if news is not None:
+                self._tell(call, news)
+        return line.spec.news_status
 
-    def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> None:
-        """Take news that name the call by the provider's id."""
+    def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> int:
+        """Take news that name the call by the provider's id; gives the HTTP status."""
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
         call = None if news is None else self._named(line.spec, news.provider_call_id)
         if news is not None and call is not None:
             self._tell(call, news)
+        return line.spec.news_status
 
     def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
         """Take news that came over a feed: those of strange calls, or late, change nothing."""
@@ -180,7 +197,10 @@ class ProviderCalls:
     # -- media ---------------------------------------------------------------------------------
 
     async def claim(self, provider: str, context_id: str, request: WebhookRequest) -> ProviderCall:
-        """Find the call of a media stream, before its upgrade is answered; works once."""
+        """Find the call of a media stream, before its upgrade is answered.
+
+        Works once; where the provider may come a second time, ``media_attempts`` has the rule.
+        """
         spec = self._lines.spec(provider)
         call = self._by_context.get(context_id)
         over = self._over.get(context_id)
@@ -190,6 +210,8 @@ class ProviderCalls:
         if call is not None and call.spec is spec:
             # Whoever knows the id without being the provider must not use it up.
             call.line.verify(request)
+            if call.attempts.claim_again(clock.monotonic()):
+                return call
         try:
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
@@ -204,6 +226,7 @@ class ProviderCalls:
             line = self._lines.line(provider, context.assistant or "")
             line.verify(request)
             call = self._register(line, _info_of(context), _seen_of(context))
+        call.attempts.claim(clock.monotonic())
         return call
 
     # -- orders --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from rapida_media.errors import RapidaError
 from rapida_media.net.assistants import Assistants
 from rapida_media.providers.base import ProviderSpec, Telephony
 from rapida_media.providers.http import HttpClient, WebhookRequest
+from rapida_media.providers.registry import account_of
 
 log = logging.getLogger(__name__)
 
@@ -121,12 +122,7 @@ class Lines:
 
         Refused when the provider wants one and none can be chosen.
         """
-        named = self._credentials.get(assistant.credential or "")
-        if named is not None and named.provider == spec.name:
-            return named
-        of_provider = [each for each in self._credentials.values() if each.provider == spec.name]
-        if len(of_provider) == 1:
-            return of_provider[0]
-        if any(key.required for key in spec.credential_keys):
+        account = account_of(self._credentials, assistant.credential, spec.name)
+        if account is None and any(key.required for key in spec.credential_keys):
             raise Refused(404, f"the assistant {assistant.name!r} has no account with {spec.name}")
-        return None
+        return account

@@ -37,7 +37,8 @@ class CallInfo:
     provider_call_id: the provider's own id; "" while it has not told one.
     caller, called: numbers as +E.164 where they are such.
     state: where the call is, raw: in the provider's word.
-    context_id: ours, and part of the media URL; "" before the engine has chosen it.
+    context_id: ours, and part of the media URL; "" before the engine has chosen it. A webhook that
+    hands back the one of an order asks for that call's document.
     parameters: for the agent, and for the provider to hand back where it can.
     facts: what the provider's folder wants to see again with later verbs, such as a regional host.
     """
@@ -166,12 +167,14 @@ class CredentialKey:
     """A key of ``[credentials.NAME]``. secret: never shown, not even in part.
 
     shape: what it looks like, as a regular expression; ``doctor`` warns where it does not.
+    fault: says what is wrong with a value that cannot be worked with, None where it can.
     """
 
     name: str
     required: bool = True
     secret: bool = False
     shape: str = ""
+    fault: Callable[[str], str | None] | None = None
 
 
 def refuse_everything(request: WebhookRequest, credential: Credential | None) -> str | None:
@@ -187,8 +190,12 @@ class ProviderSpec:
     lead_ms: how much audio the provider may hold unplayed; at least its chunk.
     continuous: it wants audio all the time, silence where there is nothing to say.
     socket_is_the_call: the end of the media stream ends the call, as it has no other signal.
+    second_handshake: it may try a stream's upgrade once more where the first came to nothing.
+    news_status: what its status callbacks are answered.
+    webhook_token: the credential key that ends the paths of its webhooks, where nothing is signed.
     verify: why a request is refused, None where it is genuine; the upgrade of a media stream is
     asked about, too. ``request.received_at`` is the time to judge freshness by.
+    set_stream: sets a stream, just made, to what its account wants.
     telephony, stream: make the translators; None for ``sip``, which is the engine itself.
     feed: makes what follows an account's events, where the provider tells them that way; it gives
     None for an account without.
@@ -205,8 +212,12 @@ class ProviderSpec:
     continuous: bool = False
     socket_is_the_call: bool = False
     transfers: bool = False
+    second_handshake: bool = False
+    news_status: int = 204
+    webhook_token: str = ""
     credential_keys: tuple[CredentialKey, ...] = ()
     verify: Callable[[WebhookRequest, Credential | None], str | None] = refuse_everything
     telephony: Callable[[Credential | None, HttpClient], Telephony] | None = None
     stream: Callable[[], StreamProtocol] | None = None
+    set_stream: Callable[[StreamProtocol, Credential], None] | None = None
     feed: Callable[[Credential], EventFeed | None] | None = None

@@ -58,6 +58,20 @@ def check_credentials(
         for key in keys.values():
             if key.required and key.name not in credential.values:
                 raise ConfigError(f"{where} {key.name}: missing; {spec.name} wants it")
+            value = credential.values.get(key.name)
+            if value is not None and key.fault is not None and (fault := key.fault(value)):
+                raise ConfigError(f"{where} {key.name}: {fault}")
+
+
+def account_of(
+    credentials: Mapping[str, Credential], name: str | None, provider: str
+) -> Credential | None:
+    """Give the named account, where it is with the provider; else the only one that is."""
+    named = credentials.get(name or "")
+    if named is not None and named.provider == provider:
+        return named
+    accounts = [each for each in credentials.values() if each.provider == provider]
+    return accounts[0] if len(accounts) == 1 else None
 
 
 def odd_keys(credential: Credential) -> list[str]:

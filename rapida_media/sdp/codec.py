@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rapida_media.sdp.description import Attribute, MediaDescription, parse_number
 
 TELEPHONE_EVENT = "telephone-event"
+COMFORT_NOISE = "CN"
 # RFC 4733 section 3.2: events 0-15 are the DTMF digits, 16 is the hook flash.
 TELEPHONE_EVENT_FMTP = "0-16"
 # RFC 3551 section 3 "reserves payload type numbers in the range 96-127 exclusively for dynamic
@@ -19,6 +20,8 @@ FIRST_DYNAMIC = 96
 MAXIMUM_PAYLOAD_TYPE = 127
 # What most peers number telephone-event at 8 kHz; some old ones know it by no other number.
 _USUAL_TELEPHONE_EVENT = 101
+# RFC 3551 section 6, table 4.
+STATIC_NOISE = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Codec:
     @property
     def is_telephone_event(self) -> bool:
         return self.encoding == TELEPHONE_EVENT
+
+    @property
+    def is_comfort_noise(self) -> bool:
+        return self.encoding == COMFORT_NOISE
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether it can carry a call: events and comfort noise go beside a codec that does."""
+        return not (self.is_telephone_event or self.is_comfort_noise)
 
     def attributes(self) -> list[Attribute]:
         """Write ``a=rtpmap`` and, when there are parameters, ``a=fmtp`` (RFC 8866 section 6.6)."""
@@ -82,7 +94,7 @@ STATIC_PAYLOAD_TYPES: dict[int, tuple[str, int, int]] = {
     10: ("L16", 44100, 2),
     11: ("L16", 44100, 1),
     12: ("QCELP", 8000, 1),
-    13: ("CN", 8000, 1),
+    STATIC_NOISE: (COMFORT_NOISE, 8000, 1),
     14: ("MPA", 90000, 1),
     15: ("G728", 8000, 1),
     16: ("DVI4", 11025, 1),
@@ -92,12 +104,14 @@ STATIC_PAYLOAD_TYPES: dict[int, tuple[str, int, int]] = {
 
 # RFC 8866 section 6.6: encoding names are compared without regard to case; we keep one spelling.
 _SPELLING = {name.lower(): name for name, _, _ in SUPPORTED.values()} | {
-    TELEPHONE_EVENT: TELEPHONE_EVENT
+    TELEPHONE_EVENT: TELEPHONE_EVENT,
+    COMFORT_NOISE.lower(): COMFORT_NOISE,
 }
 
 
-def local_codecs(names: tuple[str, ...]) -> tuple[Codec, ...]:
-    """Give our codecs of these names of ``SUPPORTED``, then telephone-event at each clock rate.
+def local_codecs(names: tuple[str, ...], *, comfort_noise: bool = False) -> tuple[Codec, ...]:
+    """Give our codecs of these names of ``SUPPORTED``, then telephone-event at each clock rate, and
+    so comfort noise where it is wanted.
 
     Dynamic payload types are wishes: the negotiation moves them where the session needs it.
     """
@@ -110,7 +124,15 @@ def local_codecs(names: tuple[str, ...]) -> tuple[Codec, ...]:
         Codec(TELEPHONE_EVENT, rate_hz, 1, _USUAL_TELEPHONE_EVENT, TELEPHONE_EVENT_FMTP)
         for rate_hz in rates_hz
     ]
-    return (*audio, *events)
+    if not comfort_noise:
+        return (*audio, *events)
+    # RFC 3551 gives 8 kHz the static number; RFC 3389 section 4 leaves the other clocks dynamic
+    # ones.
+    noises = [
+        Codec(COMFORT_NOISE, rate_hz, 1, STATIC_NOISE if rate_hz == 8000 else FIRST_DYNAMIC)
+        for rate_hz in rates_hz
+    ]
+    return (*audio, *events, *noises)
 
 
 def codecs_of(media: MediaDescription) -> list[Codec]:

@@ -51,6 +51,7 @@ class LocalMedia:
     address, port: where we receive RTP; the address is an IPv4 or IPv6 literal.
     codecs: names of ``codec.SUPPORTED``, the preferred first.
     rtcp_mux: offer to take RTCP on the RTP port; an offer of it is taken in any case.
+    comfort_noise: offer RFC 3389 and take it, so that either side may stop sending in pauses.
     srtp: one of ``keying.MODES``.  offered_suites, accepted_suites: of ``crypto.SUITES``.
     """
 
@@ -60,6 +61,7 @@ class LocalMedia:
     ptime_ms: int = 20
     direction: str = "sendrecv"
     rtcp_mux: bool = False
+    comfort_noise: bool = False
     srtp: str = "off"
     offered_suites: tuple[str, ...] = OFFERED_SUITES
     accepted_suites: tuple[str, ...] = tuple(SUITES)
@@ -81,6 +83,10 @@ class LocalMedia:
             raise LocalProtocolError(f"srtp: expected {', '.join(MODES)}, got {self.srtp!r}")
 
     @property
+    def all_codecs(self) -> tuple[Codec, ...]:
+        return local_codecs(self.codecs, comfort_noise=self.comfort_noise)
+
+    @property
     def address_type(self) -> str:
         return "IP6" if ":" in self.address else "IP4"
 
@@ -93,6 +99,8 @@ class NegotiatedAudio:
     send: codec to send, by the peer's payload type number.  receive: what may arrive, by ours.
     send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
     receive_events: our telephone-event numbers and their clock rates.
+    send_noise: the peer's comfort noise number at that rate, if both sides take any.
+    receive_noise: our numbers of comfort noise.
     direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
     packet_ms: the one of PACKET_MS we send.
     srtp: None for plain RTP.  rtcp_mux: RTP and RTCP share one port on both sides (RFC 5761).
@@ -110,6 +118,8 @@ class NegotiatedAudio:
     packet_ms: int = 20
     srtp: SrtpKeys | None = None
     rtcp_mux: bool = False
+    send_noise: int | None = None
+    receive_noise: tuple[int, ...] = ()
 
     @property
     def sending(self) -> bool:
@@ -164,7 +174,7 @@ class OfferAnswer:
         """
         if self._offer is not None:
             raise LocalProtocolError("an earlier offer has no answer yet")
-        codecs = tuple(self._numbered(codec) for codec in local_codecs(local.codecs))
+        codecs = tuple(self._numbered(codec) for codec in local.all_codecs)
         lines = list(self._layout) or [_REFUSED_AUDIO]
         keyed = self._keying.offer(local.srtp, local.offered_suites)
         # What was agreed once goes on, whoever offered it.
@@ -246,7 +256,7 @@ class OfferAnswer:
         for secure in attempts(local.srtp):
             for slot, media in enumerate(offer.media):
                 peer = _usable(offer, media, local)
-                pairs = _common(peer, local_codecs(local.codecs)) if peer else []
+                pairs = _common(peer, local.all_codecs) if peer else []
                 if not peer or not pairs:
                     continue
                 security = self._keying.answer(peer, local.accepted_suites, secure=secure)
@@ -340,13 +350,13 @@ def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
     """Pair the codecs both sides know, in the peer's order; empty when no audio is among them.
 
     RFC 3264 section 6.1 recommends "that unless there is a specific reason, the answerer list
-    formats in the same relative order they were present in the offer". Events count only at the
-    clock rate of an audio codec: RFC 4733 section 2.1 has them "use the same sequence number and
-    timestamp base as the regular audio channel".
+    formats in the same relative order they were present in the offer". Events and comfort noise
+    count only at the clock rate of an audio codec: RFC 4733 section 2.1 has events "use the same
+    sequence number and timestamp base as the regular audio channel".
     """
     by_name = {codec.name: codec for codec in ours}
     pairs = [(codec, by_name[codec.name]) for codec in peer.codecs if codec.name in by_name]
-    rates = {codec.rate_hz for codec, _ in pairs if not codec.is_telephone_event}
+    rates = {codec.rate_hz for codec, _ in pairs if codec.is_audio}
     return [pair for pair in pairs if pair[0].rate_hz in rates]
 
 
@@ -358,7 +368,8 @@ def _agree(
     *,
     muxed: bool,
 ) -> NegotiatedAudio:
-    audio = [pair for pair in pairs if not pair[0].is_telephone_event]
+    audio = [pair for pair in pairs if pair[0].is_audio]
+    noises = [pair for pair in pairs if pair[0].is_comfort_noise]
     events = [pair for pair in pairs if pair[0].is_telephone_event]
     # RFC 3264 section 7: the sender "SHOULD use the first media format listed".
     send = audio[0][0]
@@ -369,14 +380,21 @@ def _agree(
         remote_rtcp=(peer.address, peer.port) if muxed else peer.rtcp,
         send=send,
         receive=tuple(ours for _, ours in audio),
-        send_event=next((e.payload_type for e, _ in events if e.rate_hz == send.rate_hz), None),
+        send_event=_at_rate(send.rate_hz, events),
         receive_events={ours.payload_type: ours.rate_hz for _, ours in events},
         direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
         ptime_ms=peer.ptime_ms or local.ptime_ms,
         packet_ms=_packet_ms(peer, local),
         srtp=keys,
         rtcp_mux=muxed,
+        send_noise=_at_rate(send.rate_hz, noises),
+        receive_noise=tuple(ours.payload_type for _, ours in noises),
     )
+
+
+def _at_rate(rate_hz: int, pairs: list[_Pair]) -> int | None:
+    """Give the peer's number of what goes at a clock rate."""
+    return next((peers.payload_type for peers, _ in pairs if peers.rate_hz == rate_hz), None)
 
 
 def _packet_ms(peer: PeerAudio, local: LocalMedia) -> int:

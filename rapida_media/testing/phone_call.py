@@ -6,7 +6,8 @@ What the platform does with the answers of webhooks is the business of its own m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -35,13 +36,25 @@ class StreamSocket(Protocol):
     def close_code(self) -> int | None: ...
 
 
-class PlatformCall:
+class DocumentError(Exception):
+    """An answer of the deployment is none. code: what the platform's console shows."""
+
+    def __init__(self, code: int | str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+class PlatformCall(ABC):
     """id: the platform's.  state: in the platform's word.  line: the stream, once there is one.
     microphone: what whoever is on the phone says (s16le, 16 kHz).  errors: what the platform's
     console would show.  close_code: how the deployment closed the stream.
     """
 
-    # What a callback that fails is in the console.
+    # The platform's words: for a call that was answered, for one that was taken back before, and
+    # for all ends; and what a callback that fails is in the console.
+    answered: str
+    taken_back: str
+    ends: frozenset[str]
     webhook_failed: int | str
 
     def __init__(
@@ -66,9 +79,9 @@ class PlatformCall:
 
     # -- what people and the REST API do -------------------------------------------------------
 
-    def live(self, life: Coroutine[Any, Any, None]) -> None:
-        """Begin, and let this be the whole of the call."""
-        self._task = self._loop.create_task(life)
+    def begin(self, document: Callable[[], Awaitable[Any]]) -> None:
+        """Follow the document that this gives; None where there is none."""
+        self._task = self._loop.create_task(self._run(document))
 
     async def over(self) -> Self:
         """Wait until the call has ended and its callbacks were told."""
@@ -103,6 +116,55 @@ class PlatformCall:
         for digit in digits:
             await _send(self.socket, line.press(digit))
 
+    # -- life ----------------------------------------------------------------------------------
+
+    async def _run(self, document: Callable[[], Awaitable[Any]]) -> None:
+        """Task root: follow the documents until nothing is left to do."""
+        try:
+            following = await document()
+            if self._order.done():  # hung up before there was anything to do
+                following = None
+            while following is not None and self.state not in self.ends:
+                self.enter(self.answered)
+                following = await self._follow(following)
+                if self._order.done():
+                    self._order = self._loop.create_future()
+        except DocumentError as error:
+            self._complain(error)
+        if self.state not in self.ends:
+            answered = self.state == self.answered
+            self.enter("completed" if answered or self.errors else self.taken_back)
+
+    def enter(self, state: str) -> None:
+        """Go on to a state and tell whom it may concern."""
+        if state != self.state:
+            self.state = state
+            self._entered()
+
+    @abstractmethod
+    def _entered(self) -> None:
+        """Tell of the state."""
+
+    def _complain(self, error: DocumentError) -> None:
+        """Let the console show an error."""
+        self.errors.append(error.code)
+
+    async def _follow(self, document: Any) -> Any:
+        """Do what one document says; gives the one that took its place, or None."""
+        for step in self._read(document):
+            await self._do(step)
+            if self._order.done():
+                return self._order.result()
+        return None
+
+    @abstractmethod
+    def _read(self, document: Any) -> Iterable[Any]:
+        """Give a document's steps. DocumentError where it is none."""
+
+    @abstractmethod
+    async def _do(self, step: Any) -> None:
+        """Take one step, until it is over or there is something else to do."""
+
     # -- callbacks -----------------------------------------------------------------------------
 
     def _tell(self, url: str, fields: dict[str, str], method: str = "POST") -> None:
@@ -132,7 +194,7 @@ class PlatformCall:
         self.line, self.socket = line, socket
         line.speak(self.microphone)
         writer = self._loop.create_task(self._write(line, socket))
-        reader = self._loop.create_task(self._read(line, socket))
+        reader = self._loop.create_task(self._listen(line, socket))
         try:
             ends: set[asyncio.Future[Any]] = {reader, self._order}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +221,7 @@ class PlatformCall:
         except ConnectionError:
             return  # the reader sees the end, too
 
-    async def _read(self, line: PlatformLine, socket: StreamSocket) -> None:
+    async def _listen(self, line: PlatformLine, socket: StreamSocket) -> None:
         """Task root: take what the deployment sends until it closes."""
         async for message in socket:
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):

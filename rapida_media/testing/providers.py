@@ -162,7 +162,7 @@ def check_forged_requests_are_refused(case: ProviderCase) -> None:
     forged = {
         "without header fields": replace(genuine, headers={}),
         "with another body": replace(genuine, body=genuine.body + b" "),
-        "for another URL": replace(genuine, url=genuine.url + "x"),
+        "for another URL": replace(genuine, url=_elsewhere(genuine.url)),
         "with header fields of nonsense": replace(
             genuine, headers=dict.fromkeys(genuine.headers, "\xff nonsense,;=\"'")
         ),
@@ -193,8 +193,8 @@ def check_the_answer_brings_the_media_here(case: ProviderCase) -> None:
     call = replace(telephony.receive_call(case.call_webhook), context_id="c" * 32)
     reply = telephony.inbound_call(call, MEDIA_URL, EVENT_URL)
     assert reply.status == 200, f"expected 200, got {reply.status}"
-    missing = f"{case.answer_names} is not in the answer, or not as written"
-    assert case.answer_names in _texts(reply), missing
+    named = [text.partition("?")[0] for text in _texts(reply)]
+    assert case.answer_names in named, f"{case.answer_names} is not in the answer, as written"
 
 
 def check_a_call_can_be_refused(case: ProviderCase) -> None:
@@ -386,6 +386,12 @@ def _telephony(case: ProviderCase, http: RecordedHttp | None = None) -> Telephon
 def _stream(case: ProviderCase) -> StreamProtocol:
     assert case.spec.stream is not None, "there is no stream"
     return case.spec.stream()
+
+
+def _elsewhere(url: str) -> str:
+    """Give the URL of something else, with the same query."""
+    path, mark, query = url.partition("?")
+    return f"{path}x{mark}{query}"
 
 
 def _started(case: ProviderCase) -> StreamProtocol:

@@ -15,6 +15,7 @@ from bench.load.engine import DEFAULT_COMMAND, Engine, start_engine
 from bench.load.level import Plan, measure_level
 from bench.load.report import format_churn, format_levels, format_setups
 from bench.load.setups import COMMAND, measure_setups
+from bench.load.twilio import format_twilio, measure_twilio
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the far ends need cc")
 
@@ -58,3 +59,17 @@ def test_set_ups_are_counted_by_the_cpu_they_cost() -> None:
     assert result.per_core_second == pytest.approx(1000 / result.cpu_ms_per_call)
     assert 0 < result.answer_ms["p50"] <= result.answer_ms["p95"] <= result.answer_ms["max"]
     assert "20 answered" in format_setups(result)
+
+
+def test_streams_of_twilio_are_opened_and_hear_themselves() -> None:
+    ours, *beside = measure_twilio(4, 2.0)
+    print(format_twilio([ours, *beside]))
+
+    assert (ours.server, ours.calls, ours.lost) == ("rapida-media", 4, 0)
+    assert ours.echoed_share >= 0.9
+    assert 0 < ours.round_trip_ms["p50"] <= ours.round_trip_ms["p95"]
+    assert ours.core_percent > 0
+    assert ours.late_ticks is not None
+    assert ours.late_ticks[1] > 0
+    for each in beside:  # measured where its parts are installed
+        assert each.echoed_share >= 0.9

@@ -15,8 +15,8 @@ from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnsw
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.sip import OFFER
 
-LOCAL = LocalMedia("192.0.2.1", 4000)
-LOCAL_V6 = LocalMedia("2001:db8::1", 4000)
+LOCAL = LocalMedia("192.0.2.1", 4000, comfort_noise=True)
+LOCAL_V6 = LocalMedia("2001:db8::1", 4000, comfort_noise=True)
 _HEAD = "v=0\r\no=- 1 2 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
 _BODIES = (
     "m=audio 4000 RTP/AVP 0 8 9 96 101\r\na=rtpmap:96 L16/16000\r\n"
@@ -101,6 +101,8 @@ def _check_agreed(agreed: NegotiatedAudio) -> None:
             send_encoding=agreed.send.name,
             receive_events=agreed.receive_events,
             send_event=agreed.send_event,
+            receive_noise=agreed.receive_noise,
+            send_noise=agreed.send_noise,
             remote=(agreed.remote_address, agreed.remote_port) if agreed.sending else None,
             sending=agreed.sending,
             receiving=agreed.receiving,

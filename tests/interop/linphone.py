@@ -22,15 +22,15 @@ CONFIGURATION = """[sip]
 sip_port=-1
 sip_tcp_port={port}
 sip_tls_port=-1
-media_encryption=srtp
-media_encryption_mandatory=1
-root_ca={authorities}
+{security}
 use_ipv6=0
 ipv6_migration_done=1
 [rtp]
 audio_rtp_port={media_port}
 audio_adaptive_jitt_comp_enabled=0
 audio_jitt_comp=100
+[misc]
+use_cn={use_cn}
 [sound]
 echocancellation=0
 [audio_codec_0]
@@ -41,17 +41,24 @@ enabled=1
 """
 
 
+SECURITY = "media_encryption=srtp\nmedia_encryption_mandatory=1\nroot_ca={authorities}"
+
+
 @dataclass(frozen=True)
 class Linphone:
-    """A linphone with a home directory of its own; it speaks ``speech`` on each call, in which
-    media has to be encrypted. It takes calls over TCP: it has no TLS server."""
+    """A linphone with a home directory of its own; it speaks ``speech``, if any, on each call. With
+    authorities to trust, media has to be encrypted. It takes calls over TCP: it has no TLS server.
+
+    comfort_noise: it agrees on RFC 3389. (5.1 crashes then as soon as it has something to say.)
+    """
 
     program: str
     directory: Path
     port: int
     media_port: int
-    speech: Path
-    authorities: Path
+    speech: Path | None
+    authorities: Path | None = None
+    comfort_noise: bool = False
 
     @property
     def uri(self) -> str:
@@ -64,7 +71,10 @@ class Linphone:
         configuration = self.directory / "linphonerc"
         configuration.write_text(
             CONFIGURATION.format(
-                port=self.port, media_port=self.media_port, authorities=self.authorities
+                port=self.port,
+                media_port=self.media_port,
+                security=SECURITY.format(authorities=self.authorities) if self.authorities else "",
+                use_cn=int(self.comfort_noise),
             )
         )
         log = self.directory / "linphone.log"
@@ -81,7 +91,8 @@ class Linphone:
         try:
             console.wait_for("network reachability state is now [UP]")
             console.do("soundcard use files")
-            console.do(f"play {self.speech}")
+            if self.speech is not None:
+                console.do(f"play {self.speech}")
             console.do(f"record {self.directory / 'heard.wav'}")
             yield console
         finally:

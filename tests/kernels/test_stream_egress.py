@@ -381,3 +381,22 @@ def test_a_pause_in_g722_is_coded_silence_not_a_constant() -> None:
     heard = array("h", b"".join(decoder.decode(p.payload) for p in packets))
     assert max(heard[: 5 * FRAME]) > 2500
     assert max(map(abs, heard[20 * FRAME :])) < 20
+
+
+def test_how_late_packets_left_is_told_by_the_99th_of_100_and_the_worst() -> None:
+    peer = sender()
+    figures = peer.stream.statistics()
+    assert (figures["send_lateness_p99_ms"], figures["send_lateness_max_ms"]) == (None, 0)
+    for late_ms in [1.8] * 95 + [7.0] * 4 + [13.0]:
+        peer.now = peer.stream.next_send_time() + late_ms / 1000
+        assert len(due(peer)) == 1
+    figures = peer.stream.statistics()
+    assert figures["send_lateness_max_ms"] == pytest.approx(13, abs=0.01)
+    assert figures["send_lateness_p99_ms"] == pytest.approx(7.5, abs=0.5)
+
+
+def test_what_was_waited_for_did_not_leave_late() -> None:
+    peer = sender()
+    peer.stream.write(constant(100, FRAME))
+    tick(peer, 2)  # the second waits 15 ms for more to come
+    assert peer.stream.statistics()["send_lateness_max_ms"] == pytest.approx(0, abs=1e-3)

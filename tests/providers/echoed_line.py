@@ -67,12 +67,21 @@ class EchoedLine:
 def check_the_delay_does_not_grow(line: EchoedLine) -> None:
     """Let six minutes pass: at 1000 ppm they drift as far as thirty do at 200."""
     line.run(5.0)
-    begins_ms, missed_ms = line.delay_ms, line.missed_ms
+    begins_ms, missed_ms = _longest_delay_ms(line), line.missed_ms
     worst_ms = 0.0
     for _ in range(36):
         line.run(10.0)
-        worst_ms = max(worst_ms, line.delay_ms)
+        worst_ms = max(worst_ms, _longest_delay_ms(line))
     print(f"delay: {begins_ms:.0f} ms at first, {worst_ms:.0f} ms at worst")
     assert worst_ms <= begins_ms + 40
     assert line.missed_ms - missed_ms <= 20, "at most one frame's length in all"
     assert not line.line.warnings
+
+
+def _longest_delay_ms(line: EchoedLine) -> float:
+    """Look for as long as the longest chunk lasts: it falls while one is played."""
+    delays_ms = []
+    for _ in range(round(0.2 / TICK_S)):
+        line.run(TICK_S)
+        delays_ms.append(line.delay_ms)
+    return max(delays_ms)

@@ -307,6 +307,56 @@ def test_rtcp_on_the_rtp_port_is_offered_when_told_and_used_when_answered() -> N
     assert not plain.receive_answer(body("m=audio 4000 RTP/AVP 0", "a=rtcp-mux")).rtcp_mux
 
 
+QUIET = replace(OURS, comfort_noise=True)
+
+
+def test_comfort_noise_is_offered_when_told_at_each_clock_of_a_codec() -> None:
+    offer = session().make_offer(QUIET).decode()
+    assert media_lines(offer.encode())[0].endswith(" 13 98")
+    assert "a=rtpmap:13 CN/8000\r\n" in offer
+    assert "a=rtpmap:98 CN/16000\r\n" in offer
+    assert "CN/" not in session().make_offer(OURS).decode()
+
+
+@pytest.mark.parametrize(
+    ("formats", "attributes", "send_noise"),
+    [("0 13", [], 13), ("0 105", ["a=rtpmap:105 cn/8000"], 105), ("0", [], None)],
+)
+def test_comfort_noise_of_an_offer_is_taken_by_its_number(
+    formats: str, attributes: list[str], send_noise: int | None
+) -> None:
+    offer = body(f"m=audio 4000 RTP/AVP {formats}", *attributes)
+    answer, audio = session().receive_offer(offer, QUIET)
+    assert audio.send_noise == send_noise
+    assert audio.receive_noise == (() if send_noise is None else (send_noise,))
+    assert (f"a=rtpmap:{send_noise} CN/8000\r\n" in answer.decode()) is (send_noise is not None)
+    answer, audio = session().receive_offer(offer, OURS)
+    assert (audio.send_noise, audio.receive_noise) == (None, ())
+    assert "CN" not in answer.decode()
+
+
+def test_comfort_noise_goes_at_the_clock_of_what_is_sent() -> None:
+    offer = body("m=audio 4000 RTP/AVP 96 0 13 97", "a=rtpmap:96 L16/16000", "a=rtpmap:97 CN/16000")
+    _, audio = session().receive_offer(offer, QUIET)
+    assert (audio.send.name, audio.send_noise) == ("L16/16000", 97)
+    assert set(audio.receive_noise) == {13, 97}
+
+
+def test_comfort_noise_is_ours_only_when_the_answer_has_it() -> None:
+    ours = session()
+    ours.make_offer(QUIET)
+    audio = ours.receive_answer(body("m=audio 4000 RTP/AVP 0 13"))
+    assert (audio.send_noise, audio.receive_noise) == (13, (13,))
+    ours.make_offer(QUIET)
+    audio = ours.receive_answer(body("m=audio 4000 RTP/AVP 0"))
+    assert (audio.send_noise, audio.receive_noise) == (None, ())
+
+
+def test_comfort_noise_alone_carries_no_call() -> None:
+    with pytest.raises(NegotiationError):
+        session().receive_offer(body("m=audio 4000 RTP/AVP 13"), QUIET)
+
+
 @pytest.mark.parametrize(
     ("attribute", "expected"),
     [("a=ptime:30", 30), ("a=ptime:20.0", 20), ("a=ptime:0", 20), ("a=ptime:x", 20), ("a=y", 20)],

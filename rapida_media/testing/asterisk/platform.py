@@ -6,7 +6,7 @@ import asyncio
 import os
 from base64 import b64encode
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -17,62 +17,83 @@ from yarl import URL
 from rapida_media.providers.asterisk.audiosocket import Framing
 from rapida_media.providers.asterisk.chan_websocket import FORMATS
 from rapida_media.testing.asterisk.lines import AudioSocketLine, WebsocketLine
-from rapida_media.testing.phone_call import PlatformCall
+from rapida_media.testing.line import PlatformLine
+from rapida_media.testing.phone_call import DocumentError, PlatformCall, StreamSocket
 from rapida_media.testing.platform import Platform, RestServer
 
 UUID_LENGTH = 36
 READ_BYTES = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a dialplan does with an announced call. base: of the engine's URLs.  uuid: its answer.
+    format: the codec of the media channel."""
+
+    base: str
+    uuid: str
+    format: str
+
+
 class DialplanCall(PlatformCall):
     """A call that the dialplan announces and hands over. state: ``ringing``, ``up``, then
-    ``completed``, or ``refused`` where the announcement was not answered with an id."""
+    ``completed``, or ``refused`` where the announcement was not answered with an id.
 
+    status_callback: told of the end.
+    """
+
+    answered, taken_back = "up", "canceled"
+    ends = frozenset({"completed", "refused", "canceled"})
     webhook_failed = "news were not taken"
 
-    def __init__(self, platform: AsteriskPlatform, from_: str, to: str) -> None:
+    def __init__(
+        self, platform: AsteriskPlatform, from_: str, to: str, status_callback: str
+    ) -> None:
         channel = f"{int.from_bytes(os.urandom(4))}.1"
         super().__init__(platform, channel, "inbound", from_, to, state="ringing")
-        self.status_callback = ""
+        self._status_callback = status_callback
         self._platform = platform
 
-    async def run(self, webhook_url: str) -> None:
-        """Task root: the whole of the call."""
-        platform = self._platform
+    async def announce(self, webhook_url: str) -> Handover | None:
+        """Ask as ``CURL()`` does; None where the answer is no id."""
         asked = dict(parse_qsl(urlsplit(webhook_url).query))
-        usual = "slin" if platform.audiosocket is not None else "slin16"
+        usual = "slin" if self._platform.audiosocket is not None else "slin16"
         format_ = asked.get("format", usual)
         said = {"id": self.id, "from": self.from_, "to": self.to, "format": format_, **asked}
         url = webhook_url.partition("?")[0]
         try:
-            status, _, body = await platform.ask(url, said)
-            if status != 200 or len(body) != UUID_LENGTH:
-                self._refused(f"the announcement was answered {status}")
-                return
-            await self._media(url, body.decode(), format_)
+            status, _, body = await self._platform.ask(url, said)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DocumentError(f"no answer: {error}", "the announcement") from None
+        if status == 200 and len(body) == UUID_LENGTH:
+            return Handover(url.partition("/call/")[0], body.decode(), format_)
+        self.errors.append(f"the announcement was answered {status}")
+        self.enter("refused")
+        return None
+
+    def _entered(self) -> None:
+        if self.state == "completed":
+            news = {"id": self.id, "status": "HANGUP", "cause": "16"}
+            self._tell(self._status_callback, news, "GET")
+
+    def _read(self, document: Handover) -> Iterable[Handover]:
+        return (document,)
+
+    async def _do(self, step: Handover) -> None:
+        """Bring the media."""
+        address = self._platform.audiosocket
+        try:
+            if address is None:
+                media = f"ws{step.base.removeprefix('http')}/media?context={step.uuid}"
+                socket: StreamSocket = await self._platform.connect(media)
+                line: PlatformLine = WebsocketLine(step.format, plain=self._platform.plain)
+            else:
+                socket = AudioSocketPipe(*await asyncio.open_connection(*address))
+                context = bytes.fromhex(step.uuid.replace("-", ""))
+                line = AudioSocketLine(context, FORMATS[step.format])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._refused(str(error) or type(error).__name__)
-            return
-        self.state = "completed"
-        news = {"id": self.id, "status": "HANGUP", "cause": "16"}
-        self._tell(self.status_callback, news, "GET")
-
-    def _refused(self, why: str) -> None:
-        self.state = "refused"
-        self.errors.append(why)
-
-    async def _media(self, url: str, uuid: str, format_: str) -> None:
-        platform = self._platform
-        if platform.audiosocket is not None:
-            pipe = AudioSocketPipe(*await asyncio.open_connection(*platform.audiosocket))
-            self.state = "up"
-            context = bytes.fromhex(uuid.replace("-", ""))
-            await self._carry(AudioSocketLine(context, FORMATS[format_]), pipe)
-            return
-        media = f"{url.partition('/call/')[0]}/media?context={uuid}"
-        socket = await platform.connect(f"ws{media.removeprefix('http')}")
-        self.state = "up"
-        await self._carry(WebsocketLine(format_, plain=platform.plain), socket)
+            raise DocumentError(f"no media: {error}", "the media channel") from None
+        await self._carry(line, socket)
 
 
 class AudioSocketPipe:
@@ -139,12 +160,10 @@ class AsteriskPlatform(Platform[DialplanCall]):
         microphone: bytes = b"",
     ) -> DialplanCall:
         """status_callback: told of the end; None: the usual place for the webhook."""
-        call = self.enlist(DialplanCall(self, from_, to))
-        call.status_callback = status_callback or webhook_url.partition("?")[0].replace(
-            "/call/", "/event/"
-        )
+        usual = webhook_url.partition("?")[0].replace("/call/", "/event/")
+        call = self.enlist(DialplanCall(self, from_, to, status_callback or usual))
         call.microphone = microphone
-        call.live(call.run(webhook_url))
+        call.begin(lambda: call.announce(webhook_url))
         return call
 
     async def ask(

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from rapida_media.testing.phone_call import DocumentError
+
 INVALID_TWIML = 12100
 NOT_WSS = 31922
 VERBS = frozenset({"Connect", "Dial", "Hangup", "Pause", "Redirect", "Reject", "Say"})
 STREAM_ATTRIBUTES = frozenset({"url", "name", "track", "statusCallback", "statusCallbackMethod"})
 
 
-class TwimlError(Exception):
-    """The document is none. code: what Twilio's console shows."""
-
-    def __init__(self, code: int, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
+class TwimlError(DocumentError):
+    """The document is no TwiML."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import aiohttp
 
 from rapida_media import clock
 from rapida_media.testing.phone_call import PlatformCall
-from rapida_media.testing.twilio.documents import StreamNoun, TwimlError, Verb, read_twiml
+from rapida_media.testing.twilio.documents import StreamNoun, Verb, read_twiml
 from rapida_media.testing.twilio.line import StreamLine
 
 if TYPE_CHECKING:
@@ -33,6 +32,9 @@ class PhoneCall(PlatformCall):
     status_callback: told of the ``events``.
     """
 
+    answered = "in-progress"
+    taken_back = "canceled"
+    ends = ENDED
     webhook_failed = WEBHOOK_FAILED
 
     def __init__(
@@ -46,37 +48,12 @@ class PhoneCall(PlatformCall):
         self._platform = platform
         self._told = 0
 
-    def begin(self, document: Callable[[], Awaitable[Document]]) -> None:
-        """Run the document that this gives."""
-        self.live(self._run(document))
-
     # -- life ----------------------------------------------------------------------------------
 
-    async def _run(self, document: Callable[[], Awaitable[Document]]) -> None:
-        """Task root: follow the documents until nothing is left to do."""
-        try:
-            following = await document()
-            if self._order.done():  # hung up before there was anything to do
-                following = None
-            while following is not None and self.state not in ENDED:
-                self.enter("in-progress")
-                following = await self._follow(following)
-                if self._order.done():
-                    self._order = self._loop.create_future()
-        except TwimlError as error:
-            self.errors.append(error.code)
-        if self.state not in ENDED:
-            answered = self.state == "in-progress"
-            self.enter("completed" if answered or self.errors else "canceled")
-
-    def enter(self, state: str) -> None:
-        """Go on to a state and tell the callback that subscribed to it."""
-        if state == self.state:
-            return
-        self.state = state
-        event = "completed" if state in ENDED else EVENT_OF.get(state)
+    def _entered(self) -> None:
+        event = "completed" if self.state in ENDED else EVENT_OF.get(self.state)
         if self.status_callback is not None and event in self.events:
-            news = {"CallStatus": state, **self._progress()}
+            news = {"CallStatus": self.state, **self._progress()}
             self._tell(self.status_callback, {**self.fields(), **news})
 
     def _progress(self) -> dict[str, str]:
@@ -117,20 +94,14 @@ class PhoneCall(PlatformCall):
         self.errors.append(WEBHOOK_FAILED)
         return None
 
-    async def _follow(self, document: Document) -> Document:
-        """Run one document's verbs; gives the document that took its place."""
+    def _read(self, document: Document) -> list[Verb]:
         assert document is not None, "there is something to do"
-        for verb in read_twiml(document):
-            if verb.name == "Hangup":
-                return None
-            await self._do(verb)
-            if self._order.done():
-                instead: Document = self._order.result()
-                return instead
-        return None
+        return read_twiml(document)
 
     async def _do(self, verb: Verb) -> None:
-        if verb.stream is not None:
+        if verb.name == "Hangup":
+            self.hang_up()
+        elif verb.stream is not None:
             await self._stream(verb.stream)
         elif verb.name == "Dial":
             self.dialled = verb.text

@@ -174,4 +174,4 @@ def _check_twiml(document: str) -> None:
     try:
         read_twiml(document)
     except TwimlError as error:
-        raise ApiError(400, error.code, str(error)) from None
+        raise ApiError(400, int(error.code), str(error)) from None
