@@ -32,6 +32,7 @@ UUID_S = 5.0
 # Connections that have not shown a UUID yet. Those that have are calls, which admission bounds.
 UNKNOWN_LIMIT = 100
 READ_BYTES = 65_536
+STRANGERS_NAMED = 100
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
 
@@ -45,6 +46,7 @@ class AudioSocketServer:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._unknown = 0
+        self._strangers: set[str] = set()
         self.address: HttpListen | None = None
 
     @property
@@ -95,7 +97,8 @@ class AudioSocketServer:
 
     async def _carry(self, wire: AudioSocketWire, host: str) -> None:
         if not self._may_connect(host):
-            raise Refused(403, "its address is not one of [audiosocket] hosts")
+            self._turn_away(host)
+            return
         if self._unknown >= UNKNOWN_LIMIT:
             raise Refused(503, f"{UNKNOWN_LIMIT} others have not said which call they carry")
         self._unknown += 1
@@ -111,6 +114,13 @@ class AudioSocketServer:
         finally:
             self._unknown -= 1
         await call.carry(wire, audiosocket(call.seen.facts.get(FORMAT, "")))
+
+    def _turn_away(self, host: str) -> None:
+        """Count a stranger, and name each once: scanners come back."""
+        self._counters.add("audiosocket_refused")
+        if host not in self._strangers and len(self._strangers) < STRANGERS_NAMED:
+            self._strangers.add(host)
+            log.warning("AudioSocket: %s is not one of [audiosocket] hosts", host)
 
     def _may_connect(self, host: str) -> bool:
         address = ip_address(host)

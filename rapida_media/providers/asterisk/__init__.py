@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from rapida_media.providers.addresses import addresses_fault
 from rapida_media.providers.asterisk.audiosocket import APPLICATION_HZ, KINDS, AudioSocketStream
 from rapida_media.providers.asterisk.chan_websocket import FORMATS, ChanWebsocketStream
 from rapida_media.providers.asterisk.feed import ari_feed
@@ -15,7 +16,16 @@ from rapida_media.providers.asterisk.telephony import AsteriskTelephony
 from rapida_media.providers.asterisk.verification import verify
 from rapida_media.providers.base import CredentialKey, ProviderSpec
 
-NETWORKS = r"[0-9A-Fa-f:./]+([ ,]+[0-9A-Fa-f:./]+)*"
+
+def _endpoint_fault(text: str) -> str | None:
+    if "/" in text and "{to}" in text:
+        return None
+    return 'expected one such as "PJSIP/{to}@trunk", where {to} stands for the number'
+
+
+def _format_fault(text: str) -> str | None:
+    return None if text in FORMATS else f"expected one of {', '.join(FORMATS)}"
+
 
 SPEC = ProviderSpec(
     name="asterisk",
@@ -27,13 +37,13 @@ SPEC = ProviderSpec(
     credential_keys=(
         CredentialKey("username", required=False),
         CredentialKey("password", required=False, secret=True),
-        CredentialKey("hosts", required=False, shape=NETWORKS),
+        CredentialKey("addresses", required=False, fault=addresses_fault),
         CredentialKey("ari_username", required=False),
         CredentialKey("ari_password", required=False, secret=True),
-        CredentialKey("endpoint", required=False, shape=r".+/.*\{to\}.*"),
+        CredentialKey("endpoint", required=False, fault=_endpoint_fault),
         CredentialKey("app", required=False),
         CredentialKey("connection", required=False),
-        CredentialKey("format", required=False, shape="|".join(FORMATS)),
+        CredentialKey("format", required=False, fault=_format_fault),
         CredentialKey("transfer_context", required=False),
     ),
     verify=verify,

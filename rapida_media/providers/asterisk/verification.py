@@ -1,7 +1,7 @@
 """Who asks: Asterisk signs nothing, so what counts is where it asks from and what it knows.
 
     an account with password    HTTP Basic on webhooks and on the upgrade of media streams
-    an account with hosts       only these addresses
+    an account with addresses   only these addresses
     neither                     this machine alone
 
 AudioSocket has no place for a password: beside the address, the call's unguessable id is the proof.
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from rapida_media.config import Credential
+from rapida_media.providers.addresses import is_listed
 from rapida_media.providers.http import WebhookRequest
 
 # The scheme of an AudioSocket connection, which is no HTTP and has no header fields.
 AUDIOSOCKET = "audiosocket"
+THIS_MACHINE = "127.0.0.0/8 ::1"
 # A proxy hides whose the address is.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
@@ -26,10 +27,10 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 def verify(request: WebhookRequest, credential: Credential | None) -> str | None:
     """Tell why a request is not our Asterisk's; None where it is. Compares in constant time."""
     values = {} if credential is None else credential.values
-    hosts, password = values.get("hosts", ""), values.get("password", "")
+    addresses, password = values.get("addresses", ""), values.get("password", "")
     by_password = bool(password) and urlsplit(request.url).scheme != AUDIOSOCKET
-    if hosts or not password:
-        why = _refuse_address(request, hosts or "127.0.0.0/8 ::1")
+    if addresses or not password:
+        why = _refuse_address(request, addresses or THIS_MACHINE)
         if why is not None:
             return why
     if by_password:
@@ -42,15 +43,9 @@ def verify(request: WebhookRequest, credential: Credential | None) -> str | None
     return None
 
 
-def _refuse_address(request: WebhookRequest, hosts: str) -> str | None:
+def _refuse_address(request: WebhookRequest, listed: str) -> str | None:
     if any(name in request.headers for name in FORWARDED):
         return "it came through a proxy, which hides its address: give the account a password"
-    try:
-        remote = ip_address(request.remote)
-        networks = [ip_network(each, strict=False) for each in hosts.replace(",", " ").split()]
-    except ValueError:
-        return "its address, or one of the account's hosts, is no address"
-    remote = getattr(remote, "ipv4_mapped", None) or remote
-    if any(remote in network for network in networks):
+    if is_listed(request.remote, listed):
         return None
-    return f"{remote} is not one of the account's hosts"
+    return f"it comes from {request.remote}, which is none of the account's addresses"

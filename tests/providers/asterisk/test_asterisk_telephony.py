@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from dataclasses import replace
 
@@ -24,13 +25,14 @@ from recorded_asterisk import (
 )
 
 from rapida_media.config import Credential
-from rapida_media.errors import ProviderError
+from rapida_media.errors import ConfigError, ProviderError
 from rapida_media.providers.asterisk import AUDIOSOCKET as OVER_AUDIOSOCKET
 from rapida_media.providers.asterisk import SPEC
 from rapida_media.providers.asterisk.telephony import AsteriskTelephony, dashed
 from rapida_media.providers.asterisk.verification import verify
 from rapida_media.providers.base import CallInfo
 from rapida_media.providers.http import HttpReply, Reply, WebhookRequest
+from rapida_media.providers.registry import check_credentials
 from rapida_media.testing.providers import CHECKS, ProviderCase, RecordedHttp
 
 CONTEXT = "0123456789abcdef0123456789abcdef"
@@ -109,7 +111,7 @@ def test_what_the_dialplan_says_of_a_call_is_understood() -> None:
 HERE = replace(asked(authorization=""), remote="127.0.0.1")
 THERE = replace(asked(authorization=""), remote="192.0.2.10")
 ACCOUNT = Credential("office", "asterisk", {})
-HOSTS = Credential("office", "asterisk", {"hosts": "192.0.2.0/24, 2001:db8::1"})
+LISTED = Credential("office", "asterisk", {"addresses": "192.0.2.0/24, 2001:db8::1"})
 AUDIOSOCKET = WebhookRequest("CONNECT", "audiosocket://", remote="192.0.2.10")
 
 
@@ -123,18 +125,17 @@ AUDIOSOCKET = WebhookRequest("CONNECT", "audiosocket://", remote="192.0.2.10")
         (THERE, None, False),
         (THERE, ACCOUNT, False),
         (replace(HERE, headers={"x-forwarded-for": "203.0.113.9"}), ACCOUNT, False),
-        (THERE, HOSTS, True),
-        (HERE, HOSTS, False),
-        (replace(THERE, remote="nowhere"), HOSTS, False),
-        (THERE, Credential("office", "asterisk", {"hosts": "nonsense"}), False),
+        (THERE, LISTED, True),
+        (HERE, LISTED, False),
+        (replace(THERE, remote="nowhere"), LISTED, False),
         (THERE, CREDENTIAL, False),
         (replace(THERE, headers={"authorization": BASIC}), CREDENTIAL, True),
         (replace(THERE, headers={"authorization": f"b{BASIC[1:]}"}), CREDENTIAL, True),
         (replace(THERE, headers={"authorization": BASIC[:-3] + "AAA"}), CREDENTIAL, False),
         (replace(THERE, headers={"authorization": BASIC, "via": "1.1 proxy"}), CREDENTIAL, True),
         (AUDIOSOCKET, CREDENTIAL, True),
-        (AUDIOSOCKET, HOSTS, True),
-        (replace(AUDIOSOCKET, remote="198.51.100.1"), HOSTS, False),
+        (AUDIOSOCKET, LISTED, True),
+        (replace(AUDIOSOCKET, remote="198.51.100.1"), LISTED, False),
         (AUDIOSOCKET, ACCOUNT, False),
     ],
 )  # fmt: skip
@@ -144,8 +145,8 @@ def test_who_asks_is_known_by_password_or_address(
     assert (verify(request_, credential) is None) == genuine
 
 
-def test_password_and_hosts_are_both_asked_for_where_both_are_given() -> None:
-    both = replace(CREDENTIAL, values={**CREDENTIAL.values, **HOSTS.values})
+def test_password_and_addresses_are_both_asked_for_where_both_are_given() -> None:
+    both = replace(CREDENTIAL, values={**CREDENTIAL.values, **LISTED.values})
     shown = replace(THERE, headers={"authorization": BASIC})
     assert verify(shown, both) is None
     assert verify(THERE, both) is not None
@@ -156,3 +157,18 @@ def test_a_password_may_have_any_letters() -> None:
     odd = Credential("office", "asterisk", {"username": USER, "password": f"ü: {PASSWORD}"})
     shown = b64encode(f"{USER}:ü: {PASSWORD}".encode()).decode()
     assert verify(replace(THERE, headers={"authorization": f"Basic {shown}"}), odd) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("addresses", "192.0.2.1, pbx", "'pbx' does not appear to be an IPv4 or IPv6 network"),
+        ("addresses", " ", "is empty; leave it out"),
+        ("endpoint", "PJSIP/trunk", 'expected one such as "PJSIP/{to}@trunk"'),
+        ("format", "opus", "expected one of ulaw, alaw, slin,"),
+    ],
+)
+def test_what_cannot_be_worked_with_is_said_at_the_start(key: str, value: str, fault: str) -> None:
+    credential = Credential("office", "asterisk", {key: value})
+    with pytest.raises(ConfigError, match=re.escape(f"[credentials.office] {key}: {fault}")):
+        check_credentials([credential])
