@@ -17,19 +17,21 @@ from rapida_media.config import Credential
 from rapida_media.errors import ProviderError
 from rapida_media.net.http_client import TIMEOUT, AiohttpClient
 from rapida_media.net.provider_calls import ProviderCalls
+from rapida_media.net.socket_wire import HEARTBEAT_S, MEDIA_PROTOCOLS, SocketWire
+from rapida_media.net.socket_wire import MESSAGE_LIMIT as MEDIA_MESSAGE_LIMIT
 from rapida_media.providers.base import (
     CommonState,
     EventFeed,
     FeedNews,
+    MediaToOpen,
     ProviderSpec,
     StatusInfo,
 )
-from rapida_media.providers.http import HttpClient, HttpRequest
+from rapida_media.providers.http import HttpRequest
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-HEARTBEAT_S = 20.0
 MESSAGE_LIMIT = 1_048_576
 NOT_FOUND = 404
 
@@ -140,8 +142,8 @@ class _Follower:
 
     async def _ask(self, heard: FeedNews) -> None:
         """Task root of what one event wants asked."""
-        if not await _all_done(self._http, heard.requests):
-            await _all_done(self._http, heard.on_failure)
+        if not await self._all_done(heard.requests):
+            await self._all_done(heard.on_failure)
 
     async def _look_for_missed(self) -> None:
         """Task root: end the calls whose end was told to nobody."""
@@ -156,17 +158,41 @@ class _Follower:
                 state: CommonState = "failed" if call.answered_at is None else "completed"
                 self._calls.told(self._spec, StatusInfo(channel, "gone", state))
 
+    async def _all_done(self, requests: Sequence[HttpRequest]) -> bool:
+        """Send one after the other; False where one was refused. What is gone need not be ended."""
+        for request in requests:
+            try:
+                reply = await self._http.send(request)
+            except ProviderError as error:
+                log.warning("an event's request failed: %s", error)
+                return False
+            if reply.status >= 300 and not (
+                request.method == "DELETE" and reply.status == NOT_FOUND
+            ):
+                path = request.url.partition("?")[0].partition("//")[2].partition("/")[2]
+                log.warning("%s /%s was answered %d", request.method, path, reply.status)
+                return False
+            if reply.status < 300 and (media := self._feed.answered(reply)) is not None:
+                self._start(self._open(media))
+        return True
 
-async def _all_done(http: HttpClient, requests: Sequence[HttpRequest]) -> bool:
-    """Send one after the other; False where one was refused. What is gone need not be ended."""
-    for request in requests:
+    async def _open(self, media: MediaToOpen) -> None:
+        """Task root of a media stream that we open."""
+        call = await self._calls.claim_own(media.context_id)
+        if call is None:
+            return
         try:
-            reply = await http.send(request)
-        except ProviderError as error:
-            log.warning("an event's request failed: %s", error)
-            return False
-        if reply.status >= 300 and not (request.method == "DELETE" and reply.status == NOT_FOUND):
-            path = request.url.partition("?")[0].partition("//")[2].partition("/")[2]
-            log.warning("%s /%s was answered %d", request.method, path, reply.status)
-            return False
-    return True
+            async with (
+                aiohttp.ClientSession(timeout=TIMEOUT) as session,
+                session.ws_connect(
+                    media.upgrade.url,
+                    headers=media.upgrade.headers,
+                    protocols=MEDIA_PROTOCOLS,
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=MEDIA_MESSAGE_LIMIT,
+                ) as socket,
+            ):
+                await call.carry(SocketWire(socket))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("no media: %s", error, extra={"call_id": call.info.id})
+            call.hang_up("media_lost")

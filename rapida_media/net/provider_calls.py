@@ -229,6 +229,18 @@ class ProviderCalls:
         call.attempts.claim(clock.monotonic())
         return call
 
+    async def claim_own(self, context_id: str) -> ProviderCall | None:
+        """Find the call of a media stream that we open ourselves; None where it wants none."""
+        call = self._by_context.get(context_id)
+        if call is None:
+            return None
+        try:
+            await self._contexts.claim(context_id, clock.monotonic())
+        except (ContextsUnavailable, ContextRefused):
+            return None
+        call.attempts.claim(clock.monotonic())
+        return call
+
     # -- orders --------------------------------------------------------------------------------
 
     def credential_of(self, provider: str, assistant: Assistant) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rapida_media.config import Credential
-from rapida_media.providers.http import HttpClient, HttpRequest, Reply, WebhookRequest
+from rapida_media.providers.http import HttpClient, HttpReply, HttpRequest, Reply, WebhookRequest
 from rapida_media.providers.stream import AudioFormat, StreamProtocol
 
 CommonState = Literal[
@@ -144,6 +144,14 @@ class FeedNews:
     on_failure: tuple[HttpRequest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class MediaToOpen:
+    """A media stream that the provider waits for us to open, and the call it belongs to."""
+
+    context_id: str
+    upgrade: HttpRequest
+
+
 class EventFeed(Protocol):
     """News of an account's calls over a WebSocket that we open. Pure, like a stream.
 
@@ -155,6 +163,10 @@ class EventFeed(Protocol):
 
     def receive(self, message: str) -> FeedNews:
         """Translate what came. Never raises: what cannot be read, or is unknown, gives nothing."""
+        ...
+
+    def answered(self, reply: HttpReply) -> MediaToOpen | None:
+        """Read the answer to one of the ``requests``: what is to be opened because of it."""
         ...
 
     def look(self, provider_call_id: str) -> HttpRequest:

@@ -21,6 +21,8 @@ from rapida_media.providers.http import HttpReply, HttpRequest
 
 PREFIX, MEDIA = "rapida-", "-media"
 APP, CONNECTION, FORMAT = "rapida-media", "rapida", "slin16"
+# The connection of a media channel that waits for us, and its id among what Asterisk answers.
+INCOMING, CONNECTION_ID = "INCOMING", "MEDIA_WEBSOCKET_CONNECTION_ID"
 TRANSFERS = "rapida-transfers"
 LONGEST_RING_S = 600
 # What may stand for the number in an endpoint: nothing that Asterisk splits at.
@@ -51,12 +53,14 @@ class Ari:
         values: Mapping[str, str] = {} if credential is None else credential.values
         if credential is None or not credential.api_base or not values.get("ari_password"):
             raise LookupError("the account has no api_base, ari_username and ari_password")
+        self._server = credential.api_base
         self._base = f"{credential.api_base}/ari"
         pair = f"{values.get('ari_username', '')}:{values['ari_password']}"
         self.headers = {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
         self._endpoint = values.get("endpoint", "")
         self.app = values.get("app", APP)
         self._connection = values.get("connection", CONNECTION)
+        self.waits = self._connection == INCOMING
         self._format = values.get("format", FORMAT)
         self._transfers = values.get("transfer_context", TRANSFERS)
 
@@ -80,8 +84,10 @@ class Ari:
         )
 
     def attach(self, context_id: str) -> tuple[HttpRequest, ...]:
-        """Put the phone into a bridge, and have Asterisk open the media to us."""
+        """Put the phone into a bridge, and have Asterisk open the media to us or wait for us."""
         bridge = f"/bridges/{phone_of(context_id)}"
+        options = {"connection_type": "server"} if self.waits else {}
+        told = "f(json)" if self.waits else f"f(json)v(context={context_id})"
         return (
             self._request("POST", bridge, type="mixing"),
             self.join(phone_of(context_id), context_id),
@@ -94,7 +100,8 @@ class Ari:
                 transport="websocket",
                 encapsulation="none",
                 format=self._format,
-                transport_data=f"f(json)v(context={context_id})",
+                transport_data=told,
+                **options,
             ),
         )
 
@@ -102,6 +109,11 @@ class Ari:
         return self._request(
             "POST", f"/bridges/{phone_of(context_id)}/addChannel", channel=channel_id
         )
+
+    def media(self, connection_id: str) -> HttpRequest:
+        """The upgrade to the WebSocket of a media channel that waits for us; its id is all."""
+        url = f"ws{self._server.removeprefix('http')}/media/{quote(connection_id, safe='')}"
+        return HttpRequest("GET", url)
 
     def hang_up(self, channel_id: str, reason: str = "normal") -> HttpRequest:
         return self._request("DELETE", f"/channels/{quote(channel_id, safe='')}", reason=reason)

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rapida_media.config import Credential
-from rapida_media.providers.asterisk.ari import Ari, context_of, media_of, phone_of
+from rapida_media.providers.asterisk.ari import CONNECTION_ID, Ari, context_of, media_of, phone_of
 from rapida_media.providers.asterisk.states import CHANNEL_STATES, DIAL_STATES, state_of_cause
-from rapida_media.providers.base import FeedNews, StatusInfo
-from rapida_media.providers.http import HttpRequest
+from rapida_media.providers.base import FeedNews, MediaToOpen, StatusInfo
+from rapida_media.providers.http import HttpReply, HttpRequest
 
 NOTHING = FeedNews()
 
@@ -49,6 +49,17 @@ class AriFeed:
             return NOTHING
         reader = self._readers.get(str(said.get("type")))
         return NOTHING if reader is None else reader(said)
+
+    def answered(self, reply: HttpReply) -> MediaToOpen | None:
+        """Read a media channel's: it names the connection where it waits for us."""
+        said = reply.json
+        if not isinstance(said, dict) or not isinstance(said.get("channelvars"), dict):
+            return None
+        connection_id = said["channelvars"].get(CONNECTION_ID)
+        context_id, is_media = context_of(str(said.get("id")))
+        if not is_media or not isinstance(connection_id, str) or not connection_id:
+            return None
+        return MediaToOpen(context_id, self._ari.media(connection_id)) if self._ari.waits else None
 
     def look(self, provider_call_id: str) -> HttpRequest:
         return self._ari.look(provider_call_id)

@@ -29,12 +29,14 @@ TO = "+14155550100"
 class Callers(Office):
     """An office that calls out."""
 
+    connection = "engine"
+
     async def call_out(self, agent: str, callee: Sipp, **more: Any) -> str:
         """Order a call to sipp, once the events of Asterisk come; give its id."""
         account = (
             f'username = "asterisk"\npassword = "{PASSWORD}"\nallow = ["+1"]\n'
             f'api_base = "http://{HOST}:{self.asterisk.ports.http}"\nari_username = "engine"\n'
-            f'ari_password = "{PASSWORD}"\nconnection = "engine"\n'
+            f'ari_password = "{PASSWORD}"\nconnection = "{self.connection}"\n'
             f'endpoint = "PJSIP/outside/sip:{{to}}@{HOST}:{callee.sip_port}"\n'
         )
         await self.start(agent, account=account)
@@ -68,9 +70,16 @@ def callers(asterisk: Asterisk, desk: Desk) -> Callers:
     return Callers(asterisk, desk)
 
 
+@pytest.mark.parametrize("connection", ["engine", "INCOMING"])
 async def test_who_answers_is_spoken_with_and_hung_up(
-    callers: Callers, agent_named: AgentNamer, speech: Path, start_sipp: StartSipp
+    callers: Callers,
+    agent_named: AgentNamer,
+    speech: Path,
+    start_sipp: StartSipp,
+    connection: str,
 ) -> None:
+    """By a WebSocket that Asterisk opens to us, and by one that we open to it."""
+    callers.connection = connection
     speaker = Speaker(speech, SECONDS)
     callee = start_sipp("uas", "-rtp_echo", *ONCE, name="callee")
     call_id = await callers.call_out(agent_named(speaker.agent), callee)
