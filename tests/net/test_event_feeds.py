@@ -58,7 +58,11 @@ class Pbx:
         self.asked.append(f"{request.method} {request.path}")
         if any(request.path.startswith(each) for each in self.broken):
             return web.json_response({"message": "no"}, status=500)
-        return web.json_response({"id": "x"}, status=404 if request.path in self.gone else 200)
+        said = {
+            "id": request.query.get("channelId", "x"),
+            "channelvars": {"MEDIA_WEBSOCKET_CONNECTION_ID": "m1"},
+        }
+        return web.json_response(said, status=404 if request.path in self.gone else 200)
 
     async def tell(self, **said: Any) -> None:
         await self.sockets[0].send_str(json.dumps(said))
@@ -85,10 +89,10 @@ class Office:
     def states(self) -> dict[str, bool]:
         return self.desk.bench.engine.feeds.states()
 
-    async def start(self) -> None:
+    async def start(self, more: str = "") -> None:
         await self.desk.open(
             '[credentials.office]\nprovider = "asterisk"\nari_username = "a"\nari_password = "b"\n'
-            f'endpoint = "PJSIP/{{to}}@x"\nallow = ["+1"]\napi_base = "{self.pbx.url}"\n'
+            f'endpoint = "PJSIP/{{to}}@x"\nallow = ["+1"]\napi_base = "{self.pbx.url}"\n{more}'
             '[assistants.support]\nagent = "silence"\ncredential = "office"\n'
             'numbers = ["+15005550006"]\n'
         )
@@ -164,6 +168,18 @@ async def test_a_call_whose_media_cannot_be_had_is_hung_up(office: Office) -> No
     office.pbx.broken.add("/ari/channels/externalMedia")
     await office.pbx.tell(type="StasisStart", channel={"id": channel, "state": "Up"}, args=[])
     await eventually(lambda: office.pbx.asked[-1] == f"DELETE /ari/channels/{channel}")
+
+
+async def test_media_that_waits_for_us_and_is_not_there_ends_the_call(desk: Desk, pbx: Pbx) -> None:
+    office = Office(desk, pbx)
+    await office.start('connection = "INCOMING"\n')
+    await eventually(lambda: office.states == {"office": True})
+    call_id, channel = await office.order()
+    await pbx.tell(type="StasisStart", channel={"id": channel, "state": "Up"}, args=[])
+    await eventually(lambda: len(desk.bench.engine.provider_calls) == 0)
+    assert (await desk.get(f"/v1/calls/{call_id}"))[1]["reason"] == "media_lost"
+    assert "GET /media/m1" in pbx.asked
+    await eventually(lambda: f"DELETE /ari/channels/{channel}" in pbx.asked)
 
 
 async def test_nonsense_of_events_is_harmless(office: Office) -> None:

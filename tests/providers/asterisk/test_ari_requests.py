@@ -15,7 +15,7 @@ from rapida_media.errors import ProviderError
 from rapida_media.providers.asterisk.ari import Ari, context_of, media_of, phone_of
 from rapida_media.providers.asterisk.feed import AriFeed, ari_feed
 from rapida_media.providers.asterisk.telephony import AsteriskTelephony
-from rapida_media.providers.base import CallInfo, CallOrder, FeedNews, StatusInfo
+from rapida_media.providers.base import CallInfo, CallOrder, FeedNews, MediaToOpen, StatusInfo
 from rapida_media.providers.http import HttpReply, HttpRequest
 
 CONTEXT = "0123456789abcdef0123456789abcdef"
@@ -162,6 +162,43 @@ def test_an_answer_brings_bridge_and_media() -> None:
     heard = feed().receive(said("StasisStart", MEDIA, args=[]))
     assert heard.news == ()
     assert lines(heard.requests) == [f"POST /bridges/{PHONE}/addChannel?channel={MEDIA}"]
+
+
+WAITING = replace(CREDENTIAL, values={**CREDENTIAL.values, "connection": "INCOMING"})
+
+
+def media_channel(**channelvars: object) -> HttpReply:
+    return HttpReply(200, {}, json.dumps({"id": MEDIA, "channelvars": channelvars}).encode())
+
+
+def test_a_media_channel_may_wait_for_us() -> None:
+    waiting = AriFeed(Ari(WAITING))
+    heard = waiting.receive(said("StasisStart", PHONE, args=[CONTEXT]))
+    assert lines(heard.requests)[-1] == (
+        f"POST /channels/externalMedia?app=rapida-media&channelId={MEDIA}&external_host=INCOMING"
+        "&transport=websocket&encapsulation=none&format=slin16"
+        "&transport_data=f%28json%29&connection_type=server"
+    )
+    reply = media_channel(MEDIA_WEBSOCKET_CONNECTION_ID="d0b11b39-a84c")
+    url = "ws://pbx.example:8088/media/d0b11b39-a84c"
+    assert waiting.answered(reply) == MediaToOpen(CONTEXT, HttpRequest("GET", url))
+    assert feed().answered(reply) is None, "there Asterisk opens it"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        HttpReply(204),
+        HttpReply(200, {}, b"[]"),
+        HttpReply(200, {}, b'{"id":7,"channelvars":{"MEDIA_WEBSOCKET_CONNECTION_ID":"x"}}'),
+        HttpReply(200, {}, b'{"id":"1.2","channelvars":{"MEDIA_WEBSOCKET_CONNECTION_ID":"x"}}'),
+        media_channel(),
+        media_channel(MEDIA_WEBSOCKET_CONNECTION_ID=7),
+        media_channel(MEDIA_WEBSOCKET_CONNECTION_ID=""),
+    ],
+)
+def test_other_answers_open_nothing(reply: HttpReply) -> None:
+    assert AriFeed(Ari(WAITING)).answered(reply) is None
 
 
 @pytest.mark.parametrize(
