@@ -24,6 +24,7 @@ BASE64 = ["base64.c", "base64_x86.c"]
 MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
 LPC = ["lpc.c"]
 COMFORT_NOISE = [*LPC, "comfort_noise.c"]
+SPEECH = [*COMFORT_NOISE, "noise_floor.c", "speech.c"]
 CONCEAL = [*COMFORT_NOISE, "noise_floor.c", "gap_side.c", "conceal.c"]
 ADAPTIVE = ["adaptive.c", "adjust.c", "backlog.c", "jitter.c", "stretch.c", "timeline.c"]
 STREAM = [
@@ -67,6 +68,7 @@ EXTENSIONS: dict[str, list[str]] = {
     "_l16": L16,
     "_conceal": CONCEAL,
     "_rtp": RTP,
+    "_speech": SPEECH,
     "_stream": STREAM,
     "_media_io": [*STREAM, "media_io.c"],
     "_base64": BASE64,

@@ -14,7 +14,7 @@ from bench.results import Fact, Figure, Results
 
 OURS = "rapida-media"
 NEW_BYTES = "new bytes alone"  # in the table "calls": a call that makes its result and no more
-TABLES = ("g711", "rtp", "resamplers", "messages", "g722", "calls")
+TABLES = ("g711", "rtp", "resamplers", "messages", "g722", "calls", "bots")
 TELEPHONY = ("8→16 kHz", "16→8 kHz", "24→8 kHz", "8→24 kHz")
 WIDEBAND = ("16→24 kHz", "24→16 kHz", "48→16 kHz", "16→48 kHz")
 BEST_PARTS = ("msgspec", "orjson", "template")  # how the assemblies of public parts begin
@@ -49,6 +49,7 @@ def judge(results: Results) -> list[Verdict]:
         *_quality(results),
         *_calls(results),
         *_g722(results),
+        *_bots(results),
     ]
 
 
@@ -205,6 +206,14 @@ def _g722(results: Results) -> Iterator[Verdict]:
             value = _fact(results, "g722", verb, peer, column)
             number = value if isinstance(value, int | float) else None
             yield Verdict(8, f"G.722 {verb} of speech, {peer}: {column}", 0, False, number)
+
+
+def _bots(results: Results) -> Iterator[Verdict]:
+    for bot in ("twilio", "vonage", "exotel, 20 ms", "l16"):
+        for column, wanted in (("above packet p50", 5), ("above packet p95", 25)):
+            value = _fact(results, "bots", "a sound, to a bot and back", bot, column)
+            number = value if isinstance(value, int | float) else None
+            yield Verdict(9, f"a sound to a bot and back, {bot}: {column}", wanted, False, number)
 
 
 def format_verdicts(verdicts: list[Verdict]) -> str:

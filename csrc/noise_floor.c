@@ -32,18 +32,10 @@ static void learn_shape(rm_noise_floor *floor, const float *x, size_t n)
         floor->shape[k] += SHAPE_SMOOTHING * (r[k] / r[0] - floor->shape[k]);
 }
 
-void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n)
+void rm_noise_floor_track(rm_noise_floor *floor, float energy)
 {
-    float x[LONGEST_BLOCK];
-    n = n < LONGEST_BLOCK ? n : LONGEST_BLOCK;
-    for (size_t i = 0; i < n; i++)
-        x[i] = block[i];
-    float energy = n ? rm_dot(x, x, n) / (float)n : 0;
     floor->smooth += SMOOTHING * (energy - floor->smooth);
     floor->now = fminf(floor->now, floor->smooth);
-    float rms = rm_noise_floor_rms(floor);
-    if (energy < LIKE_THE_FLOOR * rms * rms)
-        learn_shape(floor, x, n);
     if (++floor->age == BLOCKS_A_SECOND) {
         floor->age = 0;
         floor->before = floor->now;
@@ -51,10 +43,27 @@ void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n
     }
 }
 
+void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n)
+{
+    float x[LONGEST_BLOCK];
+    n = n < LONGEST_BLOCK ? n : LONGEST_BLOCK;
+    for (size_t i = 0; i < n; i++)
+        x[i] = block[i];
+    float energy = n ? rm_dot(x, x, n) / (float)n : 0;
+    rm_noise_floor_track(floor, energy);
+    float rms = rm_noise_floor_rms(floor);
+    if (energy < LIKE_THE_FLOOR * rms * rms)
+        learn_shape(floor, x, n);
+}
+
+float rm_noise_floor_energy(const rm_noise_floor *floor)
+{
+    return LEAST_TO_MEAN * fminf(floor->now, floor->before);
+}
+
 float rm_noise_floor_rms(const rm_noise_floor *floor)
 {
-    float rms = sqrtf(LEAST_TO_MEAN * fminf(floor->now, floor->before));
-    return rm_clamp(rms, LEAST_RMS, LOUDEST_RMS);
+    return rm_clamp(sqrtf(rm_noise_floor_energy(floor)), LEAST_RMS, LOUDEST_RMS);
 }
 
 /* k[1..RM_COMFORT_NOISE_ORDER] */

@@ -1,7 +1,8 @@
 /* The level and the spectrum of what is left when nobody speaks, tracked all the time.
  *
  * Who calls: concealment, for every 10 ms heard; what a stall fades into sounds like this. The
- * sender, for what it says of its own pauses (dtx.c).
+ * sender, for what it says of its own pauses (dtx.c). The speech detector, which needs the level
+ * alone.
  *
  * Theory: speech pauses at least every second or two, and in a pause only the background is left.
  * So the floor is the least smoothed energy of the last one to two seconds, and its spectrum the
@@ -24,8 +25,14 @@ typedef struct rm_noise_floor {
 
 void rm_noise_floor_init(rm_noise_floor *floor);
 
-/* Take the next 10 ms, 80 samples at 8 kHz or 160 at 16. */
+/* Take the mean square of the next 10 ms: the level alone. */
+void rm_noise_floor_track(rm_noise_floor *floor, float energy);
+
+/* Take the next 10 ms, 80 samples at 8 kHz or 160 at 16: the level and the spectrum. */
 void rm_noise_floor_update(rm_noise_floor *floor, const int16_t *block, size_t n);
+
+/* The mean square of the background, as tracked. */
+float rm_noise_floor_energy(const rm_noise_floor *floor);
 
 /* The root mean square of the background, in sample units; never below that of an idle line. */
 float rm_noise_floor_rms(const rm_noise_floor *floor);

@@ -14,11 +14,14 @@ from rapida_media.agents.events import (
     RecordingFailed,
     RecordingPaused,
     Ringing,
+    SpeechEnded,
+    SpeechStarted,
     Transferred,
 )
 from rapida_media.call.call import Call
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import DialError
+from rapida_media.media.speech import SpeechDetector
 
 __all__ = [
     "Answered",
@@ -36,6 +39,9 @@ __all__ = [
     "RecordingFailed",
     "RecordingPaused",
     "Ringing",
+    "SpeechDetector",
+    "SpeechEnded",
+    "SpeechStarted",
     "TransferOutcome",
     "Transferred",
 ]

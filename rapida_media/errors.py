@@ -6,6 +6,7 @@
     ├── NegotiationError        offer and answer have no medium or codec in common
     ├── DialError               a call of ours was not answered; status as in SIP
     ├── ProviderError           a telephony provider did not do what it was asked
+    ├── BotError                a bot cannot be reached, or does not take the call
     └── ConfigError             the configuration is wrong; names the key and the remedy
 
 Receive paths do not let these escape: a peer's fault is answered or counted where it is found.
@@ -70,6 +71,14 @@ class ProviderError(RapidaError):
         super().__init__(detail)
         self.code = code
         self.status = code if status is None else status
+        self.retryable = retryable
+
+
+class BotError(RapidaError):
+    """A bot could not be connected to.  retryable: trying again may help."""
+
+    def __init__(self, detail: str, *, retryable: bool) -> None:
+        super().__init__(detail)
         self.retryable = retryable
 
 

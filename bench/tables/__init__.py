@@ -42,6 +42,7 @@ NAMES = (
     "sip",
     "calls",
     "bridge",
+    "bots",
 )
 
 

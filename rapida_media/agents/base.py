@@ -1,21 +1,26 @@
 """From an agent's name in the configuration to the coroutine function that talks on a call.
 
 echo   silence   play:FILE.wav   record   tone:440   bridge:sip:user@host
-python:package.module:function
+websocket:URL   python:package.module:function
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rapida_media.agents.bot_link import BotShell
 from rapida_media.agents.bridge import bridge
 from rapida_media.agents.builtin import echo, play, record, silence, tone
+from rapida_media.agents.websocket import BotPlace, websocket
+from rapida_media.config import BotConfig, Credential
+from rapida_media.config.bot import check_bot_url
 from rapida_media.errors import ConfigError, RemoteProtocolError
+from rapida_media.ids import IdSource, SystemIds
 from rapida_media.media.wav import read_wav
 from rapida_media.sip.uri import parse_uri
 
@@ -27,10 +32,19 @@ Agent = Callable[["Call"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """Where agents find things: relative files and modules, and the place for recordings."""
+    """Where agents find things: relative files and modules, and the place for recordings.
+
+    bots: opens the connections of ``websocket:``, None where no agent is put on a call.
+    credentials: every account there is.  bot, credential: of the assistant whose agent is made.
+    """
 
     directory: Path
     recordings: Path
+    bots: BotShell | None = None
+    ids: IdSource = field(default_factory=SystemIds)
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
+    bot: BotConfig = field(default_factory=BotConfig)
+    credential: str | None = None
 
 
 def make_agent(spec: str, context: AgentContext) -> Agent:
@@ -39,6 +53,8 @@ def make_agent(spec: str, context: AgentContext) -> Agent:
     factory = _FACTORIES.get(kind)
     if factory is None:
         known = " ".join(_FACTORIES)
+        if argument.startswith("//"):  # a URL, which may hold secrets
+            raise ConfigError(f"agent {kind}:…: write a bot's URL as {_WITH_ARGUMENT['websocket']}")
         raise ConfigError(f"agent {spec!r}: there is no agent {kind!r}; known are: {known}")
     if bool(colon and argument) != (kind in _WITH_ARGUMENT):
         form = _WITH_ARGUMENT.get(kind, kind)
@@ -66,6 +82,33 @@ def _make_bridge(argument: str, context: AgentContext) -> Agent:
     except RemoteProtocolError as error:
         raise ConfigError(f"agent bridge:{argument}: expected a SIP URI: {error}") from None
     return bridge(argument)
+
+
+def _make_websocket(argument: str, context: AgentContext) -> Agent:
+    bot = context.bot
+    try:
+        urls = [check_bot_url(argument)]
+    except ValueError as error:
+        raise ConfigError(f"agent websocket: {error}") from None
+    apology = None
+    kind, _, name = bot.fallback.partition(":")
+    if kind == "play":
+        apology = read_wav(context.directory / name)
+    elif kind != "hangup":
+        urls.append(bot.fallback)
+    place = BotPlace(tuple(urls), bot, _signer(context), apology, context.ids)
+    return websocket(place, context.bots)
+
+
+def _signer(context: AgentContext) -> Credential | None:
+    """Give the account whose secrets a bot knows: the assistant's, else the only one there is."""
+    name = context.bot.credential or context.credential
+    if name is not None:
+        return context.credentials.get(name)
+    of_vendor = [
+        each for each in context.credentials.values() if each.provider == context.bot.dialect
+    ]
+    return of_vendor[0] if len(of_vendor) == 1 else None
 
 
 def _make_python(argument: str, context: AgentContext) -> Agent:
@@ -96,11 +139,13 @@ _FACTORIES: dict[str, Callable[[str, AgentContext], Agent]] = {
     "record": lambda argument, context: record(context.recordings),
     "tone": _make_tone,
     "bridge": _make_bridge,
+    "websocket": _make_websocket,
     "python": _make_python,
 }
 _WITH_ARGUMENT = {
     "play": "play:FILE.wav",
     "tone": "tone:HERTZ, for example tone:440",
     "bridge": "bridge:sip:user@host",
+    "websocket": "websocket:wss://HOST/PATH",
     "python": "python:package.module:function",
 }

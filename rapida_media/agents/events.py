@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rapida_media.media.frame import Audio
+from rapida_media.media.speech import SpeechEnded, SpeechStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +141,15 @@ __all__ = [
     "RecordingFailed",
     "RecordingPaused",
     "Ringing",
+    "SpeechEnded",
+    "SpeechStarted",
     "Transferred",
 ]
 
 Event = (
     Audio
+    | SpeechStarted
+    | SpeechEnded
     | Digit
     | Message
     | Ringing

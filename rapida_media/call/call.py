@@ -270,6 +270,7 @@ class Call(Conversation):
         """The call is over: close the recording, release everyone who waits. For the shell."""
         if self._hang_up is not None:
             return
+        self._rest()
         self._hang_up = HangUp(
             ending.reason,
             ending.code,

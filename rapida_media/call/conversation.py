@@ -27,17 +27,31 @@ from rapida_media.call.milestones import Milestones
 from rapida_media.call.recording import AT_ONCE, DiskWriter, Recording
 from rapida_media.call.signalling import Future, Signalling
 from rapida_media.errors import LocalProtocolError
+from rapida_media.kernels import EnergyDetector
 from rapida_media.legs.base import Leg, Stats
-from rapida_media.media.frame import FRAME_MS, Ring
+from rapida_media.media.frame import FRAME_MS, Audio, Ring
+from rapida_media.media.speech import (
+    HANGOVER_MS,
+    ONSET_MS,
+    SpeechActivity,
+    SpeechDetector,
+    SpeechEnded,
+    SpeechStarted,
+)
 from rapida_media.media.wav import read_wav
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
 EVENT_LIMIT = 10_000 // FRAME_MS
+# Of an onset or a hang-over: beyond it, it is a mistake in the unit.
+LONGEST_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``."""
+    """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``.
+
+    provider_call_id: what the provider calls it, "" where that is not known.
+    """
 
     id: str
     provider: str
@@ -48,6 +62,7 @@ class CallInfo:
     trunk: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    provider_call_id: str = ""
 
 
 class Conversation:
@@ -74,8 +89,12 @@ class Conversation:
         self.timeline = Milestones()
         self._read_trace: Callable[[], str] = str
         self._outcomes: list[Future] = []  # of verbs under way
+        self._speech: SpeechActivity | None = None
+        self._heard_frames = self._looked_at_frames = 0  # while speech is detected
+        self._failure: Exception | None = None
         leg.connect(self.digit_received, self._marks.reached)
-        self._deaf: Callable[[], None] | None = leg.received.subscribe(self._post)
+        self._deaf: Callable[[], None] | None = None
+        self._listen(True)
 
     # -- who and what ------------------------------------------------------------------------
 
@@ -117,8 +136,13 @@ class Conversation:
         return self._hang_up
 
     def stats(self) -> Stats:
-        """Counts and quality of both directions, and the events this agent was too slow for."""
-        return {**self.leg.stats(), "events_dropped": self._events.dropped}
+        """Counts and quality of both directions, and the events that wait for this agent, or that
+        it was too slow for."""
+        return {
+            **self.leg.stats(),
+            "events_waiting": len(self._events),
+            "events_dropped": self._events.dropped,
+        }
 
     @property
     def milestones(self) -> dict[str, float]:
@@ -141,6 +165,9 @@ class Conversation:
 
     async def __anext__(self) -> Event:
         while not self._events:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             if self._hang_up_delivered:
                 raise StopAsyncIteration
             if self._hang_up is not None:
@@ -159,6 +186,74 @@ class Conversation:
         reader = self._reader
         if reader is not None and not reader.done():
             reader.set_result(None)
+
+    # -- speech ------------------------------------------------------------------------------
+
+    def detect_speech(
+        self,
+        detector: SpeechDetector | None = None,
+        *,
+        onset_ms: int = ONSET_MS,
+        hangover_ms: int = HANGOVER_MS,
+    ) -> None:
+        """Have ``SpeechStarted`` and ``SpeechEnded`` events from now on.
+
+        detector: who tells speech from the rest, in place of the built-in one, which goes by the
+        energy. onset_ms: so much speech is a beginning; hangover_ms: so long a pause is an end.
+        What the detector raises is raised where the agent reads its events.
+        """
+        if not (0 < onset_ms <= LONGEST_MS and 0 < hangover_ms <= LONGEST_MS):
+            raise LocalProtocolError(
+                f"detect_speech: expected times of 1 to {LONGEST_MS} ms,"
+                f" not onset_ms={onset_ms}, hangover_ms={hangover_ms}"
+            )
+        self._rest()
+        detector = detector or EnergyDetector()
+        self._detect_with(SpeechActivity(detector, onset_ms=onset_ms, hangover_ms=hangover_ms))
+
+    def ignore_speech(self) -> None:
+        """Have no more of them; speech that goes on ends here."""
+        self._rest()
+        self._detect_with(None)
+
+    def _detect_with(self, speech: SpeechActivity | None) -> None:
+        self._speech = speech
+        self._listen(self._deaf is not None)
+
+    @property
+    def far_end_speaks(self) -> bool:
+        """Whether the far end speaks, so far as ``detect_speech`` was asked to tell."""
+        return self._speech is not None and self._speech.speaking
+
+    def look(self) -> None:
+        """Once a second: a far end that sends nothing any more is not speaking. For the shell."""
+        if self._heard_frames == self._looked_at_frames:
+            self._rest()
+        self._looked_at_frames = self._heard_frames
+
+    def _hear(self, frame: Audio) -> None:
+        """Take a frame while speech is detected."""
+        self._post(frame)
+        self._heard_frames += 1
+        assert self._speech is not None, "it is detected"
+        try:
+            change = self._speech.hear(frame)
+        except Exception as error:  # the agent's own code, called while a packet is received
+            self._detect_with(None)
+            self._failure = error
+            self._wake()
+        else:
+            self._post_speech(change)
+
+    def _rest(self) -> None:
+        if self._speech is not None:
+            self._post_speech(self._speech.rest())
+
+    def _post_speech(self, change: SpeechStarted | SpeechEnded | None) -> None:
+        if change is not None:
+            self._post(change)
+
+    # -- what else the far end does ----------------------------------------------------------
 
     def message_received(self, text: str) -> None:
         """Hand a text of the far end to the agent. For the shell."""
@@ -245,11 +340,14 @@ class Conversation:
 
     def _listen(self, listening: bool) -> None:
         """Hand the far end's audio to the agent, or do not."""
-        if listening and self._deaf is None:
-            self._deaf = self.leg.received.subscribe(self._post)
-        elif not listening and self._deaf is not None:
-            self._deaf()
-            self._deaf = None
+        before, self._deaf = self._deaf, None
+        if listening:
+            hear = self._post if self._speech is None else self._hear
+            self._deaf = self.leg.received.subscribe(hear)
+        else:
+            self._rest()
+        if before is not None:
+            before()
 
     def _outcome(self) -> Future:
         """Make a future that the end of the call resolves with None."""

@@ -72,6 +72,9 @@ _CAUSES: dict[str, Ending] = {
     "max_duration": Ending("max_duration", None, "configuration"),
     "rejected": Ending("rejected", None, "agent"),
     "agent_error": Ending("agent_error", None, "agent"),
+    # A bot behind a WebSocket: no connection to it, or one that broke.
+    "bot_unreachable": Ending("bot_unreachable", None, "agent", True),
+    "bot_lost": Ending("bot_lost", None, "agent", True),
     # An order that came to no call: no way to its target, no port, a fault of ours.
     "unreachable": Ending("unreachable", None, "network", True),
     "no_capacity": Ending("no_capacity", None, "capacity", True),
@@ -131,6 +134,8 @@ _HUNDREDS: dict[int, FailureClass] = {
 # Ends of ours that are no ordinary hanging up, as Q.850 names them: gateways hand it on.
 _Q850 = {
     "agent_error": (41, "Temporary failure"),
+    "bot_unreachable": (41, "Temporary failure"),
+    "bot_lost": (41, "Temporary failure"),
     "engine_stopping": (41, "Temporary failure"),
     "media_timeout": (102, "Recovery on timer expiry"),
     "max_duration": (102, "Recovery on timer expiry"),

@@ -17,6 +17,8 @@ from typing import Any
 
 from rapida_media.config.audiosocket import AudioSocketConfig as AudioSocketConfig
 from rapida_media.config.audiosocket import read_audiosocket
+from rapida_media.config.bot import BotConfig as BotConfig
+from rapida_media.config.bot import read_bot
 from rapida_media.config.http import Credential as Credential
 from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
@@ -116,6 +118,7 @@ class Assistant:
     credential: the account it calls out and hangs up with, for calls over a provider.
     max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
     the unit of price_per_minute. 0: no limit.
+    bot: how to talk to the agent where it is ``websocket:URL``.
     """
 
     name: str
@@ -129,6 +132,7 @@ class Assistant:
     credential: str | None = None
     max_outbound_calls: int = 0
     spend_per_day: float = 0.0
+    bot: BotConfig = field(default_factory=BotConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +321,7 @@ def _assistant(name: str, table: Table) -> Assistant:
         credential=table.text("credential", some_text),
         max_outbound_calls=table.whole("max_outbound_calls", 0, least=0),
         spend_per_day=table.number("spend_per_day", 0.0),
+        bot=read_bot(table, agent),
     )
     table.finish()
     return assistant
@@ -367,8 +372,9 @@ def _check_numbers(assistants: Mapping[str, Assistant]) -> None:
 
 def _check_credentials(config: Config) -> None:
     for assistant in config.assistants.values():
-        if assistant.credential is not None and assistant.credential not in config.credentials:
-            raise ConfigError(
-                f"[assistants.{assistant.name}] credential: there is no table "
-                f"[credentials.{assistant.credential}]"
-            )
+        named = {"credential": assistant.credential, "bot_credential": assistant.bot.credential}
+        for key, name in named.items():
+            if name is not None and name not in config.credentials:
+                raise ConfigError(
+                    f"[assistants.{assistant.name}] {key}: there is no table [credentials.{name}]"
+                )

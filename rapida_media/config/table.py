@@ -47,6 +47,10 @@ class Table:
         self._environment = environment
         self._known: list[str] = []
 
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there; does not count as asking for it."""
+        return key in self._values
+
     def text(self, key: str, read: Callable[[str], T]) -> T | None:
         """Read a text, None when the key is absent."""
         value = self._take(key)

@@ -33,6 +33,7 @@ from rapida_media.kernels._rtp import (
     format_rtp,
     parse_rtp,
 )
+from rapida_media.kernels._speech import EnergyDetector
 from rapida_media.kernels._stream import (
     CONCEALED,
     DIGIT,
@@ -53,6 +54,7 @@ __all__ = [
     "ComfortNoise",
     "Concealer",
     "DtmfDetector",
+    "EnergyDetector",
     "G722Decoder",
     "G722Encoder",
     "MediaMessage",

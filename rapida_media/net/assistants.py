@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rapida_media.agents.base import Agent, AgentContext, make_agent
 from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.routing import Router
-from rapida_media.config import Assistant
+from rapida_media.config import Assistant, Credential
 from rapida_media.media.wav import read_wav
 
 
@@ -33,14 +34,18 @@ class Assistants:
             for each in (*assistants.values(), *([default] if default else []))
         }
 
-    def others(self, assistants: Mapping[str, Assistant]) -> Assistants:
+    def others(
+        self, assistants: Mapping[str, Assistant], credentials: Mapping[str, Credential]
+    ) -> Assistants:
         """Make the agents of other assistants, with the same default. Reads files and imports
         modules, so not in the thread of the calls. ConfigError."""
-        return Assistants(assistants, self._default_agent, self._context)
+        context = replace(self._context, credentials=credentials)
+        return Assistants(assistants, self._default_agent, context)
 
     def use(self, others: Assistants) -> None:
         """Be these from now on; calls in progress have their agents."""
         self._named, self._router, self._agents = others._named, others._router, others._agents
+        self._context = others._context
 
     def route(self, user: str) -> Assistant | None:
         """Give the assistant that takes a call to ``user``, None when nobody does."""
@@ -55,6 +60,7 @@ class Assistants:
 
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
+    context = replace(context, bot=assistant.bot, credential=assistant.credential)
     agent = make_agent(assistant.agent, context)
     recordings = context.recordings if assistant.record else None
     greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None

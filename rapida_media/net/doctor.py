@@ -12,7 +12,7 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -187,9 +187,10 @@ def _credentials(config: Config) -> Iterator[Finding]:
 
 
 def _agents(config: Config, directory: Path) -> Iterator[Finding]:
-    context = AgentContext(directory, config.store.recordings)
+    every = AgentContext(directory, config.store.recordings, credentials=config.credentials)
     for assistant in config.assistants.values():
         subject = f"[assistants.{assistant.name}]"
+        context = replace(every, bot=assistant.bot, credential=assistant.credential)
         try:
             make_agent(assistant.agent, context)
             if assistant.greeting is not None:
@@ -198,6 +199,9 @@ def _agents(config: Config, directory: Path) -> Iterator[Finding]:
             yield Finding(FAULT, subject, str(error))
         else:
             yield Finding(OK, subject, f"agent {assistant.agent.partition(':')[0]} can be made")
+            if assistant.agent.startswith("websocket:ws://"):
+                text = "what is said to the bot is not encrypted; write wss:// where it is far away"
+                yield Finding(WARNING, subject, text)
 
 
 def _records(config: Config) -> Iterator[Finding]:

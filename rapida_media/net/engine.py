@@ -27,6 +27,7 @@ from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.audiosocket import AudioSocketServer
+from rapida_media.net.bots import Bots
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
@@ -110,9 +111,15 @@ class Engine:
             tracer=self._tracer,
             journal=self.journal,
         )
-        self.assistants = Assistants(
-            config.assistants, default_agent, AgentContext(directory, config.store.recordings)
+        self.bots = Bots()
+        context = AgentContext(
+            directory,
+            config.store.recordings,
+            bots=self.bots,
+            ids=self._ids,
+            credentials=config.credentials,
         )
+        self.assistants = Assistants(config.assistants, default_agent, context)
         self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
         resolver = self._resolver = Resolver(self._ids, ipv6=ipv6)
@@ -225,7 +232,7 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self.provider_calls.media = self.media
+        self.provider_calls.media = self.bots.media = self.media
         await self.audiosocket.start()
         self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
@@ -240,7 +247,9 @@ class Engine:
         """
         check_codecs(config.trunks.values())
         check_credentials(config.credentials.values(), self.provider_calls.specs)
-        assistants = await asyncio.to_thread(self.assistants.others, config.assistants)
+        assistants = await asyncio.to_thread(
+            self.assistants.others, config.assistants, config.credentials
+        )
         return Prepared(config, assistants, await self._trunks.prepare(config.trunks))
 
     def use(self, prepared: Prepared) -> None:
@@ -278,6 +287,7 @@ class Engine:
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()
+        await self.bots.close()
         self.media.shut_down()
         await self.disk.stop()
         self._captures.close()

@@ -93,6 +93,7 @@ class Metrics:
         yield from self._media()
         yield from self._signalling()
         yield from self._trunks()
+        yield from self._bots()
         yield from self._storage()
 
     def _calls(self) -> Iterator[Metric]:
@@ -156,6 +157,20 @@ class Metrics:
         ):
             values = [((trunk,), int(each[name])) for trunk, each in health.items() if name in each]
             yield _gauge(f"trunk_{name}", text, ("trunk",), values)
+
+    def _bots(self) -> Iterator[Metric]:
+        bots = self._engine.bots.by_name.items()
+        active = [((name,), each.active) for name, each in bots]
+        yield _gauge("bot_connections_active", "connections to bots", ("bot",), active)
+        events = [
+            ((name, event), count)
+            for name, each in bots
+            for event, count in each.counters.snapshot().items()
+        ]
+        yield _counter("bot_events", "what happened with bots", ("bot", "event"), events)
+        took = [((name,), each.connect_s) for name, each in bots]
+        text = "from the request to the open socket"
+        yield _histogram("bot_connect_seconds", text, ("bot",), took)
 
     def _storage(self) -> Iterator[Metric]:
         records, redis = self._stores.records, self._stores.redis

@@ -270,6 +270,7 @@ class ProviderCall:
                 self.hang_up("media_never_came")
             return
         assert self.attempts.current is not None, "an answered call has media"
+        self.attempts.current.call.look()
         heard_at = max(self.attempts.current.leg.heard_at, self.answered_at)
         if now - self.answered_at > max_call_seconds:
             self.hang_up("max_duration")

@@ -477,6 +477,7 @@ def _info_of(context: CallContext) -> CallInfo:
         called=context.called,
         assistant=context.assistant,
         parameters=context.parameters,
+        provider_call_id=context.provider_call_id or "",
     )
 
 

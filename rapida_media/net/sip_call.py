@@ -325,6 +325,7 @@ class SipCall(SipSignalling):
             self.hang_up("max_duration")
         elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
             self.hang_up("media_timeout")
+        self.call.look()
         expecting = not self.negotiation.silent
         for missing, seconds in self._channel.leg.look(now, expecting=expecting):
             log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.call.id})

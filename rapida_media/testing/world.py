@@ -105,7 +105,7 @@ class World:
     def run_until(self, now: float) -> None:
         """Let time pass, delivering packets and firing timers in their order."""
         self._drain()
-        while (moment := self._next_moment()) is not None and moment <= now:
+        while (moment := self.next_moment()) is not None and moment <= now:
             self._step(moment)
         self.clock.advance_to(now)
 
@@ -119,11 +119,12 @@ class World:
         """
         end = self.now + limit_seconds
         self._drain()
-        while (moment := self._next_moment()) is not None:
+        while (moment := self.next_moment()) is not None:
             assert moment <= end, f"still busy after {limit_seconds} s"
             self._step(moment)
 
-    def _next_moment(self) -> float | None:
+    def next_moment(self) -> float | None:
+        """Give when the next packet arrives or timer fires; None when nothing is to come."""
         moments = [node.next_timeout() for node in self.nodes.values()]
         moments.append(self.network.next_arrival())
         return min((moment for moment in moments if moment is not None), default=None)

@@ -5,34 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.kernels import MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
-from rapida_media.rtp.session import RtcpSession
-from rapida_media.sdp.codec import Codec
-from rapida_media.sdp.offer_answer import NegotiatedAudio
-from rapida_media.testing.clock import SeededIds
+from rapida_media.sip.address import Address
+from rapida_media.testing.phone import rtp_leg
 
 TICK_S = 0.005
-PCMU = Codec("PCMU", 8000, 1, 0)
 
 
 def leg(ssrc: int, remote_port: int) -> RtpLeg:
-    stream = MediaStream(ssrc=ssrc, sequence_number=65_530, timestamp=2**32 - 1000)
-    made = RtpLeg(stream, RtcpSession(stream, SeededIds(ssrc), 0.0))
-    made.configure(
-        NegotiatedAudio(
-            remote_address="192.0.2.1",
-            remote_port=remote_port,
-            remote_rtcp=None,
-            send=PCMU,
-            receive=(PCMU,),
-            send_event=101,
-            receive_events={101: 8000},
-            direction="sendrecv",
-            ptime_ms=20,
-        )
-    )
-    return made
+    return rtp_leg(ssrc, Address("192.0.2.1", remote_port))
 
 
 class Signals:

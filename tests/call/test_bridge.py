@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from call_line import PCMU, TICK_S, Line
+from call_line import TICK_S, Line
 
 from rapida_media import Audio, Call, DialError, Digit, Hold, Ringing, Transferred
 from rapida_media.call.endings import Ending
@@ -16,6 +16,7 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
 from rapida_media.media.frame import RATE_HZ
 from rapida_media.sdp.codec import Codec
+from rapida_media.testing.phone import PCMU
 
 PCMA = Codec("PCMA", 8000, 1, 8)
 

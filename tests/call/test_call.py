@@ -182,7 +182,9 @@ async def test_ending_twice_keeps_the_first_reason(line):
 
 async def test_an_agent_that_does_not_read_loses_the_oldest_audio_and_it_is_counted(line):
     await line.run(11.0)
-    dropped = line.call.stats()["events_dropped"]
+    stats = line.call.stats()
+    dropped = stats["events_dropped"]
+    assert stats["events_waiting"] == 500
     assert 40 <= dropped <= 60
     first = await anext(line.call)
     assert first.pts == dropped * 320
@@ -270,6 +272,37 @@ async def test_hold_and_resume_tell_whether_the_far_end_agreed(line):
     assert await holding is False
     with pytest.raises(LocalProtocolError, match="ended"):
         await call.resume()
+
+
+async def test_an_agent_that_no_longer_waits_for_a_verb_leaves_the_call_as_it_is(line):
+    call = line.call
+    call.confirm(early_agent=False)
+    call.write(speech(200))
+    waiting = [
+        asyncio.ensure_future(each)
+        for each in (
+            call.drain(),
+            call.mark("here"),
+            call.send_digits("1"),
+            call.hold(),
+            call.transfer("sip:carol@192.0.2.4"),
+            anext(call),
+        )
+    ]
+    await line.settle()
+    for each in waiting:
+        each.cancel()
+    await line.settle()
+    assert all(each.cancelled() for each in waiting)
+    line.signals.done(TransferOutcome(486, "Busy Here"))
+    await line.run(0.5)
+    assert call.queued_ms == 0
+    events = []
+    task = asyncio.create_task(collect(call, events))
+    call.end(Ending("bye"))
+    await task
+    assert PlaybackMarked("here", True) in events
+    assert events[-1] == HangUp("bye")
 
 
 async def test_answer_returns_false_when_the_caller_gave_up(line):

@@ -50,6 +50,9 @@ async def test_other_calls_fall_silent_catch_up_and_go_on(tmp_path: Path) -> Non
         skipped_s = ((after.timestamp - before.timestamp) % 2**32) / RATE_HZ
         assert BLOCKED_S - 0.6 < skipped_s < BLOCKED_S + 1.0
         assert arrivals[gap + 10] - arrivals[gap + 1] < 0.1
+        # Whose agent it was hears the same.
+        assert longest_gap(blocker.rtp.heard) > 1.5
+        assert blocker.rtp.heard[-1].at > arrivals[gap + 10]
         steps = np.diff([packet.timestamp for packet in silent.heard[gap + 1 :]]) % 2**32
         assert set(steps) == {PACKET_SAMPLES}
 

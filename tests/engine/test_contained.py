@@ -61,6 +61,22 @@ async def test_an_agent_that_fails_ends_its_call_and_no_other(
     await bench.idle()
 
 
+async def test_what_a_failing_agent_has_written_is_not_heard_to_its_end(
+    bench: Bench, agent_named: AgentNamer
+) -> None:
+    async def agent(call: Call) -> None:
+        call.write(to_bus(speech(5.0)))
+        await asyncio.sleep(0.3)
+        raise ValueError("a mistake of the agent's author")
+
+    bench.expected_errors = 1
+    await bench.start(agent=agent_named(agent))
+    call = await (await bench.phone()).call()
+    await call.hung_up()
+    assert 10 <= len(call.rtp.heard) <= 50  # of 250 packets
+    assert bench.logged("ended: agent_error")
+
+
 async def test_an_agent_that_returns_is_heard_to_its_last_word(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
@@ -80,9 +96,10 @@ async def test_ten_minutes_written_at_once_cost_no_other_call_a_packet(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
     accepted: list[int] = []
+    said = speech(0.8)
 
     async def agent(call: Call) -> None:
-        accepted.append(call.write(bytes(2 * 16_000 * 600)))
+        accepted.append(call.write(to_bus(said).ljust(2 * 16_000 * 600, b"\0")))
         accepted.append(call.write(bytes(640)))
         await call.drain()
 
@@ -91,7 +108,7 @@ async def test_ten_minutes_written_at_once_cost_no_other_call_a_packet(
     echo = await phone.call("echo")
     await eventually(lambda: echo.rtp.heard)
     talker = await phone.call("talker")
-    await eventually(lambda: len(talker.rtp.heard) > 10)
+    await talker.rtp.hears(said)
     steps = np.diff([packet.timestamp for packet in echo.rtp.heard]) % 2**32
     assert set(steps) == {PACKET_SAMPLES}
     # The copy itself takes 20 ms; the rest is what a busy test machine may add.
@@ -111,13 +128,39 @@ async def test_an_agent_that_never_reads_loses_old_events_and_nothing_else(
 
     async def agent(call: Call) -> None:
         calls.append(call)
+        call.write(to_bus(said))
         await asyncio.Event().wait()
 
+    said = speech(0.8)
     await bench.start(agent=agent_named(agent))
     call = await (await bench.phone()).call()
     await call.rtp.say(speech(1.0))
+    await call.rtp.hears(said)
     await eventually(lambda: calls[0].stats()["events_dropped"] == 51 - 20)
     assert await call.bye() == 200
+
+
+async def test_who_calls_an_agent_that_never_returns_hears_silence_until_the_longest_call_is_over(
+    bench: Bench, agent_named: AgentNamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_task, "GRACE_S", 0.2)
+    cancelled: list[bool] = []
+
+    async def agent(call: Call) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    await bench.start("[limits]\nmax_call_seconds = 1\n", agent=agent_named(agent))
+    call = await (await bench.phone()).call()
+    await call.hung_up()
+    assert bench.logged("ended: max_duration")
+    assert len(call.rtp.heard) >= 40
+    assert not np.abs(call.rtp.audio()).max()
+    await eventually(lambda: cancelled)
+    await bench.idle()
 
 
 async def test_an_agent_that_does_not_end_is_cancelled_after_its_grace(

@@ -153,3 +153,13 @@ def test_the_command_prints_json_and_tells_by_its_status(
     file.write_text("[sip]\nlisten = 7\n")
     assert main(["doctor", "--config", str(file)]) == 2
     assert "[sip] listen" in capsys.readouterr().err
+
+
+async def test_a_bot_behind_a_plain_socket_is_a_warning_without_its_secrets(tmp_path: Path) -> None:
+    agent = 'agent = "websocket:{}://bot.example.com/media?key=tell-nobody"\n'
+    text = f"{LOOPBACK}\n[assistants.a]\n{agent.format('ws')}[assistants.b]\n{agent.format('wss')}"
+    diagnosis = await diagnose(tmp_path, text)
+    results = [e.result for e in diagnosis.findings if e.subject == "[assistants.a]"]
+    assert results == [OK, WARNING]
+    assert found(diagnosis, "[assistants.b]") == (OK, "agent websocket can be made")
+    assert "tell-nobody" not in diagnosis.to_text()

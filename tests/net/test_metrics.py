@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from engine.bot_server import BotServer
 from engine.conftest import Bench
+from engine.far_end import answer
 from engine.rtp import speech
 from engine.waiting import eventually
 from prometheus_client.parser import text_string_to_metric_families
@@ -129,3 +131,33 @@ async def test_the_dashboard_asks_for_nothing_that_is_not_there(
     asked |= set(re.findall(r"\brapida_[a-z_]+", (DOCS / "operations.md").read_text()))
     assert len(asked) > 15
     assert asked <= there, asked - there
+
+
+async def test_bots_are_measured_by_assistant(bench: Bench, tmp_path: Path) -> None:
+    server = BotServer()
+    await server.start()
+    config = f'[assistants.helper]\nagent = "websocket:{server.url}"\n'
+    engine = await bench.start(
+        config + '[assistants.lost]\nagent = "websocket:ws://127.0.0.1:9/"\n'
+    )
+    stores = Stores(StoreConfig(records=tmp_path / "calls.db"))
+    await stores.open(engine.journal)
+    metrics = Metrics(engine, stores)
+    phone = await bench.phone()
+    call, lost = await phone.call("helper"), await phone.call("lost")
+    await server.line()
+    answer(lost, await lost.hung_up())
+    during = read(metrics)
+    helper = ("bot", "helper")
+    assert during["rapida_bot_connections_active"] == {(helper,): 1, (("bot", "lost"),): 0}
+    assert during["rapida_bot_connect_seconds_count"][(helper,)] == 1
+    events = during["rapida_bot_events_total"]
+    assert events[(helper, ("event", "connected"))] == 1
+    assert events[(("bot", "lost"), ("event", "unreachable"))] == 1
+    assert events[(("bot", "lost"), ("event", "fallbacks"))] == 1
+    await call.bye()
+    await bench.idle()
+    failed = read(metrics)["rapida_calls_failed_total"]
+    assert failed == {(("class", "agent"), ("reason", "bot_unreachable")): 1}
+    await stores.close()
+    await server.close()

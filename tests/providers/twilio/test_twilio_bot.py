@@ -1,0 +1,53 @@
+"""A call that came over Twilio, on a bot that speaks Twilio: it sees what it would without us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from engine.bot_server import BotLine, BotServer
+from engine.rtp import Samples, share_heard, speech
+from engine.waiting import eventually
+from recorded_twilio import ACCOUNT, TOKEN
+from simulated_twilio import Twilio
+from simulated_twilio import agent_named as agent_named
+from simulated_twilio import bench as bench
+from simulated_twilio import desk as desk
+from simulated_twilio import twilio as twilio
+from twilio.request_validator import RequestValidator
+
+from rapida_media.kernels import ulaw_decode, ulaw_encode
+
+
+async def echo(line: BotLine, said: dict[str, Any] | bytes) -> None:
+    if isinstance(said, dict) and said["event"] == "media":
+        await line.twilio("media", media={"payload": said["media"]["payload"]})
+
+
+async def test_the_bot_is_told_twilios_own_ids_and_the_caller_hears_it(twilio: Twilio) -> None:
+    server = BotServer(echo)
+    await server.start()
+    words = speech(1.5)
+    await twilio.start(f"websocket:{server.url}")
+    call = twilio.call()
+    line = await server.line()
+    (start,) = await eventually(lambda: line.events("start"))
+    assert (start["start"]["callSid"], start["start"]["accountSid"]) == (call.sid, ACCOUNT)
+    shown = line.request.headers["X-Twilio-Signature"]
+    assert RequestValidator(TOKEN).validate(server.url, {}, shown)
+
+    assert call.line is not None
+    call.line.microphone += ulaw_encode(words.astype("<i2").tobytes())
+
+    def heard() -> Samples:
+        assert call.line is not None
+        return np.frombuffer(ulaw_decode(bytes(call.line.heard)), np.int16)
+
+    # An echo has no buffer, and two sockets are on its way: it may stumble once or twice.
+    await eventually(lambda: share_heard(words, heard()) >= 0.6, every=0.1)
+    await line.twilio("mark", mark={"name": "end"})
+    await eventually(lambda: line.events("mark"))
+    await line.socket.close()
+    record = await twilio.ended(call)
+    assert record["reason"] == "bot_closed"
+    await server.close()
