@@ -65,6 +65,13 @@ class ContextStore(Protocol):
         """Keep a context for five minutes. ContextsUnavailable when that is not possible."""
         ...
 
+    async def look(self, context_id: str, now: float) -> CallContext:
+        """Give a context and leave it there, for who has to check something before the claim.
+
+        Raises as ``claim`` does.
+        """
+        ...
+
     async def claim(self, context_id: str, now: float) -> CallContext:
         """Give a context to the first who asks and to nobody else.
 
@@ -96,12 +103,17 @@ class MemoryContexts:
             raise ContextsUnavailable(f"{self._limit} calls wait for their media already")
         self._waiting[context.id] = (context, now + self._lifetime_s)
 
-    async def claim(self, context_id: str, now: float) -> CallContext:
+    async def look(self, context_id: str, now: float) -> CallContext:
         self._expire(now)
-        if (waiting := self._waiting.pop(context_id, None)) is None:
+        if (waiting := self._waiting.get(context_id)) is None:
             raise self._gone.get(context_id, ContextUnknown)("no such context waits")
-        self._remember(context_id, ContextUsed)
         return waiting[0]
+
+    async def claim(self, context_id: str, now: float) -> CallContext:
+        context = await self.look(context_id, now)
+        del self._waiting[context_id]
+        self._remember(context_id, ContextUsed)
+        return context
 
     async def close(self) -> None:
         self._waiting.clear()

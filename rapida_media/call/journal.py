@@ -55,6 +55,19 @@ class Sink(Protocol):
     def record_changed(self, record: CallRecord) -> None: ...
 
 
+class Keeper(Protocol):
+    """Who keeps records so that a crash does not lose them."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is something that a crash now would lose."""
+        ...
+
+    def when_kept(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing that was told so far can be lost; in the order of asking."""
+        ...
+
+
 class Subscription:
     """Events in order: ``async for event in subscription``, until ``close``.
 
@@ -128,6 +141,10 @@ class Journal:
     wall: gives seconds since the epoch.  The numbers of the events begin at the microsecond the
     journal was made, so that they go on growing when the engine starts again and a client's
     ``Last-Event-ID`` keeps its meaning.
+
+    Whatever lets the world see what the journal was told (a response, a webhook's answer, an event)
+    leaves behind ``when_kept`` or ``kept``: a caller that heard 200 is in the records, even if the
+    process is killed in the same moment.
     """
 
     def __init__(self, new_future: Callable[[], Future], wall: Callable[[], float]) -> None:
@@ -139,6 +156,7 @@ class Journal:
         self._forgotten = self._number  # the youngest event that is not in the history
         self._subscriptions: list[Subscription] = []
         self._sinks: list[Sink] = []
+        self._keeper: Keeper | None = None
 
     @property
     def live(self) -> Mapping[str, CallRecord]:
@@ -158,6 +176,31 @@ class Journal:
     def add_sink(self, sink: Sink) -> None:
         """Have a sink hear of every change from now on."""
         self._sinks.append(sink)
+
+    # -- what is kept ------------------------------------------------------------------------
+
+    def keep_by(self, keeper: Keeper) -> None:
+        """Have what the world sees wait for this keeper, which is a sink as well."""
+        self._keeper = keeper
+
+    @property
+    def behind(self) -> bool:
+        """Whether the keeper has not kept all that it was told."""
+        return self._keeper is not None and self._keeper.behind
+
+    def when_kept(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once all that was told so far is kept; at once when it is."""
+        if self._keeper is None:
+            then()
+        else:
+            self._keeper.when_kept(then)
+
+    async def kept(self) -> None:
+        """Return once all that was told so far is kept."""
+        if self.behind:
+            future = self._new_future()
+            self.when_kept(lambda: None if future.done() else future.set_result(None))
+            await future
 
     # -- what happens ------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ class ControlServer:
     def _app(self) -> web.Application:
         http = self._config.http
         app = web.Application(
-            middlewares=[self._door.middleware, _problems],
+            middlewares=[self._door.middleware, self._behind_records, _problems],
             client_max_size=BODY_LIMIT,
         )
         operations = self._operations()
@@ -162,6 +162,14 @@ class ControlServer:
         add_operations(app, operations, keys.check)
         Webhooks(self._engine.provider_calls).add_routes(app)
         return app
+
+    @web.middleware
+    async def _behind_records(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer about calls once what is told of them is kept, whatever happens then."""
+        response = await handler(request)
+        if request.path.startswith("/v1/"):
+            await self._engine.journal.kept()
+        return response
 
     def _operations(self) -> list[Operation]:
         listed = [*self._calls.table(), *self._events.table(), *self._health_table()]

@@ -88,7 +88,7 @@ class CallOperations:
                 self._statistics, {200: schema.Statistics},
             ),
             Operation(
-                "GET", "/v1/calls/{id}/trace", "getTrace", "Get the ladder of its SIP messages",
+                "GET", "/v1/calls/{id}/trace", "getTrace", "Get the ladder of its messages",
                 self._trace, {200: "text/plain"},
             ),
         ]  # fmt: skip

@@ -100,7 +100,7 @@ class EventOperations:
                 if subscription.gap and not gap:
                     gap = True
                     await _write(response, b"event: gap\ndata: {}\n\n")
-                await _write(response, _format(event))
+                await self._tell(response, event)
                 over = over or (call_id is not None and event.kind == "ended")
             if over:
                 return
@@ -108,10 +108,15 @@ class EventOperations:
             if event_or_none is None:
                 return
             if isinstance(event_or_none, JournalEvent):
-                await _write(response, _format(event_or_none))
+                await self._tell(response, event_or_none)
                 over = call_id is not None and event_or_none.kind == "ended"
             else:
                 await _write(response, b": alive\n\n")
+
+    async def _tell(self, response: web.StreamResponse, event: JournalEvent) -> None:
+        """Write an event once what it tells is kept."""
+        await self._journal.kept()
+        await _write(response, _format(event))
 
 
 async def _next(subscription: Subscription) -> JournalEvent | bool | None:

@@ -36,22 +36,31 @@ class KeyRing:
         self._take(self._holder(request), clock.monotonic())
 
     def _holder(self, request: web.Request) -> int:
-        """Give the number of the key that was shown."""
+        """Give the number of the key that was shown.
+
+        Of several credentials each has to be right: who sends a wrong one does not mean this
+        server, or does not know that it is wrong.
+        """
         if not self._digests:
             _check_local(request)
             return 0
-        shown = sha256(_shown(request).encode("utf-8", "surrogateescape")).digest()
-        found = None
-        for index, digest in enumerate(self._digests):
-            if hmac.compare_digest(digest, shown):
-                found = index
-        if found is None:
+        found = [self._number(key) for key in _shown(request)]
+        if not found or found[0] is None or None in found:
             raise ProblemError(
                 401,
                 "unauthorized",
                 "show an API key: Authorization: Bearer KEY, or X-API-Key: KEY",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        return found[0]
+
+    def _number(self, key: str) -> int | None:
+        """Find a key; it takes as long for a wrong one."""
+        shown = sha256(key.encode("utf-8", "surrogateescape")).digest()
+        found = None
+        for index, digest in enumerate(self._digests):
+            if hmac.compare_digest(digest, shown):
+                found = index
         return found
 
     def _take(self, holder: int, now: float) -> None:
@@ -69,9 +78,13 @@ class KeyRing:
         self._tokens[holder] -= 1
 
 
-def _shown(request: web.Request) -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+def _shown(request: web.Request) -> list[str]:
+    """Give all keys of a request, and "" for a credential that is none."""
+    keys = []
+    for credential in request.headers.getall("Authorization", []):
+        scheme, _, key = credential.partition(" ")
+        keys.append(key.strip() if scheme.lower() == "bearer" else "")
+    return [*keys, *request.headers.getall("X-API-Key", [])]
 
 
 def _check_local(request: web.Request) -> None:

@@ -6,6 +6,8 @@ A media stream's context is claimed before its WebSocket is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from rapida_media import clock
@@ -17,6 +19,9 @@ from rapida_media.providers.http import Reply, WebhookRequest
 
 CLOSE_S = 2.0
 
+# Of ``ProviderCalls``: provider, the assistant or context that the path names, request.
+Verb = Callable[[str, str, WebhookRequest], Awaitable[Reply]]
+
 
 class Webhooks:
     """public_url: what providers call us by."""
@@ -26,40 +31,32 @@ class Webhooks:
 
     def add_routes(self, app: web.Application) -> None:
         talk = "/v1/talk/{provider}"
-        context = f"{talk}/ctx/{{context}}"
+        context = f"{talk}/ctx/{{named}}"
+        calls = self._calls
         for method in ("GET", "POST"):
-            app.router.add_route(method, f"{talk}/call/{{assistant}}", self._incoming)
-            app.router.add_route(method, f"{talk}/event/{{assistant}}", self._catch_all)
-            # With a token, which ``verify`` looks at, where the provider signs nothing.
-            app.router.add_route(method, f"{talk}/call/{{assistant}}/{{token}}", self._incoming)
-            app.router.add_route(method, f"{talk}/event/{{assistant}}/{{token}}", self._catch_all)
-            app.router.add_route(method, f"{context}/event", self._status)
-            app.router.add_route(method, f"{context}/answer", self._answer)
+            for path, verb in (
+                (f"{talk}/call/{{named}}", calls.incoming),
+                (f"{talk}/event/{{named}}", calls.catch_all),
+                # With a token, which ``verify`` looks at, where the provider signs nothing.
+                (f"{talk}/call/{{named}}/{{token}}", calls.incoming),
+                (f"{talk}/event/{{named}}/{{token}}", calls.catch_all),
+                (f"{context}/event", calls.status),
+                (f"{context}/answer", calls.answer),
+            ):
+                app.router.add_route(method, path, self._webhook(verb))
         app.router.add_route("GET", context, self._media)
         # Where the URL of media is fixed, the context is in its query.
         app.router.add_route("GET", f"{talk}/media", self._media)
 
-    async def _incoming(self, request: web.Request) -> web.Response:
-        path = request.match_info
-        asked = await self._asked(request)
-        return _said(await self._calls.incoming(path["provider"], path["assistant"], asked))
+    def _webhook(self, verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Give the handler that puts a request to a verb and answers what that says."""
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        path = request.match_info
-        asked = await self._asked(request)
-        return _said(await self._calls.answer(path["provider"], path["context"], asked))
+        async def handle(request: web.Request) -> web.Response:
+            path = request.match_info
+            asked = self._data_of(request, await read_bounded(request))
+            return _said(await verb(path["provider"], path["named"], asked))
 
-    async def _status(self, request: web.Request) -> web.Response:
-        path = request.match_info
-        asked = await self._asked(request)
-        return web.Response(status=self._calls.status(path["provider"], path["context"], asked))
-
-    async def _catch_all(self, request: web.Request) -> web.Response:
-        path = request.match_info
-        asked = await self._asked(request)
-        return web.Response(
-            status=self._calls.catch_all(path["provider"], path["assistant"], asked)
-        )
+        return handle
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info
@@ -76,14 +73,11 @@ class Webhooks:
             )
         asked = self._data_of(request, b"", upgrade=True)
         # Written as a UUID, it is the same.
-        context = (path.get("context") or request.query.get("context", "")).replace("-", "")
+        context = (path.get("named") or request.query.get("context", "")).replace("-", "")
         call = await self._calls.claim(path["provider"], context, asked)
         await socket.prepare(request)
         await call.carry(SocketWire(socket))
         return socket
-
-    async def _asked(self, request: web.Request) -> WebhookRequest:
-        return self._data_of(request, await read_bounded(request))
 
     def _data_of(
         self, request: web.Request, body: bytes, *, upgrade: bool = False

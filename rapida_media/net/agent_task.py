@@ -56,3 +56,28 @@ class AgentTask:
                 raise
             log.exception("the agent failed", extra={"call_id": call.id})
             await call.hang_up("agent_error")
+
+
+class AgentsAtWork:
+    """Agents whose call is over: they may still store what they learnt. idle: set while none is."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def outlives(self, agent: AgentTask | None) -> None:
+        """A call is over: note its agent if that has still something to do."""
+        if agent is None or agent.task.done():
+            return
+        self._tasks.add(agent.task)
+        self.idle.clear()
+        agent.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not self._tasks:
+            self.idle.set()

@@ -18,6 +18,7 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
+from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.local_address import (
     address_towards,
     is_unspecified,
@@ -42,6 +43,7 @@ class Calls:
     """shell: what the calls are given. external_address: what SDP names in place of our address.
 
     journal: hears of every call when it begins and when it ends; the call itself tells the rest.
+    agents: those that outlive their call. idle: set while there is no call.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Calls:
         *,
         tracer: Tracer,
         journal: Journal,
+        agents: AgentsAtWork,
     ) -> None:
         self._shell = shell
         self._loop = loop
@@ -61,8 +64,7 @@ class Calls:
         self._tracer = tracer
         self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
-        # Agents whose call is over: they may still store what they learnt.
-        self._agents_at_work: set[asyncio.Task[None]] = set()
+        self._agents = agents
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -113,12 +115,14 @@ class Calls:
         """Give our address for the answer to an offer: of the offer's IP family where media may go
         that way, whatever family the signalling came by."""
         address = address_towards(flow)
+        ours = self._shell.media.ports.address(ipv6=":" not in address)
+        if ours is None:  # one family alone: the offer need not be read for that
+            return address
         theirs = audio_address(offer)
         if theirs is None or (":" in theirs) == (":" in address):
             return address
-        ours = self._shell.media.ports.address(ipv6=":" in theirs)
-        if ours is None or not is_unspecified(ours):
-            return ours or address
+        if not is_unspecified(ours):
+            return ours
         try:
             return local_address_towards(theirs)
         except OSError:  # no route: the offer will be refused
@@ -187,11 +191,6 @@ class Calls:
     def alive(self) -> Collection[SipCall]:
         return set(self._by_session.values())
 
-    @property
-    def agents_at_work(self) -> int:
-        """How many agents have outlived their call."""
-        return len(self._agents_at_work)
-
     def ended(self, call: SipCall) -> None:
         """Let go of a call that is over."""
         for session in call.sessions:
@@ -219,17 +218,8 @@ class Calls:
             )
         if (error := call.call.recording_error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
-        if (agent := call.agent_at_work) is not None:
-            self._agents_at_work.add(agent)
-            agent.add_done_callback(self._agent_ended)
-        self._set_if_idle()
-
-    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
-        self._agents_at_work.discard(agent)
-        self._set_if_idle()
-
-    def _set_if_idle(self) -> None:
-        if not self._by_session and not self._agents_at_work:
+        self._agents.outlives(call.agent_task)
+        if not self._by_session:
             self.idle.set()
 
 

@@ -1,4 +1,4 @@
-"""One thread for all recordings: what touches the disk waits there, never in the event loop."""
+"""A thread for what touches the disk, which waits there and never in the event loop."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ Job = tuple[Callable[[], object], Callable[[], None]]
 class DiskThread:
     """A ``call.recording.DiskWriter``; the thread starts with the first job."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str = "disk") -> None:
         self._loop = loop
+        self._name = name
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._unfinished = 0
@@ -27,7 +28,7 @@ class DiskThread:
     def submit(self, job: Callable[[], object], done: Callable[[], None]) -> None:
         """Run ``job`` on the thread, then ``done`` on the loop."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         self._unfinished += 1
         self._idle.clear()
@@ -50,8 +51,8 @@ class DiskThread:
             job, done = item
             try:
                 job()
-            except Exception:  # a root: one recording's fault is not the others'
-                log.exception("writing a recording failed")
+            except Exception:  # a root: one job's fault is not the others'
+                log.exception("writing to the disk failed")
             self._loop.call_soon_threadsafe(self._finish, done)
 
     def _finish(self, done: Callable[[], None]) -> None:

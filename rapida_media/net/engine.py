@@ -25,6 +25,7 @@ from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
+from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.audiosocket import AudioSocketServer
 from rapida_media.net.bots import Bots
@@ -102,6 +103,7 @@ class Engine:
         self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
         self.contexts = contexts or MemoryContexts()
+        self._agents = AgentsAtWork()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self._calls = Calls(
             self,
@@ -110,6 +112,7 @@ class Engine:
             config.sip.external_address,
             tracer=self._tracer,
             journal=self.journal,
+            agents=self._agents,
         )
         self.bots = Bots()
         context = AgentContext(
@@ -140,11 +143,20 @@ class Engine:
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
+            disk=self.disk,
+            agents=self._agents,
         )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
-        self._transport = SipTransport(self._loop, self._handle, self.counters, tls, self._tracer)
+        self._transport = SipTransport(
+            self._loop,
+            self._handle,
+            self.counters,
+            tls,
+            tracer=self._tracer,
+            keeper=self.journal,
+        )
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep: asyncio.TimerHandle | None = None
@@ -172,7 +184,7 @@ class Engine:
         but for the connections that peers keep open."""
         return {
             "calls": self.active_calls,
-            "agents_at_work": self._calls.agents_at_work,
+            "agents_at_work": len(self._agents),
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
             "timers": self._endpoint.timer_count,
@@ -181,9 +193,9 @@ class Engine:
         }
 
     def trace(self, call_id: str, *, whole: bool = False) -> str:
-        """Draw the SIP messages of a call, secrets and phone numbers hidden; empty when nothing
-        is kept of it (any more). whole: with the messages themselves."""
-        return self._calls.drawn(call_id, whole=whole)
+        """Draw the messages of a call, SIP's or its provider's, secrets and phone numbers hidden;
+        empty when nothing is kept of it (any more). whole: with the SIP messages themselves."""
+        return self._calls.drawn(call_id, whole=whole) or self.provider_calls.traces.drawn(call_id)
 
     def capture(self, call_id: str, path: Path) -> None:
         """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
@@ -263,7 +275,8 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
-        await asyncio.gather(self._calls.idle.wait(), self.provider_calls.idle.wait())
+        for busy in (self._calls, self.provider_calls, self._agents):
+            await busy.idle.wait()
         await self.disk.flushed()
 
     async def stop(self) -> None:
@@ -284,6 +297,9 @@ class Engine:
             # RFC 3261 section 15: no BYE before the ACK of our 200, and that did not come.
             call.abandon("engine_stopping")
         await self._trunks.stop(STOP_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self.journal.kept()  # the last answers wait for that
         if self._sweep is not None:
             self._sweep.cancel()
         await self._transport.close()

@@ -5,13 +5,19 @@ aiohttp, because the server uses it as well and it has been kept well for ten ye
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 import aiohttp
 
+from rapida_media import clock
 from rapida_media.errors import ProviderError
 from rapida_media.providers.http import HttpReply, HttpRequest
+from rapida_media.providers.trace import ProviderTrace
 
 TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
 BODY_LIMIT = 262_144
+# Of the call that the running task asks a provider for: telephony does not know of traces.
+ASKING_FOR: ContextVar[ProviderTrace | None] = ContextVar("asking_for", default=None)
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -25,6 +31,15 @@ class AiohttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest) -> HttpReply:
+        trace = ASKING_FOR.get()
+        if trace is None:
+            return await self._send_surely(request)
+        trace.add(request, clock.monotonic(), sent=True)
+        reply = await self._send_surely(request)
+        trace.add(reply, clock.monotonic(), sent=False)
+        return reply
+
+    async def _send_surely(self, request: HttpRequest) -> HttpReply:
         try:
             return await self._send(request)
         except _FAILURES as error:

@@ -23,6 +23,8 @@ from rapida_media.net.streamer import Streamer
 from rapida_media.providers.stream import Started, Stopped
 
 SECOND_HANDSHAKE_S = 20.0
+# How long an upgrade that was taken may take until its socket is there.
+UPGRADE_S = 5.0
 # Ends of a first stream, before its start, that a second handshake may follow.
 _CAME_TO_NOTHING = ("media_closed", "media_lost", "media_not_started")
 
@@ -124,5 +126,8 @@ class Attempts:
 
     def is_given_up(self, now: float) -> bool:
         """Whether the first came to nothing, and no other came in time."""
-        waited_for = self.current is not None and not self.has_started and not self._in_flight
-        return waited_for and not self.claimed_again and not self.is_open(now)
+        if self.current is None or self.has_started or self._in_flight:
+            return False
+        assert self._claimed_at is not None, "what was opened was claimed before"
+        waits_s = SECOND_HANDSHAKE_S + (UPGRADE_S if self.claimed_again else 0.0)
+        return now - self._claimed_at > waits_s

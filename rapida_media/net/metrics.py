@@ -23,7 +23,7 @@ from rapida_media.stats import Histogram
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SET_UP_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 180.0)
 DURATION_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 14400.0)
-JITTER_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+JITTER_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
 LOSS_BOUNDS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 REFUSED = "refused_"
 
@@ -52,7 +52,7 @@ class Metrics:
         self._sums: Counter[str] = Counter()
         self._set_up: dict[str, Histogram] = {}
         self._duration = Histogram(DURATION_BOUNDS_S)
-        self._jitter = Histogram(JITTER_BOUNDS_MS)
+        self._jitter = Histogram(JITTER_BOUNDS_S)
         self._loss = Histogram(LOSS_BOUNDS)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -82,7 +82,7 @@ class Metrics:
         for name, _, _ in _SUMS:
             self._sums[name] += int(quality.get(name) or 0)
         if quality.get("packets_received"):
-            self._jitter.add(float(quality.get("jitter_ms") or 0.0))
+            self._jitter.add(float(quality.get("jitter_ms") or 0.0) / 1000)
             self._loss.add(float(quality.get("loss") or 0.0))
 
     # -- everything, when it is asked for ------------------------------------------------------
@@ -123,7 +123,7 @@ class Metrics:
             of_calls = f"{text}, in calls that have ended"
             yield _counter(metric, of_calls, (), [((), self._sums[name])])
         text = "interarrival jitter (RFC 3550) at the end of each call"
-        yield _histogram("rtp_jitter_milliseconds", text, (), [((), self._jitter)])
+        yield _histogram("rtp_jitter_seconds", text, (), [((), self._jitter)])
         text = "fraction of the packets that was lost in each call"
         yield _histogram("rtp_loss_ratio", text, (), [((), self._loss)])
         ports = self._engine.media.ports

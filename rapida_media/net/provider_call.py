@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -25,14 +26,18 @@ from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
+from rapida_media.net.disk import DiskThread
+from rapida_media.net.http_client import ASKING_FOR
 from rapida_media.net.media import MediaShell
 from rapida_media.net.media_attempts import Attempt, Attempts
 from rapida_media.net.provider_lines import Line
 from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
+from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.stream import Started, Stopped
+from rapida_media.providers.trace import ProviderTrace
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class ProviderShell(Protocol):
 
     media: MediaShell
     journal: Journal
+    disk: DiskThread
     dial_for: Place
 
     def provider_call_ended(self, call: ProviderCall) -> None: ...
@@ -61,7 +67,8 @@ class ProviderCall:
     """info: the engine's view of the call, seen: the provider's. line: what it goes over.
 
     call: what the agent holds; None until the media is there.  finished: done when all is over.
-    being_placed: the provider has not said yet whether it takes the order.
+    being_placed: the provider has not said yet whether it takes the order. trace: keeps what the
+    provider and we say.
     """
 
     def __init__(
@@ -71,16 +78,18 @@ class ProviderCall:
         line: Line,
         info: CallInfo,
         seen: base.CallInfo,
+        trace: ProviderTrace,
     ) -> None:
         self.line = line
         self.spec = line.spec
         self.info = info
         self.seen = seen
+        self.trace = trace
         self.attempts = Attempts(self.spec.second_handshake)
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
         self._shell = shell
-        self._agent_task: AgentTask | None = None
+        self.agent_task: AgentTask | None = None
         self._came_to_nothing = ""
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,12 +121,14 @@ class ProviderCall:
     def _attempt(self, wire: Wire, spec: ProviderSpec) -> Attempt:
         assert spec.stream is not None, "only a provider with streams gets here"
         attempt = Attempt(self, is_second=self.attempts.claimed_again)
+        wire = TracedWire(wire, self.trace)
         outbox = BoundedOutbox()
         protocol, account = spec.stream(), self.line.credential
         if spec.set_stream is not None and account is not None:
             spec.set_stream(protocol, account)
         attempt.leg = StreamLeg(spec, protocol, outbox, attempt)
         attempt.call = Call(self.info, attempt.leg, self, self._loop.create_future)
+        attempt.call.disk = self._shell.disk
         attempt.streamer = Streamer(wire, attempt.leg, outbox, self._shell.media)
         return attempt
 
@@ -147,8 +158,8 @@ class ProviderCall:
         self.answered_at = clock.monotonic()
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
         attempt.call.confirm(early_agent=False)
-        if self._agent_task is None:
-            self._agent_task = AgentTask(self._loop, self.line.agent, attempt.call)
+        if self.agent_task is None:
+            self.agent_task = AgentTask(self._loop, self.line.agent, attempt.call)
 
     def attempt_stopped(self, attempt: Attempt, event: Stopped) -> None:
         if attempt is self.attempts.current:
@@ -277,12 +288,6 @@ class ProviderCall:
         elif now - heard_at > media_timeout:
             self.hang_up("media_timeout")
 
-    @property
-    def agent_at_work(self) -> asyncio.Task[None] | None:
-        """The agent's task until it is done, which may be after the call is."""
-        agent = self._agent_task
-        return None if agent is None or agent.task.done() else agent.task
-
     def _end(self, ending: Ending, *, raw: str | None = None, cause: str | None = None) -> None:
         if self.finished.done():
             return
@@ -298,7 +303,10 @@ class ProviderCall:
             log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
 
     def _start(self, work: Any) -> asyncio.Task[None]:
-        task = self._loop.create_task(work, name=f"provider of {self.info.id}")
+        context = copy_context()
+        context.run(ASKING_FOR.set, self.trace)
+        name = f"provider of {self.info.id}"
+        task = self._loop.create_task(work, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -313,8 +321,8 @@ class ProviderCall:
             quality = dict(self.call.stats())
             self.call.end(ending, cause=cause)
         self._legs.end(cause)
-        if self._agent_task is not None:
-            self._agent_task.stop_soon()
+        if self.agent_task is not None:
+            self.agent_task.stop_soon()
         self.finished.set_result(None)
         facts: dict[str, Any] = {"quality": quality, "cause": cause}
         attempt = self.attempts.current

@@ -32,8 +32,10 @@ from rapida_media.call.state import CallState
 from rapida_media.config import Assistant, Config, Credential
 from rapida_media.errors import ProviderError
 from rapida_media.ids import IdSource
+from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
-from rapida_media.net.http_client import AiohttpClient
+from rapida_media.net.disk import DiskThread
+from rapida_media.net.http_client import ASKING_FOR, AiohttpClient
 from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
@@ -44,6 +46,7 @@ from rapida_media.providers import base
 from rapida_media.providers.base import CallOrder, ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.registry import check_credentials, providers
+from rapida_media.providers.trace import ProviderTraces
 from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
@@ -55,13 +58,14 @@ REMEMBERED = 10_000
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
 UNAVAILABLE_RETRY_S = 5
+UPGRADE = Reply(101)
 
 
 class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
     active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
-    agent, over SIP.
+    agent, over SIP. disk: what recordings are written by. agents: those that outlive their call.
     """
 
     public_url = ""
@@ -79,9 +83,12 @@ class ProviderCalls:
         ids: IdSource,
         counters: Counters,
         dial_for: Place,
+        disk: DiskThread,
+        agents: AgentsAtWork,
         specs: Mapping[str, ProviderSpec] | None = None,
     ) -> None:
         self.dial_for = dial_for
+        self.disk = disk
         self.journal = journal
         self.http = AiohttpClient()
         self.specs = providers() if specs is None else specs
@@ -94,8 +101,9 @@ class ProviderCalls:
         self._counters = counters
         self._by_context: dict[str, ProviderCall] = {}
         self._by_id: dict[str, ProviderCall] = {}
+        self.traces = ProviderTraces()
         self._over: OrderedDict[str, Line] = OrderedDict()  # by context
-        self._agents_at_work: set[asyncio.Task[None]] = set()
+        self._agents = agents
         self._ending: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -118,19 +126,19 @@ class ProviderCalls:
         line.verify(request)
         seen = _understood(lambda: line.telephony.receive_call(request))
         if seen.context_id:
-            return self._ordered(line, seen)
+            return self._ordered(line, seen, request)
         known = self._named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
-            return self._document(line, known)
+            return _traced(known, request, self._document(line, known))
         refusal = self._admission.admit(self._active(), clock.monotonic())
         if refusal is not None:
             self._counters.add(f"refused_{refusal.reason}")
             return line.telephony.refuse_call("busy")
         call = await self._create(line, seen, "inbound", line.assistant.parameters)
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
-        return self._document(line, call)
+        return _traced(call, request, self._document(line, call))
 
-    def _ordered(self, line: Line, seen: base.CallInfo) -> Reply:
+    def _ordered(self, line: Line, seen: base.CallInfo, request: WebhookRequest) -> Reply:
         """Give the document of an order whose call asks for it by the webhook of a flow.
 
         A context that another machine has in the shared store is not known here, and as good.
@@ -141,7 +149,8 @@ class ProviderCalls:
         if call is not None and seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
         url = self._context_url(line.spec, seen.context_id)
-        return line.telephony.inbound_call(seen, _websocket(url), f"{url}/event")
+        reply = line.telephony.inbound_call(seen, _websocket(url), f"{url}/event")
+        return reply if call is None else _traced(call, request, reply)
 
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Give the document of an ordered call that was picked up."""
@@ -149,27 +158,30 @@ class ProviderCalls:
         if call is None:
             raise Refused(410, "the call is over")
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
-        return self._document(line, call)
+        return _traced(call, request, self._document(line, call))
 
-    def status(self, provider: str, context_id: str, request: WebhookRequest) -> int:
-        """Take news of one call; gives the HTTP status. News of a call that is over change
-        nothing."""
+    async def status(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
+        """Take news of one call. News of a call that is over change nothing."""
         line, call = self._known(provider, context_id, request)
+        reply = Reply(line.spec.news_status)
         if call is not None:
+            _traced(call, request, reply)
             news = _understood(lambda: line.telephony.status_callback(request, call.seen))
             if news is not None:
                 self._tell(call, news)
-        return line.spec.news_status
+        return reply
 
-    def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> int:
-        """Take news that name the call by the provider's id; gives the HTTP status."""
+    async def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> Reply:
+        """Take news that name the call by the provider's id."""
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
         call = None if news is None else self._named(line.spec, news.provider_call_id)
+        reply = Reply(line.spec.news_status)
         if news is not None and call is not None:
+            _traced(call, request, reply)
             self._tell(call, news)
-        return line.spec.news_status
+        return reply
 
     def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
         """Take news that came over a feed: those of strange calls, or late, change nothing."""
@@ -207,26 +219,30 @@ class ProviderCalls:
         if over is not None:
             over.verify(request)
             raise Refused(410, "the call is over")
-        if call is not None and call.spec is spec:
-            # Whoever knows the id without being the provider must not use it up.
-            call.line.verify(request)
-            if call.attempts.claim_again(clock.monotonic()):
-                return call
+        line = None if call is None else call.line
         try:
+            if line is None:
+                # Another machine made the call: its context has all that is needed here.
+                context = await self._contexts.look(context_id, clock.monotonic())
+                line = self._lines.line(context.provider, context.assistant or "")
+            if line.spec is not spec:
+                raise Refused(404, "no such context waits")
+            # Whoever knows the id without being the provider must not use it up.
+            line.verify(request)
+            if call is not None and call.attempts.claim_again(clock.monotonic()):
+                _traced(call, request)
+                return call
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
             raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
         except ContextRefused as error:
             self._counters.add("contexts_refused")
             raise Refused(_status_of(error), str(error)) from None
-        if context.provider != spec.name:
-            raise Refused(404, "no such context waits")
         if call is None:
-            # Another machine made the call: its context has all that is needed here.
-            line = self._lines.line(provider, context.assistant or "")
-            line.verify(request)
             call = self._register(line, _info_of(context), _seen_of(context))
         call.attempts.claim(clock.monotonic())
+        _traced(call, request)
+        await self.journal.kept()
         return call
 
     async def claim_own(self, context_id: str) -> ProviderCall | None:
@@ -290,6 +306,8 @@ class ProviderCalls:
             parameters={name: str(value) for name, value in call.info.parameters.items()},
             ring_seconds=ring_seconds,
         )
+        ASKING_FOR.set(call.trace)
+        await self.journal.kept()
         try:
             seen = await line.telephony.outbound_call(order)
         except ProviderError as error:
@@ -338,17 +356,8 @@ class ProviderCalls:
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
         log.info("ended", extra={"call_id": call.info.id})
-        if (agent := call.agent_at_work) is not None:
-            self._agents_at_work.add(agent)
-            agent.add_done_callback(self._agent_ended)
-        self._set_if_idle()
-
-    def _agent_ended(self, agent: asyncio.Task[None]) -> None:
-        self._agents_at_work.discard(agent)
-        self._set_if_idle()
-
-    def _set_if_idle(self) -> None:
-        if not self._by_id and not self._agents_at_work:
+        self._agents.outlives(call.agent_task)
+        if not self._by_id:
             self.idle.set()
 
     # -- finding -------------------------------------------------------------------------------
@@ -415,7 +424,8 @@ class ProviderCalls:
         seen: base.CallInfo,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        call = ProviderCall(self, line=line, info=info, seen=seen)
+        trace = self.traces.open(info.id, line.spec.name)
+        call = ProviderCall(self, line=line, info=info, seen=seen, trace=trace)
         self._by_id[info.id] = call
         self._by_context[seen.context_id] = call
         self.idle.clear()
@@ -448,6 +458,14 @@ class ProviderCalls:
 
     def _context_url(self, spec: ProviderSpec, context_id: str) -> str:
         return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"
+
+
+def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = UPGRADE) -> Reply:
+    """Keep a request of the provider for the ladder of its call, and the answer it gets."""
+    now = clock.monotonic()
+    call.trace.add(request, now, sent=False)
+    call.trace.add(reply, now, sent=True)
+    return reply
 
 
 def _websocket(url: str) -> str:

@@ -98,7 +98,8 @@ def open_for_writing(path: Path, now: float) -> sqlite3.Connection:
     try:
         database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         # "WAL mode is always consistent with synchronous=NORMAL": a killed process loses no commit,
-        # only a failure of power may take back the latest.
+        # since that was written to the log when it returned, and no more is promised here; fsync at
+        # each would only guard the latest against a failure of power.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         # A checkpoint waits for the disk, and so would the records behind it. ``checkpoint`` makes

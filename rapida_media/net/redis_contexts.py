@@ -51,6 +51,7 @@ local context = redis.call('GETDEL', KEYS[1])
 if context then redis.call('SET', KEYS[2], '{USED}', 'XX', 'KEEPTTL') end
 return {{context, redis.call('GET', KEYS[2])}}
 """
+Found = list[str | None]  # the context and its mark
 
 
 class RedisContexts:
@@ -91,9 +92,15 @@ class RedisContexts:
             pipeline.set(mark_key, WAITING, ex=REMEMBERED_S, nx=True)
             await self._ask(pipeline.execute())
 
+    async def look(self, context_id: str, now: float) -> CallContext:
+        return await self._found(cast("Awaitable[Found]", self._redis.mget(_keys(context_id))))
+
     async def claim(self, context_id: str, now: float) -> CallContext:
         asked = self._redis.eval(CLAIM, 2, *_keys(context_id))
-        text, mark = await self._ask(cast("Awaitable[list[str | None]]", asked))
+        return await self._found(cast("Awaitable[Found]", asked))
+
+    async def _found(self, asked: Awaitable[Found]) -> CallContext:
+        text, mark = await self._ask(asked)
         if text is not None:
             return CallContext(**json.loads(text))
         if mark is None:

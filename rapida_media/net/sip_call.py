@@ -85,7 +85,7 @@ class SipCall(SipSignalling):
         self._channel = channel
         self._agent = agent
         self._early_agent = early_agent
-        self._agent_task: AgentTask | None = None
+        self.agent_task: AgentTask | None = None
         self._hang_up_reason: str | None = None
         self._hang_up_cause: str | None = None
         self._legs = SecondLegs(self, shell.dial_for)
@@ -114,7 +114,8 @@ class SipCall(SipSignalling):
         """
         self.negotiation.take(offer)
         if self._early_agent:
-            self._start_agent()
+            # What an agent does may be seen outside, so the call is in the records before it.
+            self._shell.journal.when_kept(self._start_agent)
         else:
             self.answer()
 
@@ -129,25 +130,19 @@ class SipCall(SipSignalling):
         self._shell.media.close(self._channel)
 
     def _start_agent(self) -> None:
-        if self._agent_task is None and self._agent is not None:
-            self._agent_task = AgentTask(self._loop, self._agent, self.call)
+        if self.agent_task is None and self._agent is not None and not self.finished.done():
+            self.agent_task = AgentTask(self._loop, self._agent, self.call)
 
     def established(self, now: float) -> None:
         """Both sides agreed: audio flows and the agent talks."""
         self._shell.media.start(self._channel, now)
         if not self.call.answered:
-            self.call.confirm(early_agent=self._agent_task is not None)
+            self.call.confirm(early_agent=self.agent_task is not None)
         self._start_agent()
 
     def abandon(self, reason: str) -> None:
         """End the call on our side alone: there is no time left to tell the far end."""
         self._finish(ended(reason))
-
-    @property
-    def agent_at_work(self) -> asyncio.Task[None] | None:
-        """The agent's task until it is done, which may be after the call is."""
-        agent = self._agent_task
-        return None if agent is None or agent.task.done() else agent.task
 
     # -- events of the session -------------------------------------------------------------------
 
@@ -351,7 +346,7 @@ class SipCall(SipSignalling):
             ending = ended(self._hang_up_reason, ending.code)
         self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         self._legs.end(cause)
-        if self._agent_task is not None:
-            self._agent_task.stop_soon()
+        if self.agent_task is not None:
+            self.agent_task.stop_soon()
         self.finished.set_result(None)
         self._shell.call_ended(self)

@@ -26,6 +26,7 @@ from rapida_media.net.second_legs import SecondLegs
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import ACCEPTED, CONFIRMED, TERMINATED
 from rapida_media.sip.outgoing_session import OutgoingSession
+from rapida_media.sip.user_agent import Headers
 
 if TYPE_CHECKING:
     from rapida_media.net.sip_call import CallShell
@@ -59,35 +60,55 @@ class SipSignalling(ABC):
         self, ending: Ending, cause: str | None = None, retry_after_s: int | None = None
     ) -> None: ...
 
+    # The journal hears of each before it leaves, so that it leaves behind its record.
+
     def ring(self) -> None:
+        self._act(self._ring_now)
+
+    def _ring_now(self, now: float) -> None:
         session = self._incoming
-        body = self.negotiation.description if session.early_offer_required else b""
-        self._act(lambda now: session.ring(now, body))
-        self._reached("ringing", clock.monotonic(), "180")
+        session.ring(now, self.negotiation.description if session.early_offer_required else b"")
+        self._reached("ringing", now, "180")
 
     def progress(self) -> None:
-        self._act(lambda now: self._incoming.ring(now, self.negotiation.description))
-        self._reached("ringing", clock.monotonic(), "183")
-        if not self.negotiation.awaiting_answer:
-            self._shell.media.start(self._channel, clock.monotonic())
+        self._act(self._progress_now)
+        self._start_media()
+
+    def _progress_now(self, now: float) -> None:
+        self._incoming.ring(now, self.negotiation.description)
+        self._reached("ringing", now, "183")
 
     def answer(self) -> None:
-        self._act(lambda now: self._incoming.accept(self.negotiation.description, now))
-        now = clock.monotonic()
+        self._act(self._answer_now)
+        # The caller hears and is heard from its 200 on, which may be before we see the ACK.
+        self._start_media()
+
+    def _answer_now(self, now: float) -> None:
+        self._incoming.accept(self.negotiation.description, now)
         if self.session.state == ACCEPTED:  # else the 200 waits for a PRACK
             self._reached("answered", now, "200")
-        if not self.negotiation.awaiting_answer and not self.finished.done():
-            # The caller hears and is heard from its 200 on, which may be before we see the ACK.
-            self._shell.media.start(self._channel, now)
+
+    def _start_media(self) -> None:
+        """Let media flow with the answer to the caller's offer, which leaves once it is kept."""
+        if not self.negotiation.awaiting_answer:
+            self._shell.journal.when_kept(self._start_media_now)
+
+    def _start_media_now(self) -> None:
+        if not self.finished.done():
+            self._shell.media.start(self._channel, clock.monotonic())
 
     def reject(self, status: int) -> None:
-        self._act(lambda now: self._incoming.reject(status, now))
-        self._finish(turned_away(status))
+        self._turn_away(status, (), turned_away(status))
 
     def redirect(self, uri: str) -> None:
-        contact = [("Contact", f"<{uri}>")]
-        self._act(lambda now: self._incoming.reject(302, now, headers=contact))
-        self._finish(ended("redirected", 302))
+        self._turn_away(302, [("Contact", f"<{uri}>")], ended("redirected", 302))
+
+    def _turn_away(self, status: int, headers: Headers, ending: Ending) -> None:
+        def turn_away(now: float) -> None:
+            self._incoming.reject(status, now, headers=headers)
+            self._finish(ending)
+
+        self._act(turn_away)
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         if not self.session.peer_takes("INFO"):

@@ -29,6 +29,7 @@ class Stores:
         """Begin to keep what the journal says. ConfigError when the records' file is unusable."""
         await self.records.open()
         journal.add_sink(self.records)
+        journal.keep_by(self.records)
         if self.redis is not None:
             await self.redis.start()
 

@@ -205,8 +205,8 @@ def ladder(trace: CallTrace, *, whole: bool = False) -> str:
         if message.remote != peer:
             peer = message.remote
             where = f"{format_host_port(peer.host, peer.port)} {peer.transport}"
-            lines.append(f"{'us':>15}{where:>{ARROW_WIDTH}}")
-        lines.append(f"{(message.at - start) * 1000:10.1f} ms |{_arrow(message)}|")
+            lines.append(ladder_head(where))
+        lines.append(ladder_rung(message.at - start, _label(message), sent=message.sent))
         if whole:
             lines += [
                 f"{'':15}{line}".rstrip() for line in redact_message(message.data).split("\n")
@@ -214,7 +214,23 @@ def ladder(trace: CallTrace, *, whole: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _arrow(message: TracedMessage) -> str:
+def ladder_head(where: str) -> str:
+    """Name the two sides of what follows: us and somebody there."""
+    return f"{'us':>15}{where:>{ARROW_WIDTH}}"
+
+
+def ladder_rung(seconds: float, label: str, *, sent: bool) -> str:
+    """Draw one message as an arrow. seconds: since the first one."""
+    if len(label) > ARROW_WIDTH - 8:
+        label = label[: ARROW_WIDTH - 9] + "…"
+    if sent:
+        arrow = f"-- {label} ".ljust(ARROW_WIDTH - 1, "-") + ">"
+    else:
+        arrow = f"<-- {label} ".ljust(ARROW_WIDTH, "-")
+    return f"{seconds * 1000:10.1f} ms |{arrow}|"
+
+
+def _label(message: TracedMessage) -> str:
     line = message.data[: message.data.find(b"\r\n")].decode("utf-8", "replace")
     response = line.startswith("SIP/2.0 ")
     label = redact_line(line.removeprefix("SIP/2.0 ") if response else line.rpartition(" ")[0])
@@ -223,12 +239,7 @@ def _arrow(message: TracedMessage) -> str:
         notes.append(cseq[1].decode("utf-8", "replace"))
     if _SDP.search(message.data) is not None:
         notes.append("SDP")
-    label += f" ({', '.join(notes)})" if notes else ""
-    if len(label) > ARROW_WIDTH - 8:
-        label = label[: ARROW_WIDTH - 9] + "…"
-    if message.sent:
-        return f"-- {label} ".ljust(ARROW_WIDTH - 1, "-") + ">"
-    return f"<-- {label} ".ljust(ARROW_WIDTH, "-")
+    return label + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _size(message: TracedMessage) -> int:

@@ -6,9 +6,13 @@ of each platform's own module.
 
 from __future__ import annotations
 
+import base64
+import json
 from abc import ABC, abstractmethod
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rapida_media.kernels import alaw_decode, ulaw_decode
 from rapida_media.legs.stream_audio import from_bus
@@ -16,6 +20,13 @@ from rapida_media.providers.stream import AudioFormat, StreamMessage
 
 # One sample of it.
 SILENCE = {"PCMU": b"\xff", "PCMA": b"\xd5", "s16le": b"\0\0"}
+
+# What each JSON text of a deployment has to have beside its event and the stream's id.
+_MEMBERS: Mapping[str, tuple[str, str] | None] = {
+    "media": ("media", "payload"),
+    "mark": ("mark", "name"),
+    "clear": None,
+}
 
 Messages = list[StreamMessage]
 
@@ -177,3 +188,23 @@ class PlatformLine(ABC):
 
     def _ms(self, octets: int) -> float:
         return octets / self._width * 1000 / self.audio.rate_hz
+
+
+def checked_message(message: str, id_key: str, stream_id: str) -> dict[str, Any] | None:
+    """Read a text of the deployment that has exactly what it has to have; else None."""
+    try:
+        said = json.loads(message)
+        inner = _MEMBERS[said["event"]]
+        wanted = {"event", id_key, *(inner[:1] if inner else ())}
+        if set(said) != wanted or said[id_key] != stream_id:
+            return None
+        if inner is not None:
+            value = said[inner[0]][inner[1]]
+            if set(said[inner[0]]) != {inner[1]} or not isinstance(value, str):
+                return None
+            if inner[1] == "payload":
+                base64.b64decode(value, validate=True)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    members: dict[str, Any] = said
+    return members

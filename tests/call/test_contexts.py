@@ -31,6 +31,17 @@ async def test_a_context_is_claimed_once():
         await store.claim("y", 2.0)
 
 
+async def test_a_context_that_is_looked_at_stays():
+    store = MemoryContexts()
+    await store.put(context(), 0.0)
+    assert await store.look("x", 1.0) == await store.look("x", 1.0) == context()
+    assert await store.claim("x", 1.0) == context()
+    with pytest.raises(ContextUsed):
+        await store.look("x", 2.0)
+    with pytest.raises(ContextUnknown):
+        await store.look("y", 2.0)
+
+
 async def test_a_context_expires_after_five_minutes():
     store = MemoryContexts()
     await store.put(context("early"), 0.0)

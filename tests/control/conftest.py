@@ -41,6 +41,7 @@ class Desk:
         self._records = RecordStore(self.folder / "calls.db", run="test")
         await self._records.open()
         engine.journal.add_sink(self._records)
+        engine.journal.keep_by(self._records)
         folders = Folders(self.folder / "recordings", self.folder / "prompts")
         self.server = ControlServer(
             engine._config, engine, self._records, folders, metrics=lambda: b"calls 1\n"

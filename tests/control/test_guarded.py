@@ -30,12 +30,18 @@ async def test_without_the_key_nothing_is_told(desk: Desk) -> None:
         {"Authorization": f"Basic {KEY}"},
         {"X-API-Key": KEY[:-1]},
         {"X-API-Key": "\xff"},
+        {"Authorization": ""},
+        # One that is right does not help one that is wrong.
+        {"X-API-Key": KEY, "Authorization": f"Bearer {KEY}x"},
+        {"X-API-Key": KEY, "Authorization": f"Basic {KEY}"},
+        {"X-API-Key": f"{KEY}x", "Authorization": f"Bearer {KEY}"},
     ):
         assert (await desk.get("/v1/calls", headers=headers))[0] == 401
     for headers in (
         {"Authorization": f"Bearer {KEY}"},
         {"X-API-Key": KEY},
         {"X-API-Key": "another-key-of-mine"},
+        {"X-API-Key": KEY, "Authorization": f"bearer {KEY}"},
     ):
         assert (await desk.get("/v1/calls", headers=headers))[0] == 200
     for path in ("/healthz", "/readyz", "/openapi.json"):

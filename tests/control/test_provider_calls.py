@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import sys
+import threading
 import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,11 +20,15 @@ import pytest
 from aiohttp import web
 from engine.waiting import eventually
 
+from rapida_media import clock
 from rapida_media.call.call import Call
+from rapida_media.call.contexts import CallContext
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.config import parse_config
 from rapida_media.errors import ProviderError
+from rapida_media.media.recorder import StereoRecorder
+from rapida_media.media.wav import read_wav
 from rapida_media.net import provider_calls
 from rapida_media.net.record_store import RecordStore
 from rapida_media.providers.base import CallInfo, ProviderSpec
@@ -295,6 +301,84 @@ async def test_while_draining_calls_are_refused_in_the_providers_words(platform:
     await socket.send_json({"type": "bye"})
     await platform.desk.until(call_id, "completed")
     await draining
+
+
+async def test_a_call_has_the_ladder_of_what_its_provider_and_we_said(platform: Platform) -> None:
+    await platform.start()
+    socket, call_id, news = await platform.call_in()
+    await platform.tell(news, call="c-1", state="talking", caller="+15550100", token="hush")
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    await platform.desk.until(call_id, "completed")
+    await eventually(lambda: "404" in platform.desk.bench.engine.trace(call_id))
+    status, ladder = await platform.desk.get(f"/v1/calls/{call_id}/trace")
+    assert status == 200
+    lines = ladder.split("\n")
+    assert lines[0].split() == ["us", "acme"]
+    rungs = [line[15:].strip("-<>| ") for line in lines if line.endswith(("-|", ">|"))]
+    assert rungs[:5] == [
+        "POST /v1/talk/acme/call/support", f"200 application/json ({len_of(rungs[1])} bytes)",
+        "GET /v1/talk/acme/ctx/…", "101", "stream: hello",
+    ]  # fmt: skip
+    assert rungs[5:7] == ["POST /v1/talk/acme/ctx/…/event", "204"]
+    assert rungs[-2:] == ["DELETE /calls/c-1", "404"]
+    assert "               caller: +1…00" in lines
+    assert "               token: …" in lines
+    assert not re.search(r"\d{6,}|hush|signature", ladder)
+    assert news.rpartition("/ctx/")[2].partition("/")[0] not in ladder
+    await socket.close()
+
+
+def len_of(rung: str) -> str:
+    return rung.partition("(")[2].partition(" ")[0]
+
+
+async def test_a_recording_is_written_by_the_disk_thread(
+    platform: Platform, agent_named: AgentNamer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[str] = set()
+    write = StereoRecorder.write_right
+
+    def noted(self: StereoRecorder, pts: int, pcm: bytes) -> None:
+        threads.add(threading.current_thread().name)
+        write(self, pts, pcm)
+
+    monkeypatch.setattr(StereoRecorder, "write_right", noted)
+
+    async def records(call: Call) -> None:
+        recording = call.record(tmp_path / "call.wav")
+        call.write(bytes(640) * 10)
+        await call.drain()
+        recording.close()
+
+    await platform.start(agent_named(records))
+    socket, call_id, _ = await platform.call_in()
+    await platform.desk.until(call_id, "completed")
+    await platform.desk.bench.engine.disk.flushed()
+    assert threads == {"disk"}
+    assert len(read_wav(tmp_path / "call.wav")) >= 10 * 640
+    await socket.close()
+
+
+async def test_who_is_not_the_provider_uses_no_context_up_that_another_machine_made(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    made = CallContext("there", "c9", "acme", "inbound", "+1555", "+1666", "support", "main", "c-9")
+    await platform.desk.bench.engine.contexts.put(made, clock.monotonic())
+    url = f"{platform.desk.url.replace('http', 'ws', 1)}/v1/talk/acme/ctx/there"
+    for _ in range(2):
+        platform.secret = "a guess"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await platform.connect(url)
+        assert refused.value.status == 403
+        assert not platform.desk.bench.engine.journal.live
+    platform.secret = SECRET
+    socket = await platform.connect(url)
+    await socket.send_json({**HELLO, "call": "c-9"})
+    call = await platform.desk.until("c9", "in-progress")
+    assert (call["from"], call["assistant"]) == ("+1555", "support")
+    await socket.close()
 
 
 async def test_keys_of_the_agent_are_tones_in_the_audio(

@@ -36,7 +36,7 @@ agent = "silence"
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_schema_conformance,negative_data_rejection,unsupported_method,"
-    "missing_required_header,response_headers_conformance"
+    "missing_required_header,response_headers_conformance,ignored_auth"
 )
 
 

@@ -1,4 +1,4 @@
-"""``kill -9`` at random moments: no call that was answered is missing, none stays open."""
+"""``kill -9`` at random moments: nothing that a caller saw is missing, no call stays open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -21,11 +20,6 @@ from .phone import Phone
 
 # How many times the engine is killed; RAPIDA_KILLS=200 for the long run.
 KILLS = int(os.environ.get("RAPIDA_KILLS", "25"))
-# What may be lost is what happened so shortly before the end. A machine with more to run than it
-# can may hold a commit up for longer, but hardly ever and not for long.
-WINDOW_S = 0.05
-OVERLOADED_WINDOW_S = 0.6
-HARDLY_EVER = 0.03
 CALLERS = 6
 LISTEN = """
 [http]
@@ -88,13 +82,13 @@ async def engines(folder: Path) -> AsyncIterator[Engines]:
 class Load:
     """Callers that call, talk for a moment, hang up and call again.
 
-    answered, ended: by called user, when the 200 of the INVITE and of the BYE came.
+    answered, ended: called users, once the 200 of the INVITE and of the BYE came.
     """
 
     def __init__(self, run: int) -> None:
         self.run = run
-        self.answered: dict[str, float] = {}
-        self.ended: dict[str, float] = {}
+        self.answered: set[str] = set()
+        self.ended: set[str] = set()
 
     async def caller(self, phone: Phone, number: int) -> None:
         chance = random.Random(self.run * 100 + number)
@@ -103,34 +97,35 @@ class Load:
             call = phone.invite(user)
             try:
                 assert await call.final() == 200
-                self.answered[user] = time.time()
+                self.answered.add(user)
                 await asyncio.sleep(chance.random() * 0.1)
                 assert await call.bye() == 200
-                self.ended[user] = time.time()
+                self.ended.add(user)
             finally:
                 call.rtp.close()
 
 
-async def one_life(running: Engines, run: int, chance: random.Random) -> tuple[Load, float]:
-    """Let one engine live and be called for a while; gives who called, and when it was killed."""
+async def one_life(running: Engines, run: int, chance: random.Random) -> Load:
+    """Let one engine live and be called for a while, then kill it; gives who called."""
     phone = await Phone.open(await running.start())
     load = Load(run)
     callers = [asyncio.create_task(load.caller(phone, number)) for number in range(CALLERS)]
     await asyncio.sleep(0.02 + chance.random() * 0.8)
     running.kill()
-    killed_at = time.time()
+    # What had left before is in the sockets still, and seen.
+    await asyncio.sleep(0.02)
     for caller in callers:
         caller.cancel()
     ended = await asyncio.gather(*callers, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
     await phone.close()
-    return load, killed_at
+    return load
 
 
-def check(database: Path, load: Load, killed_at: float) -> list[float]:
+def check(database: Path, load: Load) -> tuple[set[str], set[str]]:
     """Compare what callers saw with what is recorded, once the next engine has started.
 
-    Gives how long before the kill that happened which is not recorded.
+    Gives whose answer and whose end is not recorded.
     """
     with closing(sqlite3.connect(database)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -141,37 +136,28 @@ def check(database: Path, load: Load, killed_at: float) -> list[float]:
         for called, reason, answered_at in rows
         if (match := re.match(rf"sip:(run{load.run}-[^@]+)@", called))
     }
-    nothing = (None, None)
-    answers = [at for user, at in load.answered.items() if recorded.get(user, nothing)[1] is None]
-    ends = [at for user, at in load.ended.items() if recorded.get(user, nothing)[0] != "bye"]
     for user, (reason, _) in recorded.items():
         assert reason in ("bye", "engine_restarted"), (user, reason)
-    return [killed_at - at for at in (*answers, *ends)]
+    answered = {user for user, (_, answered_at) in recorded.items() if answered_at is not None}
+    ended = {user for user, (reason, _) in recorded.items() if reason == "bye"}
+    return load.answered - answered, load.ended - ended
 
 
-async def test_killed_at_random_moments_it_loses_no_call(tmp_path: Path) -> None:
+async def test_killed_at_random_moments_it_loses_nothing_that_callers_saw(tmp_path: Path) -> None:
     chance = random.Random(6)
-    lives: list[tuple[Load, float]] = []
+    lives: list[Load] = []
     async with engines(tmp_path) as running:
         for run in range(KILLS):
-            life = await one_life(running, run, chance)
+            load = await one_life(running, run, chance)
             if lives:
                 await asyncio.to_thread(check_open, tmp_path / "rapida-calls.db", run)
-            lives.append(life)
+            lives.append(load)
         await running.start()
-        lost = [
-            age
-            for load, killed_at in lives
-            for age in check(tmp_path / "rapida-calls.db", load, killed_at)
-        ]
-    seen = sum(len(load.answered) + len(load.ended) for load, _ in lives)
-    longer_ago = [age for age in lost if age > WINDOW_S]
-    print(
-        f"{seen} seen, {len(lost)} lost at the end, {len(longer_ago)} of them earlier:", longer_ago
-    )
+        for load in lives:
+            assert check(tmp_path / "rapida-calls.db", load) == (set(), set())
+    seen = sum(len(load.answered) + len(load.ended) for load in lives)
+    print(f"{seen} things seen in {KILLS} lives, all of them recorded")
     assert seen > 10 * KILLS
-    assert max(lost, default=0.0) < OVERLOADED_WINDOW_S
-    assert len(longer_ago) <= HARDLY_EVER * seen
 
 
 def check_open(database: Path, run: int) -> None:

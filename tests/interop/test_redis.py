@@ -53,8 +53,11 @@ def context(context_id: str = "x") -> CallContext:
 async def test_a_context_put_by_one_engine_is_claimed_once_by_another(server: RedisServer) -> None:
     async with contexts(server.url) as one, contexts(server.url) as other:
         await one.put(context(), 0.0)
+        assert await other.look("x", 0.0) == context()
         assert await other.claim("x", 0.0) == context()
         for store in (one, other):
+            with pytest.raises(ContextUsed):
+                await store.look("x", 0.0)
             with pytest.raises(ContextUsed):
                 await store.claim("x", 0.0)
             with pytest.raises(ContextUnknown):

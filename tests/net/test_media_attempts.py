@@ -88,7 +88,8 @@ def test_a_first_that_came_to_nothing_is_followed_by_another_or_given_up(reason:
     assert not attempts.is_given_up(105.0)
     assert attempts.is_given_up(100.1 + SECOND_HANDSHAKE_S)
     assert attempts.claim_again(106.0)
-    assert not attempts.is_given_up(130.0), "it is on its way"
+    assert not attempts.is_given_up(101.0 + SECOND_HANDSHAKE_S), "it is on its way"
+    assert attempts.is_given_up(126.0), "it never came"
     assert attempts.over(opened(attempts), reason, 107.0), "there is no third"
 
 

@@ -78,7 +78,7 @@ async def test_calls_media_ports_trunks_and_stores_are_measured(
     assert after["rapida_call_set_up_seconds_bucket"][direction, ("le", "+Inf")] == 1
     assert after["rapida_call_set_up_seconds_count"][direction,] == 1
     assert 0 < after["rapida_call_duration_seconds_sum"][()] < 60
-    assert after["rapida_rtp_jitter_milliseconds_count"][()] == 1
+    assert after["rapida_rtp_jitter_seconds_count"][()] == 1
     assert after["rapida_tick_lateness_seconds_count"][()] > 50
     carrier = (("trunk", "carrier"),)
     for name in ("registered", "reachable"):

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.errors import ConfigError, LocalProtocolError
+from rapida_media.net import group_commit, record_tables
 from rapida_media.net import record_store as module
-from rapida_media.net import record_tables
 from rapida_media.net.record_store import RecordStore, RecordsUnavailable
 from rapida_media.net.record_tables import RecordQuery
 
@@ -39,7 +39,7 @@ def call(call_id, created_at=0.0, **facts):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(module, "RETRY_S", 0.02)
+    monkeypatch.setattr(group_commit, "RETRY_S", 0.02)
     monkeypatch.setattr(record_tables, "BUSY_MS", 20)
 
 
@@ -264,7 +264,7 @@ async def test_a_corrupt_file_is_reported_until_it_is_replaced(tmp_path):
 
 
 async def test_the_queue_is_bounded_and_drops_the_oldest(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "QUEUE_LIMIT", 10)
+    monkeypatch.setattr(group_commit, "QUEUE_LIMIT", 10)
     monkeypatch.setattr(module, "CLOSE_S", 0.1)
     path = tmp_path / "calls.db"
     path.write_bytes(b"this is no database, and never was" * 100)
@@ -304,7 +304,7 @@ async def test_commits_do_not_hold_the_event_loop_up(tmp_path):
 
 
 async def test_the_log_is_brought_into_the_database_beside_the_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LOG_BYTES", 100_000)
+    monkeypatch.setattr(module, "CHECKPOINT_AFTER", 20)
     path, log = tmp_path / "calls.db", tmp_path / "calls.db-wal"
     async with opened(path) as store:
 
@@ -312,8 +312,8 @@ async def test_the_log_is_brought_into_the_database_beside_the_writing(tmp_path,
             for number in range(count):
                 store.record_changed(replace(FULL, id=f"{name}{number}"))
                 assert await store.settled(5)
-            await eventually(store._tidied.done)
-            await asyncio.to_thread(store._tidy)  # what the last commit may have come too late for
+            # What the last commit may have come too late for.
+            await asyncio.get_running_loop().run_in_executor(store._tidying, store._tidy)
 
         await write("c", 100)
         grown = log.stat().st_size

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import socket
 import sys
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+
+from rapida_media.kernels import Tone, level_dbov
+from rapida_media.media.wav import wave_header
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,3 +97,36 @@ async def order(http: int, api: int) -> None:
         said = {"assistant": "support", "to": "+14155550100"}
         async with client.post(f"http://127.0.0.1:{http}/v1/calls", json=said) as answer:
             assert answer.status == 202, await answer.text()
+
+
+async def check_a_webhook_and_an_order(
+    folder: Path, provider: str, account: str, *, rate_hz: int, error: str, tail: str = ""
+) -> None:
+    """Have the simulator bring one call and take the order of another, and look at the audio.
+
+    error: what it says when the webhook is not there.  tail: of the webhook's path.
+    """
+    http, api = configure(folder, provider, account)
+    tone = Tone(1000.0, dbov=-16.0).read(16_000)
+    (folder / "tone.wav").write_bytes(wave_header(16_000, 1, 16_000) + tone)
+    url = f"http://127.0.0.1:{http}/v1/talk/{provider}/call/support{tail}"
+    listen = ("--listen", f"127.0.0.1:{api}", "--play", "tone.wav", "--duration", "1", "--json")
+    call = ("--url", url, "--play", "tone.wav", "--record", "call.wav", "--duration", "1")
+    async with served(folder):
+        (status, out, log), _ = await asyncio.gather(
+            simulated(folder, provider, *listen), order(http, api)
+        )
+        assert status == 0, out + log
+        report = json.loads(out)
+        assert (report["state"], report["errors"]) == ("completed", [])
+        (status, out, log), (failed, wrong, _) = await asyncio.gather(
+            simulated(folder, provider, *call), simulated(folder, provider, "--url", f"{url}x")
+        )
+        assert status == 0, out + log
+        assert re.search(r"sent 1\.\d s, heard (0\.[7-9]|1\.\d) s, first audio after \d+ ms", out)
+        assert (failed, f"error {error}" in wrong) == (1, True)
+    with wave.open(str(folder / "call.wav")) as recorded:
+        frames = recorded.readframes(recorded.getnframes())
+        assert (recorded.getnchannels(), recorded.getframerate()) == (2, rate_hz)
+    heard = b"".join(frames[at + 2 : at + 4] for at in range(0, len(frames), 4))
+    assert -18 <= level_dbov(heard[len(heard) // 4 : len(heard) // 2]) <= -14

@@ -45,6 +45,18 @@ class Deployment:
         _, page = await self.desk.get(f"/v1/calls?provider={self.provider}&limit=200")
         return next(each for each in page["calls"] if each["provider_call_id"] == call.id)
 
+    async def live_call(self) -> tuple[Any, str]:
+        """Bring a call; give it, and the path of its resource, once it is in progress."""
+        call = self.call()
+        await call.streams()
+        record = await self.record(call)
+        await self.desk.until(record["id"], "in-progress")
+        return call, f"/v1/calls/{record['id']}"
+
+    async def ended_without_us(self, call: Any) -> Any:
+        """Wait until the engine's part of a call is over, which may go on; give what is kept."""
+        return await self.desk.until((await self.record(call))["id"], "completed")
+
     async def ended(self, call: Any) -> Any:
         await call.over()
         await self.idle()

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from rapida_media.providers.base import CredentialKey, ProviderSpec
 from rapida_media.providers.stream import BUS
-from rapida_media.providers.vonage.signature import Verifier
+from rapida_media.providers.vonage.signature import Verifier, key_fault
 from rapida_media.providers.vonage.stream import VonageStream
 from rapida_media.providers.vonage.telephony import VonageTelephony
-
-# In the environment, line breaks may be written out.
-PEM = r"(?s)\s*-----BEGIN (RSA )?PRIVATE KEY-----.+-----END (RSA )?PRIVATE KEY-----(\s|\\n)*"
 
 SPEC = ProviderSpec(
     name="vonage",
@@ -25,11 +22,7 @@ SPEC = ProviderSpec(
     transfers=True,
     credential_keys=(
         CredentialKey("application_id", shape="[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-        CredentialKey(
-            "private_key",
-            secret=True,
-            shape=PEM,
-        ),
+        CredentialKey("private_key", secret=True, fault=key_fault),
         CredentialKey("signature_secret", secret=True, shape=r"\S{32,}"),
         CredentialKey("api_key", required=False, shape="[0-9a-f]{8}"),
         CredentialKey("socket_authorization", required=False, shape="required|optional"),

@@ -9,8 +9,11 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from rapida_media import clock
 from rapida_media.config import Credential
@@ -25,7 +28,11 @@ from rapida_media.providers.http import (
     WebhookRequest,
 )
 from rapida_media.providers.vonage import ncco
-from rapida_media.providers.vonage.signature import application_token, stream_authorization
+from rapida_media.providers.vonage.signature import (
+    application_token,
+    private_key,
+    stream_authorization,
+)
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +214,8 @@ class VonageTelephony:
     async def _ask(
         self, method: str, url: str, said: Mapping[str, object], *, repeatable: bool = False
     ) -> HttpReply:
-        token = application_token(self._credential, int(self._now()), self._ids.token())
+        application = self._credential.values["application_id"]
+        token = application_token(application, self._key, int(self._now()), self._ids.token())
         headers = {
             "authorization": f"Bearer {token}",
             "content-type": "application/json",
@@ -215,6 +223,10 @@ class VonageTelephony:
         }
         body = json.dumps(said).encode()
         return await self._http.send(HttpRequest(method, url, headers, body, repeatable=repeatable))
+
+    @cached_property
+    def _key(self) -> RSAPrivateKey:
+        return private_key(self._credential.values["private_key"])
 
     def _region(self, said: str) -> str | None:
         """Give the host a call lives at, where Vonage or the account names it: our token goes

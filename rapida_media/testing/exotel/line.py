@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from rapida_media.providers.stream import AudioFormat, StreamMessage
-from rapida_media.testing.line import Messages, PlatformLine
+from rapida_media.testing.line import Messages, PlatformLine, checked_message
 
 CHUNK_MS = 100
 ALIGNMENT, LARGEST_CHUNK = 320, 100_000
@@ -17,12 +16,6 @@ LEAD_MS = 1000
 # What Exotel's pages warn of.
 BINARY, INVALID = "binary message", "invalid message"
 MISALIGNED, TOO_LARGE, TOO_FAST = "misaligned chunk", "chunk above 100 kB", "too far ahead"
-# What each message has to have, and nothing else.
-_MEMBERS: Mapping[str, tuple[str, str] | None] = {
-    "media": ("media", "payload"),
-    "mark": ("mark", "name"),
-    "clear": None,
-}
 
 
 class VoicebotLine(PlatformLine):
@@ -95,7 +88,7 @@ class VoicebotLine(PlatformLine):
         if isinstance(message, bytes):
             self.warnings[BINARY] += 1
             return messages
-        said = self._checked(message)
+        said = checked_message(message, "stream_sid", self.stream_sid)
         if said is None:
             self.warnings[INVALID] += 1
         elif said["event"] == "media":
@@ -117,21 +110,3 @@ class VoicebotLine(PlatformLine):
             )
             if is_wrong
         )
-
-    def _checked(self, message: str) -> dict[str, Any] | None:
-        try:
-            said = json.loads(message)
-            inner = _MEMBERS[said["event"]]
-            wanted = {"event", "stream_sid", *(inner[:1] if inner else ())}
-            if set(said) != wanted or said["stream_sid"] != self.stream_sid:
-                return None
-            if inner is not None:
-                value = said[inner[0]][inner[1]]
-                if set(said[inner[0]]) != {inner[1]} or not isinstance(value, str):
-                    return None
-                if inner[1] == "payload":
-                    base64.b64decode(value, validate=True)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        members: dict[str, Any] = said
-        return members

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
-from rapida_media.providers.stream import PCMU, AudioFormat
+from rapida_media.providers.stream import AudioFormat
 from rapida_media.testing.exotel.line import VoicebotLine
 from rapida_media.testing.phone_call import PlatformCall
 
@@ -125,8 +125,8 @@ class PhoneCall(PlatformCall):
         asked = dict(parse_qsl(urlsplit(url).query))
         rate = asked.pop("sample-rate", asked.pop("sample_rate", ""))
         rate_hz = int(rate) if rate in map(str, RATES_HZ) else 8000
-        audio = self._platform.speaks or AudioFormat("s16le", rate_hz)
-        says = AudioFormat("s16le", rate_hz) if audio == PCMU else audio
+        says = AudioFormat("s16le", rate_hz)
+        audio = self._platform.speaks or says
         ids = {
             "call_sid": self.id,
             "account_sid": self._platform.account_sid,

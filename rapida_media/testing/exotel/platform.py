@@ -24,8 +24,8 @@ HANDSHAKES = 2
 class ExotelPlatform(Platform[PhoneCall]):
     """method: how applets ask: GET, POST (a form), MULTIPART or JSON.  basic: user name and
     password of webhooks whose URL has none.  flows: the webhook of each flow's Voicebot applet.
-    speaks: what streams carry whatever they are asked for.  lose_handshakes: as many upgrades from
-    now on are answered, and the answer is lost.
+    speaks: what streams carry, whatever they are asked for and say.  lose_handshakes: as many
+    upgrades from now on are answered, and the answer is lost.
     """
 
     account_sid: str

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from rapida_media.providers.stream import PCMU, StreamMessage
-from rapida_media.testing.line import Messages, PlatformLine
+from rapida_media.testing.line import Messages, PlatformLine, checked_message
 
 CHUNK_MS = 20
 # Twilio's warnings for what a stream sends: a binary frame, a message it does not take.
 BINARY_FRAME, INVALID_MESSAGE = 31950, 31951
-# What each message has to have, and nothing else.
-_MEMBERS: Mapping[str, tuple[str, str] | None] = {
-    "media": ("media", "payload"),
-    "mark": ("mark", "name"),
-    "clear": None,
-}
 
 
 class StreamLine(PlatformLine):
@@ -87,7 +79,7 @@ class StreamLine(PlatformLine):
         if isinstance(message, bytes):
             self.warnings[BINARY_FRAME] += 1
             return messages
-        said = self._checked(message)
+        said = checked_message(message, "streamSid", self.stream_sid)
         if said is None:
             self.warnings[INVALID_MESSAGE] += 1
         elif said["event"] == "media":
@@ -97,21 +89,3 @@ class StreamLine(PlatformLine):
         else:
             messages += self._empty(now, marks_come_back=True)
         return messages
-
-    def _checked(self, message: str) -> dict[str, Any] | None:
-        try:
-            said = json.loads(message)
-            inner = _MEMBERS[said["event"]]
-            wanted = {"event", "streamSid", *(inner[:1] if inner else ())}
-            if set(said) != wanted or said["streamSid"] != self.stream_sid:
-                return None
-            if inner is not None:
-                value = said[inner[0]][inner[1]]
-                if set(said[inner[0]]) != {inner[1]} or not isinstance(value, str):
-                    return None
-                if inner[1] == "payload":
-                    base64.b64decode(value, validate=True)
-        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error):
-            return None
-        members: dict[str, Any] = said
-        return members

@@ -13,8 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from yarl import URL
 
 from rapida_media import clock
@@ -25,18 +24,13 @@ from rapida_media.testing.vonage.rest import CallsApi
 
 @dataclass
 class VonagePlatform(Platform[VonageCall]):
-    """private_key: the application's, in PEM form; only its public half is used here.
-    api_key: of the account."""
+    """public_key: of the application; the private one is the deployment's.  api_key: of the
+    account."""
 
     application_id: str
-    private_key: str
+    public_key: RSAPublicKey
     signature_secret: str
     api_key: str = "a1b2c3d4"
-
-    def __post_init__(self) -> None:
-        key = load_pem_private_key(self.private_key.encode(), None)
-        assert isinstance(key, RSAPrivateKey), "an application's key is RSA"
-        self.public_key = key.public_key()
 
     def _rest(self) -> RestServer:
         return CallsApi(self)

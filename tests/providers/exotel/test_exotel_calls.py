@@ -10,7 +10,7 @@ from control.conftest import AgentNamer
 from engine.waiting import eventually
 from providers import scenarios
 from providers.hearing import TONE_PCM, heard_by, hertz, middle
-from recorded_exotel import CALL, INCOMING, STREAM, TOKEN
+from recorded_exotel import ACCOUNT, CALL, INCOMING, STREAM, TOKEN
 from simulated_exotel import ExotelDeployment
 from simulated_exotel import agent_named as agent_named
 from simulated_exotel import bench as bench
@@ -48,20 +48,18 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
 async def test_a_stream_that_is_not_what_it_says_is_heard_all_the_same(
     exotel: ExotelDeployment, speaks: AudioFormat, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """μ-law from an account that says linear: what Exotel's pages disagree on."""
-    exotel.account += '\nsample_rate = "8000"' if speaks == PCMU else ""
+    """μ-law where linear is said, which Exotel's pages disagree on, and a rate not followed."""
     exotel.platform.speaks = speaks
     await exotel.start("echo")
     call = exotel.call(TONE_PCM)
     line = await call.streams()
-    if speaks != PCMU:
-        line._says = AudioFormat("s16le", 16000)
     await asyncio.sleep(2.4)
     call.hang_up()
     await exotel.ended(call)
     heard = heard_by(line)[-2 * 8000 :]
     assert hertz(middle(heard, 8000), 8000) == pytest.approx(1000, abs=2)
-    assert ("the audio is μ-law 8000 Hz" in caplog.text) == (speaks == PCMU)
+    kind = "μ-law" if speaks == PCMU else "linear"
+    assert f"start says linear 16000 Hz, the audio is {kind} 8000 Hz" in caplog.text
 
 
 async def test_keys_are_pressed_and_the_call_is_closed_properly(
@@ -183,6 +181,13 @@ def stream_url(body: bytes) -> str:
     return body.decode().split('"url": "', 1)[1].split('"', 1)[0]
 
 
+async def start(socket: aiohttp.ClientWebSocketResponse, call_sid: str) -> None:
+    """Say the first messages of a stream of this call."""
+    ids = {"call_sid": call_sid, "account_sid": ACCOUNT}
+    for message in VoicebotLine(AudioFormat("s16le", 16000), STREAM, ids, {}).begin(0.0):
+        await socket.send_str(str(message))
+
+
 async def handshakes(exotel: ExotelDeployment, url: str, count: int) -> list[int]:
     """Give what each attempt to open a stream is answered; those that open stay open."""
     answers = []
@@ -205,10 +210,7 @@ async def test_who_has_the_url_alone_cannot_take_the_call_or_use_it_up(
     stranger = await exotel.platform.open(url)
     genuine = await exotel.platform.open(url)
     assert await handshakes(exotel, url, 1) == [410], "there are two and no more"
-    audio = AudioFormat("s16le", 16000)
-    ids = {"call_sid": CALL, "account_sid": "acct1"}
-    for message in VoicebotLine(audio, STREAM, ids, {}).begin(0.0):
-        await genuine.send_str(str(message))
+    await start(genuine, CALL)
     async with asyncio.timeout(5):
         assert (await stranger.receive()).type is aiohttp.WSMsgType.CLOSE
     calls = exotel.desk.bench.engine.provider_calls
@@ -228,15 +230,10 @@ async def test_a_second_stream_that_does_not_name_the_call_gets_nothing(
     url = stream_url(body)
     genuine = await exotel.platform.open(url)
     stranger = await exotel.platform.open(url)
-    audio = AudioFormat("s16le", 16000)
-    guessed = VoicebotLine(audio, "stream-x", {"call_sid": "guess", "account_sid": "a"}, {})
-    for message in guessed.begin(0.0):
-        await stranger.send_str(str(message))
+    await start(stranger, "guessed")
     async with asyncio.timeout(5):
         assert (await stranger.receive()).type is aiohttp.WSMsgType.CLOSE
-    ids = {"call_sid": CALL, "account_sid": "acct1"}
-    for message in VoicebotLine(audio, STREAM, ids, {}).begin(0.0):
-        await genuine.send_str(str(message))
+    await start(genuine, CALL)
     _, page = await exotel.desk.get("/v1/calls?provider=exotel")
     record = page["calls"][0]
     await exotel.desk.until(record["id"], "in-progress")
@@ -312,11 +309,8 @@ async def test_a_refusal_of_exotels_is_told_to_programs(exotel: ExotelDeployment
 
 async def test_a_transfer_is_refused_with_the_reason(exotel: ExotelDeployment) -> None:
     await exotel.start("silence")
-    call = exotel.call()
-    await call.streams()
-    record = await exotel.record(call)
-    await exotel.desk.until(record["id"], "in-progress")
-    status, said = await exotel.desk.post(f"/v1/calls/{record['id']}/transfer", {"to": "+15550123"})
+    call, path = await exotel.live_call()
+    status, said = await exotel.desk.post(f"{path}/transfer", {"to": "+15550123"})
     assert status == 409
     assert "exotel cannot transfer a call" in said["detail"]
     call.hang_up()

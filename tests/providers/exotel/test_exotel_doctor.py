@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from providers.diagnosed import faults_of, warnings_of
 from recorded_exotel import API_KEY, API_TOKEN, TOKEN
 from simulated_exotel import KEYS
 
 from rapida_media.config import load_config
-from rapida_media.net.doctor import FAULT, WARNING, Diagnosis, examine
+from rapida_media.net.doctor import Diagnosis, examine
 from rapida_media.providers.exotel import SPEC
 from rapida_media.providers.registry import check_credentials
 
@@ -25,15 +26,9 @@ async def diagnose(folder: Path, keys: str) -> Diagnosis:
     return await examine(load_config(folder / "rapida.toml"), folder)
 
 
-def told(diagnosis: Diagnosis, result: str) -> list[str]:
-    subject = "[credentials.main]"
-    found = diagnosis.findings
-    return [each.text for each in found if (each.subject, each.result) == (subject, result)]
-
-
 async def test_it_prints_the_urls_to_paste_whole(tmp_path: Path) -> None:
     diagnosis = await diagnose(tmp_path, KEYS)
-    assert told(diagnosis, WARNING) == told(diagnosis, FAULT) == []
+    assert warnings_of(diagnosis) == faults_of(diagnosis) == []
     base = "https://voice.example.com/v1/talk/exotel"
     assert [each.url for each in diagnosis.entrances if each.provider == "exotel"] == [
         f"{base}/call/support/{TOKEN}", f"{base}/event/support/{TOKEN}",
@@ -45,7 +40,7 @@ async def test_it_warns_of_what_does_not_look_like_exotels_and_shows_none_of_it(
 ) -> None:
     keys = KEYS.replace("fedcba9876543210", "tell-nobody", 1).replace("012345", "xyz", 1)
     diagnosis = await diagnose(tmp_path, keys)
-    assert told(diagnosis, WARNING) == [
+    assert warnings_of(diagnosis) == [
         "api_key does not look like one of exotel's",
         "api_token does not look like one of exotel's",
     ]
@@ -56,7 +51,7 @@ async def test_it_warns_of_what_does_not_look_like_exotels_and_shows_none_of_it(
 async def test_it_names_what_cannot_be_worked_with(tmp_path: Path) -> None:
     keys = KEYS.replace(TOKEN, "short") + '\naddresses = "203.0.113.0/33"'
     diagnosis = await diagnose(tmp_path, keys)
-    (fault,) = told(diagnosis, FAULT)
+    (fault,) = faults_of(diagnosis)
     assert fault.startswith("path_token: expected 16 to 128 letters, digits")
     assert not diagnosis.healthy
 

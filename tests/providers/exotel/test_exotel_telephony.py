@@ -6,9 +6,9 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
+from providers.answers import Answers
 from recorded_exotel import (
     ACCOUNT,
     API_KEY,
@@ -38,7 +38,6 @@ from rapida_media.errors import ProviderError
 from rapida_media.providers.base import CallInfo, CallOrder, StatusInfo
 from rapida_media.providers.exotel import SPEC
 from rapida_media.providers.exotel.telephony import ExotelTelephony
-from rapida_media.providers.http import HttpReply, HttpRequest
 from rapida_media.testing.providers import CHECKS, ProviderCase
 
 # The documented answer to an order.
@@ -60,22 +59,6 @@ ORDER = CallOrder(
     event_url="https://media.example.com/telephony/exotel/status/42",
     answer_url="https://media.example.com/telephony/exotel/answer/42",
 )
-
-
-class Answers:
-    """Gives these answers in turn and keeps what was asked."""
-
-    def __init__(self, *answers: tuple[int, object]) -> None:
-        self.answers = [HttpReply(code, {}, json.dumps(said).encode()) for code, said in answers]
-        self.asked: list[HttpRequest] = []
-
-    async def send(self, request: HttpRequest) -> HttpReply:
-        self.asked.append(request)
-        return self.answers.pop(0)
-
-    @property
-    def forms(self) -> list[dict[str, list[str]]]:
-        return [parse_qs(each.body.decode(), strict_parsing=True) for each in self.asked]
 
 
 def telephony_of(*answers: tuple[int, object], **more: str) -> tuple[ExotelTelephony, Answers]:

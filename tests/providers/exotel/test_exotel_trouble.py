@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from simulated_exotel import bench as bench
 from simulated_exotel import desk as desk
 from simulated_exotel import exotel as exotel
 
+from rapida_media.control import webhooks
 from rapida_media.net import media_attempts
 
 
@@ -61,18 +63,28 @@ async def two_starts(stranger: Stranger) -> int | None:
     return stranger.socket.close_code
 
 
+async def half_open(stranger: Stranger) -> int | None:
+    """It is there, and answers nothing any more: no ping, either."""
+    await stranger.start()
+    await stranger.say(stranger.audio())
+    await asyncio.sleep(2.0)
+    return stranger.socket.close_code
+
+
 ENDS = {
     **trouble.COMMON,
     binary: ({1002}, "protocol_error"),
     wrong_order: ({1002}, "protocol_error"),
     half_a_sample: ({1002}, "protocol_error"),
     two_starts: ({1000}, "bye"),
+    half_open: ({None}, "media_lost"),
 }
 
 
 async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
     exotel: ExotelDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(webhooks, "HEARTBEAT_S", 1.0)
     monkeypatch.setattr(media_attempts, "SECOND_HANDSHAKE_S", 1.5)
     await trouble.a_hundred_calls_leave_nothing_behind(exotel, ExotelStranger, ENDS, monkeypatch)
 

@@ -102,16 +102,12 @@ async def test_a_refusal_of_twilios_is_told_to_programs(twilio: Deployment) -> N
 
 async def test_a_call_is_sent_on(twilio: Deployment) -> None:
     await twilio.start("silence")
-    call = twilio.call()
-    await call.streams()
-    record = await twilio.record(call)
-    await twilio.desk.until(record["id"], "in-progress")
-    path = f"/v1/calls/{record['id']}/transfer"
-    status, said = await twilio.desk.post(path, {"to": "+15550123"})
+    call, path = await twilio.live_call()
+    status, said = await twilio.desk.post(f"{path}/transfer", {"to": "+15550123"})
     assert status == 200, said
     await eventually(lambda: call.dialled == "+15550123")
     assert call.state == "in-progress", "it goes on without us"
-    assert (await twilio.desk.until(record["id"], "completed"))["reason"] == "transferred"
+    assert (await twilio.ended_without_us(call))["reason"] == "transferred"
     call.hang_up()
     assert (await call.over()).state == "completed"
 

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
-import wave
 from pathlib import Path
 
 import pytest
-from providers.commands import configure, order, served, simulated
+from providers.commands import check_a_webhook_and_an_order, configure
 from recorded_twilio import ACCOUNT, TOKEN
 
 from rapida_media import cli
 from rapida_media.cli import main
-from rapida_media.kernels import Tone, level_dbov
-from rapida_media.media.wav import wave_header
 
 KEYS = f'account_sid = "{ACCOUNT}"\nauth_token = "{TOKEN}"'
 
 
 async def test_it_calls_a_webhook_and_takes_an_order(tmp_path: Path) -> None:
-    http, api = configure(tmp_path, "twilio", KEYS)
-    tone = Tone(1000.0, dbov=-16.0).read(16_000)
-    (tmp_path / "tone.wav").write_bytes(wave_header(16_000, 1, 16_000) + tone)
-    url = f"http://127.0.0.1:{http}/v1/talk/twilio/call/support"
-    async with served(tmp_path):
-        (status, out, log), _ = await asyncio.gather(
-            simulated(
-                tmp_path, "twilio", "--listen", f"127.0.0.1:{api}", "--play", "tone.wav",
-                "--duration", "1", "--json",
-            ),
-            order(http, api),
-        )  # fmt: skip
-        assert status == 0, out + log
-        report = json.loads(out)
-        assert (report["state"], report["errors"]) == ("completed", [])
-        words = ("--url", url, "--play", "tone.wav", "--record", "call.wav", "--duration", "1")
-        (status, out, log), (failed, wrong, _) = await asyncio.gather(
-            simulated(tmp_path, "twilio", *words), simulated(tmp_path, "twilio", "--url", f"{url}x")
-        )
-        assert status == 0, out + log
-        assert re.search(r"sent 1\.\d s, heard (0\.[7-9]|1\.\d) s, first audio after \d+ ms", out)
-        assert (failed, "error 11200" in wrong) == (1, True)
-    with wave.open(str(tmp_path / "call.wav")) as recorded:
-        frames = recorded.readframes(recorded.getnframes())
-        assert (recorded.getnchannels(), recorded.getframerate()) == (2, 8000)
-    heard = b"".join(frames[at + 2 : at + 4] for at in range(0, len(frames), 4))
-    assert -18 <= level_dbov(heard[len(heard) // 4 : len(heard) // 2]) <= -14
+    await check_a_webhook_and_an_order(tmp_path, "twilio", KEYS, rate_hz=8000, error="11200")
 
 
 def test_it_says_what_is_missing(

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import numpy as np
 import pytest
 from control.conftest import AgentNamer
 from engine.waiting import eventually
-from simulated_twilio import PUBLIC, Twilio
+from providers.deployment import Deployment
+from providers.hearing import SPEECH_PCM, heard_by, samples
 from simulated_twilio import agent_named as agent_named
 from simulated_twilio import bench as bench
 from simulated_twilio import desk as desk
 from simulated_twilio import twilio as twilio
 
-import rapida_media
 from rapida_media import Call
 from rapida_media.agents.builtin import echo
-from rapida_media.kernels import PayloadEncoder, ulaw_decode
-from rapida_media.media.wav import read_wav
 from rapida_media.net import agent_task
 from rapida_media.testing.listening import find
 from rapida_media.testing.twilio import StreamLine
 
-SPEECH = read_wav(Path(rapida_media.__file__).parent / "demo" / "speech.wav")[: 2 * 16_000 * 2]
+SPEECH = SPEECH_PCM[: 2 * 16_000 * 2]
 TEN_MINUTES = 2 * 16_000 * 600
 
 
@@ -54,7 +51,7 @@ AGENTS = {each.__name__: each for each in (raises, never_returns, writes_ten_min
 
 def heard(line: StreamLine) -> bytes:
     """Give what the caller heard so far, at 16 kHz."""
-    pcm = np.frombuffer(ulaw_decode(bytes(line.heard)), "<i2").astype(float)
+    pcm = samples(heard_by(line))
     fine = 2 * np.fft.irfft(np.fft.rfft(pcm), 2 * len(pcm)) if len(pcm) else pcm
     return fine.clip(-32768, 32767).astype("<i2").tobytes()
 
@@ -69,7 +66,7 @@ async def hears(line: StreamLine, *sounds: bytes) -> None:
 
 
 async def test_callers_of_bad_agents_hear_what_was_sent_and_the_others_notice_nothing(
-    twilio: Twilio, agent_named: AgentNamer, monkeypatch: pytest.MonkeyPatch
+    twilio: Deployment, agent_named: AgentNamer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agent_task, "GRACE_S", 0.1)
     monkeypatch.setattr("rapida_media.call.conversation.EVENT_LIMIT", 20)
@@ -79,10 +76,8 @@ async def test_callers_of_bad_agents_hear_what_was_sent_and_the_others_notice_no
 
     await twilio.start(agent_named(agent))
     twilio.desk.bench.expected_errors = 1
-    url = f"{PUBLIC}/v1/talk/twilio/call/support?kind="
-    microphone = PayloadEncoder("PCMU").encode(SPEECH)
     kinds = [*AGENTS, "echo"]
-    calls = {kind: twilio.platform.call(url + kind, microphone=microphone) for kind in kinds}
+    calls = {kind: twilio.call(SPEECH, f"?kind={kind}") for kind in kinds}
     lines = {kind: await call.streams() for kind, call in calls.items()}
     await calls["raises"].over()
     failed = await twilio.record(calls["raises"])

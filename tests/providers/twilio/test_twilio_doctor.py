@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from providers.diagnosed import warnings_of
 from recorded_twilio import ACCOUNT
 
 from rapida_media.config import load_config
-from rapida_media.net.doctor import WARNING, Diagnosis, examine
+from rapida_media.net.doctor import Diagnosis, examine
 
 TOKEN = "0123456789abcdef" * 2
 
@@ -22,18 +23,9 @@ async def diagnose(folder: Path, sid: str, token: str) -> Diagnosis:
     return await examine(load_config(folder / "rapida.toml"), folder)
 
 
-def warnings(diagnosis: Diagnosis) -> list[str]:
-    found = diagnosis.findings
-    return [
-        each.text
-        for each in found
-        if (each.subject, each.result) == ("[credentials.main]", WARNING)
-    ]
-
-
 async def test_it_prints_the_urls_to_paste(tmp_path: Path) -> None:
     diagnosis = await diagnose(tmp_path, ACCOUNT, TOKEN)
-    assert warnings(diagnosis) == []
+    assert warnings_of(diagnosis) == []
     base = "https://voice.example.com/v1/talk/twilio"
     assert [each.url for each in diagnosis.entrances if each.provider == "twilio"] == [
         f"{base}/call/support", f"{base}/event/support",
@@ -44,7 +36,7 @@ async def test_it_warns_of_what_does_not_look_like_twilios_and_shows_none_of_it(
     tmp_path: Path,
 ) -> None:
     diagnosis = await diagnose(tmp_path, TOKEN, "tell-nobody")
-    assert warnings(diagnosis) == [
+    assert warnings_of(diagnosis) == [
         "account_sid does not look like one of twilio's",
         "auth_token does not look like one of twilio's",
     ]

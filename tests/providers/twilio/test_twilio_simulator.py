@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from providers.webhook_server import webhook_at
 from recorded_twilio import ACCOUNT, CALL, RINGING, STREAM, TOKEN, signed
 from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
@@ -45,16 +46,10 @@ async def test_twilios_library_accepts_what_it_signs(platform: TwilioPlatform) -
         )
         return web.Response(text="<Response><Reject/></Response>", content_type="text/xml")
 
-    app = web.Application()
-    app.router.add_route("*", "/voice", webhook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/voice"
-    calls = [platform.call(url), platform.call(f"{url}?a=b%20c"), platform.call(url, method="GET")]
-    for call in calls:
-        assert (await call.over()).state == "failed"
-    await runner.cleanup()
+    async with webhook_at(webhook) as url:
+        escaped, got = f"{url}?a=b%20c", platform.call(url, method="GET")
+        for call in (platform.call(url), platform.call(escaped), got):
+            assert (await call.over()).state == "failed"
     assert seen == [True, True, True]
     upgrade = platform.signature("wss://a.example/m/42", {})
     assert validator.validate("wss://a.example/m/42", {}, upgrade)

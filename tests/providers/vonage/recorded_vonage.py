@@ -29,18 +29,19 @@ BASE = "https://voice.example.com/v1/talk/vonage"
 ISSUED_AT = 1791453600
 
 
-def pem_of(key: dict[str, str]) -> str:
+def key_of(key: dict[str, str]) -> rsa.RSAPrivateKey:
     """Build a private key from its integers."""
     n, e, d, p, q = (int(key[name], 16) for name in "nedpq")
     made = rsa.RSAPrivateNumbers(
         p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q),
         rsa.RSAPublicNumbers(e, n),
     )  # fmt: skip
-    private = made.private_key()
-    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return made.private_key()
 
 
-PRIVATE_KEY = pem_of(next(each for each in VECTORS if "rsa_key_hex" in each)["rsa_key_hex"])
+KEY = key_of(next(each for each in VECTORS if "rsa_key_hex" in each)["rsa_key_hex"])
+PRIVATE_KEY = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+PUBLIC_KEY = KEY.public_key()
 CREDENTIAL = Credential(
     "main",
     "vonage",

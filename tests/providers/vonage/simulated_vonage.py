@@ -10,7 +10,7 @@ from control.conftest import agent_named as agent_named
 from control.conftest import bench as bench
 from control.conftest import desk as desk
 from providers.deployment import Deployment
-from recorded_vonage import APPLICATION, PRIVATE_KEY, SECRET
+from recorded_vonage import APPLICATION, PRIVATE_KEY, PUBLIC_KEY, SECRET
 
 from rapida_media.testing.vonage import VonagePlatform
 
@@ -22,5 +22,5 @@ KEYS = (
 
 @pytest.fixture
 async def vonage(desk: Desk) -> AsyncIterator[Deployment]:
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, SECRET) as platform:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, SECRET) as platform:
         yield Deployment(platform, desk, "vonage", KEYS)

@@ -13,7 +13,7 @@ from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import PUBLIC, Deployment
 from providers.hearing import TONE_PCM, heard_by, hertz, middle
-from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY
+from recorded_vonage import APPLICATION, CALL, PUBLIC_KEY
 from simulated_vonage import agent_named as agent_named
 from simulated_vonage import bench as bench
 from simulated_vonage import desk as desk
@@ -111,7 +111,7 @@ async def refusal(platform: VonagePlatform, endpoint: dict[str, Any]) -> int:
 async def test_forgeries_and_replays_are_refused(vonage: Deployment) -> None:
     await vonage.start("silence")
     secret = "another secret of at least 32 octets"
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, secret, reach=vonage.reach) as forger:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, secret, reach=vonage.reach) as forger:
         forged = await forger.call(vonage.webhook).over()
         assert forged.errors == ["webhook failed"]
     platform = vonage.platform
@@ -240,17 +240,13 @@ async def test_a_refusal_of_vonages_is_told_to_programs(vonage: Deployment) -> N
 
 async def test_a_call_is_sent_on(vonage: Deployment) -> None:
     await vonage.start("silence")
-    call = vonage.call()
-    await call.streams()
-    record = await vonage.record(call)
-    await vonage.desk.until(record["id"], "in-progress")
-    path = f"/v1/calls/{record['id']}/transfer"
-    status, said = await vonage.desk.post(path, {"to": "+15550123"})
+    call, path = await vonage.live_call()
+    status, said = await vonage.desk.post(f"{path}/transfer", {"to": "+15550123"})
     assert status == 200, said
     await eventually(lambda: call.connected_to == "15550123")
     await asyncio.sleep(0.1)
     assert call.state == "answered", "it goes on without us"
-    assert (await vonage.desk.until(record["id"], "completed"))["reason"] == "transferred"
+    assert (await vonage.ended_without_us(call))["reason"] == "transferred"
     call.hang_up()
     assert (await call.over()).state == "completed"
 
@@ -267,13 +263,10 @@ async def test_the_stream_of_a_call_sent_on_may_end_before_the_answer(
         await asyncio.sleep(0.3)
 
     monkeypatch.setattr(api, "_transfer", slowly)
-    call = vonage.call()
-    await call.streams()
-    record = await vonage.record(call)
-    await vonage.desk.until(record["id"], "in-progress")
-    status, said = await vonage.desk.post(f"/v1/calls/{record['id']}/transfer", {"to": "+15550123"})
+    call, path = await vonage.live_call()
+    status, said = await vonage.desk.post(f"{path}/transfer", {"to": "+15550123"})
     assert status == 200, said
-    assert (await vonage.desk.until(record["id"], "completed"))["reason"] == "transferred"
+    assert (await vonage.ended_without_us(call))["reason"] == "transferred"
     assert call.state == "answered", "nobody hung it up"
     call.hang_up()
     await call.over()
@@ -281,15 +274,11 @@ async def test_the_stream_of_a_call_sent_on_may_end_before_the_answer(
 
 async def test_a_transfer_that_is_refused_leaves_the_call_alone(vonage: Deployment) -> None:
     await vonage.start("silence")
-    call = vonage.call()
-    await call.streams()
-    record = await vonage.record(call)
-    await vonage.desk.until(record["id"], "in-progress")
-    path = f"/v1/calls/{record['id']}/transfer"
-    status, _ = await vonage.desk.post(path, {"to": "client:zoe"})
+    call, path = await vonage.live_call()
+    status, _ = await vonage.desk.post(f"{path}/transfer", {"to": "client:zoe"})
     assert status >= 400
     assert call.state == "answered"
-    _, living = await vonage.desk.get(f"/v1/calls/{record['id']}")
+    _, living = await vonage.desk.get(path)
     assert living["status"] == "in-progress"
     call.hang_up()
     await vonage.ended(call)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from engine.waiting import eventually
-from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, SECRET
+from providers.webhook_server import webhook_at
+from recorded_vonage import APPLICATION, CALL, PRIVATE_KEY, PUBLIC_KEY, SECRET
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from vonage import Auth, Vonage
@@ -28,7 +29,7 @@ from rapida_media.testing.vonage.line import FRAME_SIZE, QUEUE_FULL, UNKNOWN_TEX
 
 @pytest.fixture
 async def platform() -> AsyncIterator[VonagePlatform]:
-    async with VonagePlatform(APPLICATION, PRIVATE_KEY, SECRET) as made:
+    async with VonagePlatform(APPLICATION, PUBLIC_KEY, SECRET) as made:
         yield made
 
 
@@ -70,15 +71,9 @@ async def test_vonages_library_verifies_what_it_signs(platform: VonagePlatform) 
         assert not voice.verify_signature(token, f"{SECRET}x")
         return web.json_response([])
 
-    app = web.Application()
-    app.router.add_route("*", "/answer", webhook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/answer"
-    for call in (platform.call(url), platform.call(f"{url}?a=b%20c", method="POST")):
-        assert (await call.over()).errors == []
-    await runner.cleanup()
+    async with webhook_at(webhook) as url:
+        for call in (platform.call(url), platform.call(f"{url}?a=b%20c", method="POST")):
+            assert (await call.over()).errors == []
     assert seen == [("GET", True), ("POST", True)]
 
 
@@ -143,6 +138,34 @@ async def test_a_token_of_the_application_is_good_once(platform: VonagePlatform)
     assert answers == [404, 401, 401, 401]
 
 
+ORDER: dict[str, Any] = {
+    "to": [{"type": "phone", "number": "14155550100"}],
+    "from": {"type": "phone", "number": "15005550006"}, "ncco": [{"action": "talk", "text": "Hi."}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"colour": "red"}, "colour"), ({"to": []}, "to"), ({"to": "14155550100"}, "to"),
+        ({"to": [{"type": "phone", "number": "+14155550100"}]}, "to"),
+        ({"from": {"type": "phone", "number": "+15005550006"}}, "from"),
+        ({"random_from_number": True}, "from"), ({"answer_url": ["https://a.example"]}, "ncco"),
+        ({"event_url": "https://a.example"}, "event_url"), ({"ncco": [{"action": "sing"}]}, "ncco"),
+        ({"ringing_timer": 121}, "ringing_timer"),
+    ],
+)  # fmt: skip
+async def test_a_bad_order_names_the_member(
+    platform: VonagePlatform, change: dict[str, Any], name: str
+) -> None:
+    shown = Auth(application_id=APPLICATION, private_key=PRIVATE_KEY).create_jwt_auth_string()
+    url, headers = f"{platform.api_base}/v1/calls", {"Authorization": shown.decode()}
+    async with platform.client.post(url, json={**ORDER, **change}, headers=headers) as reply:
+        assert reply.status == 400
+        assert [each["name"] for each in (await reply.json())["invalid_parameters"]] == [name]
+    assert platform.calls == {}
+
+
 # -- NCCO ------------------------------------------------------------------------------------------
 
 
@@ -198,14 +221,8 @@ async def test_a_syntax_error_is_told_as_an_event(platform: VonagePlatform) -> N
             told.append(await request.json())
         return web.json_response([{"action": "sing"}])
 
-    app = web.Application()
-    app.router.add_route("*", "/", webhook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    call = await platform.call(url, status_callback=url).over()
-    await runner.cleanup()
+    async with webhook_at(webhook) as url:
+        call = await platform.call(url, status_callback=url).over()
     assert call.errors == ["Syntax error in NCCO. Unknown action 'sing'."]
     errors = [each for each in told if "status" not in each]
     assert [each["reason"] for each in errors] == call.errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -142,3 +143,23 @@ def test_whatever_is_written_leaves_in_frames_of_exactly_20_ms(sizes: list[int])
     assert {len(frame) for frame in outbox.sent} == {FRAME_BYTES}
     sent = b"".join(frame for frame in outbox.sent if isinstance(frame, bytes))
     assert sent == written.ljust(-(-len(written) // FRAME_BYTES) * FRAME_BYTES, b"\0")
+
+
+def test_a_notify_that_comes_late_is_ignored() -> None:
+    outbox = Outbox()
+    leg = StreamLeg(SPEC, VonageStream(), outbox, outbox)
+    told: list[tuple[int, bool]] = []
+    leg.connect(lambda digit, ms: None, lambda mark, played: told.append((mark, played)))
+    leg.receive(text(CONNECTED), 100.0)
+    leg.write(bytes(2 * 16_000 // 5))
+    leg.mark(7)
+    leg.tick(100.05)
+    (asked,) = (each for each in outbox.sent if isinstance(each, str))
+    assert leg.clear() == 0
+    assert outbox.sent[-1] == '{"action":"clear"}'
+    assert told == [(7, False)]
+    late = {"event": "websocket:notify", "payload": json.loads(asked)["payload"]}
+    leg.receive(text(late), 100.1)
+    leg.receive(text(CLEARED), 100.1)
+    assert told == [(7, False)]
+    assert leg.stats()["marks_unknown"] == 1
