@@ -23,7 +23,7 @@ from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
 # The providers whose platform ``simulate`` can be.
-SIMULATED = ("exotel", "twilio", "vonage")
+SIMULATED = ("asterisk", "exotel", "twilio", "vonage")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -162,6 +162,10 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="serve the REST API there (the account's api_base); without --url, take one order",
     )  # fmt: skip
     command.add_argument(
+        "--audiosocket", type=_http_listen, metavar="ADDR:PORT",
+        help="asterisk: bring the media there by TCP (default: by WebSocket)",
+    )  # fmt: skip
+    command.add_argument(
         "--config", type=Path, metavar="FILE", help="default: rapida.toml where it exists"
     )
     command.add_argument("--credential", metavar="NAME", help="the account, where there are more")
@@ -194,12 +198,17 @@ def _simulate(options: argparse.Namespace) -> int:
         digits=options.dtmf,
         from_=options.from_,
         to=options.to,
-        listen=(options.listen.host, options.listen.port) if options.listen else None,
+        listen=_pair(options.listen),
+        audiosocket=_pair(options.audiosocket),
     )
     simulator = importlib.import_module(f"rapida_media.testing.{options.provider}")
     report = asyncio.run(simulator.simulate(asked))
     print(report.to_json() if options.json else report.to_text())
     return 0 if report.worked else 1
+
+
+def _pair(address: HttpListen | None) -> tuple[str, int] | None:
+    return None if address is None else (address.host, address.port)
 
 
 def _both_transports(text: str) -> tuple[Listen, ...]:

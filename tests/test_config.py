@@ -213,8 +213,8 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         ("[spi]", '[spi]: unknown table or key; did you mean "sip"?'),
         (
             "[web]",
-            "[web]: unknown table or key; known are sip, rtp, limits, store, http, credentials, "
-            "assistants, trunks",
+            "[web]: unknown table or key; known are sip, rtp, limits, store, http, audiosocket, "
+            "credentials, assistants, trunks",
         ),
         ("sip = 3", "sip: expected a table, got a whole number"),
         ("[sip]\nlisen = []", '[sip] lisen: unknown key; did you mean "listen"?'),

@@ -15,6 +15,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from rapida_media.config.audiosocket import AudioSocketConfig as AudioSocketConfig
+from rapida_media.config.audiosocket import read_audiosocket
 from rapida_media.config.bot import BotConfig as BotConfig
 from rapida_media.config.bot import read_bot
 from rapida_media.config.http import Credential as Credential
@@ -142,6 +144,7 @@ class Config:
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = field(default_factory=StoreConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
+    audiosocket: AudioSocketConfig = field(default_factory=AudioSocketConfig)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
     assistants: Mapping[str, Assistant] = field(default_factory=dict)
     trunks: Mapping[str, Trunk] = field(default_factory=dict)
@@ -158,6 +161,13 @@ class Config:
                 f"[http] listen: {self.http.listen} can be reached from other machines, but there "
                 'is no key to ask them for; add api_keys = ["env:RAPIDA_API_KEY"] under [http], '
                 "or listen on 127.0.0.1"
+            )
+        audiosocket = self.audiosocket
+        if audiosocket.listen and not (audiosocket.listen.is_loopback or audiosocket.hosts):
+            raise ConfigError(
+                f"[audiosocket] listen: {audiosocket.listen} can be reached from other machines, "
+                'and nobody is named who may; add hosts = ["192.0.2.10"], the addresses of your '
+                "Asterisk, or listen on 127.0.0.1"
             )
         if self.trunks:
             return
@@ -203,6 +213,7 @@ def parse_config(
         limits=_limits(root.table("limits")),
         store=read_store(root.table("store")),
         http=read_http(root.table("http")),
+        audiosocket=read_audiosocket(root.table("audiosocket")),
         credentials={
             name: read_credential(name, table) for name, table in root.tables("credentials")
         },

@@ -6,22 +6,17 @@ A media stream's context is claimed before its WebSocket is accepted.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 
 from rapida_media import clock
 from rapida_media.control.operations import read_bounded
 from rapida_media.control.problems import ProblemError
 from rapida_media.net.provider_calls import ProviderCalls
+from rapida_media.net.socket_wire import HEARTBEAT_S, MEDIA_PROTOCOLS, MESSAGE_LIMIT, SocketWire
 from rapida_media.providers.http import Reply, WebhookRequest
-from rapida_media.providers.stream import StreamMessage
 
-# The longest message of a provider (100 kB of audio as base64), with room.
-MESSAGE_LIMIT = 262_144
-# A provider that does not answer a ping for so long is lost (RFC 6455 section 5.5.2).
-HEARTBEAT_S = 20.0
 CLOSE_S = 2.0
 
 # Of ``ProviderCalls``: provider, the assistant or context that the path names, request.
@@ -50,6 +45,8 @@ class Webhooks:
             ):
                 app.router.add_route(method, path, self._webhook(verb))
         app.router.add_route("GET", context, self._media)
+        # Where the URL of media is fixed, the context is in its query.
+        app.router.add_route("GET", f"{talk}/media", self._media)
 
     def _webhook(self, verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Give the handler that puts a request to a verb and answers what that says."""
@@ -68,13 +65,16 @@ class Webhooks:
             heartbeat=HEARTBEAT_S,
             compress=False,
             max_msg_size=MESSAGE_LIMIT,
+            protocols=MEDIA_PROTOCOLS,
         )
         if not socket.can_prepare(request):
             raise ProblemError(
                 426, "upgrade-required", "this is a WebSocket", headers={"Upgrade": "websocket"}
             )
         asked = self._data_of(request, b"", upgrade=True)
-        call = await self._calls.claim(path["provider"], path["named"], asked)
+        # Written as a UUID, it is the same.
+        context = (path.get("named") or request.query.get("context", "")).replace("-", "")
+        call = await self._calls.claim(path["provider"], context, asked)
         await socket.prepare(request)
         await call.carry(SocketWire(socket))
         return socket
@@ -94,35 +94,6 @@ class Webhooks:
             remote=request.remote or "",
             received_at=clock.wall(),
         )
-
-
-class SocketWire:
-    """An accepted WebSocket as the streamer wants it."""
-
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
-
-    async def receive(self) -> StreamMessage | None:
-        message = await self._socket.receive()
-        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            said: StreamMessage = message.data
-            return said
-        return None
-
-    async def send(self, message: StreamMessage) -> None:
-        if isinstance(message, str):
-            await self._socket.send_str(message)
-        else:
-            await self._socket.send_bytes(message)
-
-    async def close(self, code: int) -> None:
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self._socket.close(code=code)
-
-    @property
-    def closed_properly(self) -> bool:
-        """Whether the far end sent a close frame, and not for an error."""
-        return self._socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, 1005)
 
 
 def _said(reply: Reply) -> web.Response:

@@ -113,6 +113,9 @@ def _listeners(config: Config) -> Iterator[Finding]:
     ]
     http = config.http.listen
     wanted.append((f"[http] listen {http}", "tcp", http.host, http.port))
+    if (audiosocket := config.audiosocket.listen) is not None:
+        subject = f"[audiosocket] listen {audiosocket}"
+        wanted.append((subject, "tcp", audiosocket.host, audiosocket.port))
     for subject, transport, host, port in wanted:
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         with socket.socket(numeric_family(host), kind) as probe:

@@ -27,11 +27,13 @@ from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
+from rapida_media.net.audiosocket import AudioSocketServer
 from rapida_media.net.bots import Bots
 from rapida_media.net.calls import Calls
 from rapida_media.net.capture import Captures
 from rapida_media.net.dialling import Dialling
 from rapida_media.net.disk import DiskThread
+from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import reachable
 from rapida_media.net.media import MediaShell
@@ -144,6 +146,8 @@ class Engine:
             disk=self.disk,
             agents=self._agents,
         )
+        self.feeds = EventFeeds(self.provider_calls)
+        self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(
             self._loop,
@@ -184,7 +188,7 @@ class Engine:
             "sessions": len(self._endpoint.sessions),
             "transactions": self._endpoint.transaction_count,
             "timers": self._endpoint.timer_count,
-            "connections": self._transport.connection_count,
+            "connections": self._transport.connection_count + self.audiosocket.connections,
             "ports_in_use": self.media.ports.in_use,
         }
 
@@ -241,6 +245,8 @@ class Engine:
             self.counters,
         )
         self.provider_calls.media = self.bots.media = self.media
+        await self.audiosocket.start()
+        self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
@@ -263,6 +269,7 @@ class Engine:
         self._config = prepared.config
         self.assistants.use(prepared.assistants)
         self.provider_calls.use(prepared.config.credentials)
+        self.feeds.use(prepared.config.credentials)
         self._trunks.use(prepared.config.trunks, prepared.links)
 
     async def drain(self) -> None:
@@ -281,6 +288,8 @@ class Engine:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.feeds.stop()
+        await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._transport.quiet.wait()

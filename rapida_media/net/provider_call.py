@@ -35,7 +35,7 @@ from rapida_media.net.second_legs import Place, SecondLegs
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
 from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
-from rapida_media.providers.base import StatusInfo
+from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.stream import Started, Stopped
 from rapida_media.providers.trace import ProviderTrace
 
@@ -101,9 +101,12 @@ class ProviderCall:
 
     # -- media ---------------------------------------------------------------------------------
 
-    async def carry(self, wire: Wire) -> None:
-        """Carry a media stream of the call until it is over. The context was claimed for it."""
-        attempt = self._attempt(wire)
+    async def carry(self, wire: Wire, spec: ProviderSpec | None = None) -> None:
+        """Carry a media stream of the call until it is over. The context was claimed for it.
+
+        spec: of the stream, where the provider has more than one way.
+        """
+        attempt = self._attempt(wire, spec or self.spec)
         self.attempts.opened(attempt)
         if self.finished.done() or self.attempts.has_started:
             attempt.streamer.close("gone")
@@ -115,15 +118,15 @@ class ProviderCall:
         if self.attempts.over(attempt, reason, clock.monotonic()):
             self._media_over(reason)
 
-    def _attempt(self, wire: Wire) -> Attempt:
-        assert self.spec.stream is not None, "only a provider with streams gets here"
+    def _attempt(self, wire: Wire, spec: ProviderSpec) -> Attempt:
+        assert spec.stream is not None, "only a provider with streams gets here"
         attempt = Attempt(self, is_second=self.attempts.claimed_again)
         wire = TracedWire(wire, self.trace)
         outbox = BoundedOutbox()
-        protocol, account = self.spec.stream(), self.line.credential
-        if self.spec.set_stream is not None and account is not None:
-            self.spec.set_stream(protocol, account)
-        attempt.leg = StreamLeg(self.spec, protocol, outbox, attempt)
+        protocol, account = spec.stream(), self.line.credential
+        if spec.set_stream is not None and account is not None:
+            spec.set_stream(protocol, account)
+        attempt.leg = StreamLeg(spec, protocol, outbox, attempt)
         attempt.call = Call(self.info, attempt.leg, self, self._loop.create_future)
         attempt.call.disk = self._shell.disk
         attempt.streamer = Streamer(wire, attempt.leg, outbox, self._shell.media)

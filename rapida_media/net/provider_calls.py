@@ -183,6 +183,24 @@ class ProviderCalls:
             self._tell(call, news)
         return reply
 
+    def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
+        """Take news that came over a feed: those of strange calls, or late, change nothing."""
+        call = self._by_context.get(news.context_id) or self._named(spec, news.provider_call_id)
+        if call is not None and call.spec is spec:
+            self._tell(call, news)
+
+    def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:
+        """Give the living calls that the provider has placed for an account."""
+        return [
+            call
+            for call in self._by_id.values()
+            if call.spec is spec
+            and call.info.direction == "outbound"
+            and call.seen.provider_call_id
+            and call.line.credential is not None
+            and call.line.credential.name == credential
+        ]
+
     def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
         if news.provider_call_id and not call.seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=news.provider_call_id, state=None))
@@ -225,6 +243,18 @@ class ProviderCalls:
         call.attempts.claim(clock.monotonic())
         _traced(call, request)
         await self.journal.kept()
+        return call
+
+    async def claim_own(self, context_id: str) -> ProviderCall | None:
+        """Find the call of a media stream that we open ourselves; None where it wants none."""
+        call = self._by_context.get(context_id)
+        if call is None:
+            return None
+        try:
+            await self._contexts.claim(context_id, clock.monotonic())
+        except (ContextsUnavailable, ContextRefused):
+            return None
+        call.attempts.claim(clock.monotonic())
         return call
 
     # -- orders --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rapida_media.config import Credential
-from rapida_media.providers.http import HttpClient, Reply, WebhookRequest
+from rapida_media.providers.http import HttpClient, HttpReply, HttpRequest, Reply, WebhookRequest
 from rapida_media.providers.stream import AudioFormat, StreamProtocol
 
 CommonState = Literal[
@@ -59,6 +59,7 @@ class StatusInfo:
 
     state: None for news that is no state, such as an answering machine's voice.
     code: the SIP status or the provider's own number, where it gives one.
+    context_id: of the call, where the provider names it by that.
     """
 
     provider_call_id: str
@@ -66,6 +67,7 @@ class StatusInfo:
     state: CommonState | None = None
     code: int | None = None
     cause: str | None = None
+    context_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,48 @@ class TransferringTelephony(Telephony, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FeedNews:
+    """What an event of a feed says, and what is to be asked of the provider because of it.
+
+    requests: sent one after the other, the rest not where one fails; on_failure: sent then.
+    """
+
+    news: tuple[StatusInfo, ...] = ()
+    requests: tuple[HttpRequest, ...] = ()
+    on_failure: tuple[HttpRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaToOpen:
+    """A media stream that the provider waits for us to open, and the call it belongs to."""
+
+    context_id: str
+    upgrade: HttpRequest
+
+
+class EventFeed(Protocol):
+    """News of an account's calls over a WebSocket that we open. Pure, like a stream.
+
+    upgrade: the request for the WebSocket.
+    """
+
+    @property
+    def upgrade(self) -> HttpRequest: ...
+
+    def receive(self, message: str) -> FeedNews:
+        """Translate what came. Never raises: what cannot be read, or is unknown, gives nothing."""
+        ...
+
+    def answered(self, reply: HttpReply) -> MediaToOpen | None:
+        """Read the answer to one of the ``requests``: what is to be opened because of it."""
+        ...
+
+    def look(self, provider_call_id: str) -> HttpRequest:
+        """Ask for a call, after events may have been missed: answered 404 once it is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialKey:
     """A key of ``[credentials.NAME]``. secret: never shown, not even in part.
 
@@ -165,6 +209,8 @@ class ProviderSpec:
     asked about, too. ``request.received_at`` is the time to judge freshness by.
     set_stream: sets a stream, just made, to what its account wants.
     telephony, stream: make the translators; None for ``sip``, which is the engine itself.
+    feed: makes what follows an account's events, where the provider tells them that way; it gives
+    None for an account without.
     """
 
     name: str
@@ -186,3 +232,4 @@ class ProviderSpec:
     telephony: Callable[[Credential | None, HttpClient], Telephony] | None = None
     stream: Callable[[], StreamProtocol] | None = None
     set_stream: Callable[[StreamProtocol, Credential], None] | None = None
+    feed: Callable[[Credential], EventFeed | None] | None = None

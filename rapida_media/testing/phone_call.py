@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import aiohttp
 
@@ -19,6 +19,21 @@ from rapida_media.testing.line import PlatformLine
 
 if TYPE_CHECKING:
     from rapida_media.testing.platform import Platform
+
+
+class StreamSocket(Protocol):
+    """What carries a stream: a WebSocket of aiohttp's, or what looks like one."""
+
+    async def send_str(self, data: str) -> None: ...
+
+    async def send_bytes(self, data: bytes) -> None: ...
+
+    async def close(self) -> bool: ...
+
+    def __aiter__(self) -> AsyncIterator[aiohttp.WSMessage]: ...
+
+    @property
+    def close_code(self) -> int | None: ...
 
 
 class DocumentError(Exception):
@@ -54,7 +69,7 @@ class PlatformCall(ABC):
         self.errors: list[int | str] = []
         self.close_code: int | None = None
         self.streaming = asyncio.Event()
-        self.socket: aiohttp.ClientWebSocketResponse | None = None
+        self.socket: StreamSocket | None = None
         self._web = platform
         self._loop = asyncio.get_running_loop()
         # What to do instead from now on; None ends the call.
@@ -174,7 +189,7 @@ class PlatformCall(ABC):
 
     # -- the stream ----------------------------------------------------------------------------
 
-    async def _carry(self, line: PlatformLine, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _carry(self, line: PlatformLine, socket: StreamSocket) -> None:
         """Stream until the deployment closes, or until there is something else to do."""
         self.line, self.socket = line, socket
         line.speak(self.microphone)
@@ -193,7 +208,7 @@ class PlatformCall(ABC):
         await asyncio.wait({reader, writer})
         self.close_code = socket.close_code
 
-    async def _write(self, line: PlatformLine, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _write(self, line: PlatformLine, socket: StreamSocket) -> None:
         """Task root: send what the line has to say, in real time."""
         try:
             for message in line.begin(clock.monotonic()):
@@ -206,7 +221,7 @@ class PlatformCall(ABC):
         except ConnectionError:
             return  # the reader sees the end, too
 
-    async def _listen(self, line: PlatformLine, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _listen(self, line: PlatformLine, socket: StreamSocket) -> None:
         """Task root: take what the deployment sends until it closes."""
         async for message in socket:
             if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
@@ -217,7 +232,7 @@ class PlatformCall(ABC):
                     return
 
 
-async def _send(socket: aiohttp.ClientWebSocketResponse, message: StreamMessage) -> None:
+async def _send(socket: StreamSocket, message: StreamMessage) -> None:
     if isinstance(message, str):
         await socket.send_str(message)
     else:

@@ -31,6 +31,7 @@ RING_S = 1.0
 class SimulateOptions:
     """url: the webhook for a call; None to wait for an order.  listen: serve the platform's REST
     API there.  duration_s: hang up so long after the stream began; None: when all was said.
+    audiosocket: bring the media there, for Asterisk.
     """
 
     config: Config
@@ -44,6 +45,7 @@ class SimulateOptions:
     from_: str = "+14155550100"
     to: str = "+15005550006"
     listen: tuple[str, int] | None = None
+    audiosocket: tuple[str, int] | None = None
 
     def account(self) -> Credential:
         """Give the account whose platform is simulated. Raises ConfigError."""

@@ -6,8 +6,9 @@ See docs/providers/exotel.md for the way from a fresh account to a talking phone
 from __future__ import annotations
 
 from rapida_media.config import Credential
+from rapida_media.providers.addresses import addresses_fault
 from rapida_media.providers.base import CredentialKey, ProviderSpec
-from rapida_media.providers.exotel.access import addresses_fault, token_fault, verify
+from rapida_media.providers.exotel.access import token_fault, verify
 from rapida_media.providers.exotel.stream import RATES_HZ, ExotelStream
 from rapida_media.providers.exotel.telephony import ExotelTelephony
 from rapida_media.providers.stream import PCMU, AudioFormat, StreamProtocol

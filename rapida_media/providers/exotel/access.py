@@ -16,17 +16,14 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from rapida_media.config import Credential
+from rapida_media.providers.addresses import is_listed
 from rapida_media.providers.http import WebhookRequest
 
 TALK = "/v1/talk/exotel/"
 TOKEN_SHAPE = "[A-Za-z0-9_-]{16,128}"  # noqa: S105 — what one looks like
-
-Network = IPv4Network | IPv6Network
 
 
 def verify(request: WebhookRequest, credential: Credential | None) -> str | None:
@@ -39,7 +36,7 @@ def verify(request: WebhookRequest, credential: Credential | None) -> str | None
     # All are looked at, so that the time tells nothing of which was wrong.
     is_known = of_one_call or _equal(path.rpartition("/")[2], values["path_token"])
     is_allowed = _is_password_right(request, values, optional=of_one_call)
-    if not _is_listed(request.remote, values.get("addresses", "")):
+    if not is_listed(request.remote, values.get("addresses", "")):
         return f"it comes from {request.remote}, which is none of the account's addresses"
     if not is_known:
         return "the token at the end of its path is wrong"
@@ -51,31 +48,6 @@ def token_fault(text: str) -> str | None:
     if re.fullmatch(TOKEN_SHAPE, text):
         return None
     return "expected 16 to 128 letters, digits, - and _, as `openssl rand -hex 16` gives"
-
-
-def addresses_fault(text: str) -> str | None:
-    """Say what is wrong with an address list of the configuration."""
-    try:
-        return None if networks(text) else "is empty; leave it out to take requests from anywhere"
-    except ValueError as error:
-        return f"{error}; expected addresses or networks such as 203.0.113.0/24, with commas"
-
-
-@cache
-def networks(text: str) -> tuple[Network, ...]:
-    """Read addresses and networks, separated by commas or spaces. ValueError for others."""
-    return tuple(ip_network(each) for each in re.split(r"[,\s]+", text) if each)
-
-
-def _is_listed(remote: str, listed: str) -> bool:
-    if not listed:
-        return True
-    try:
-        address = ip_address(remote)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in each for each in networks(listed))
 
 
 def _is_password_right(

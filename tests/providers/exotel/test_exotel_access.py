@@ -11,8 +11,9 @@ from recorded_exotel import BASE, BASIC, CREDENTIAL, INCOMING, TOKEN, VALUES, WE
 
 from rapida_media.config import Credential
 from rapida_media.errors import ConfigError
+from rapida_media.providers.addresses import networks
 from rapida_media.providers.exotel import SPEC
-from rapida_media.providers.exotel.access import networks, verify
+from rapida_media.providers.exotel.access import verify
 from rapida_media.providers.http import WebhookRequest
 from rapida_media.providers.registry import check_credentials
 
