@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rapida_media import clock
-from rapida_media.agents.base import Agent, AgentContext
+from rapida_media.agents.base import AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
-from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config
@@ -53,7 +52,6 @@ from rapida_media.net.trunks import Trunks
 from rapida_media.providers.registry import check_credentials
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
-from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request
@@ -78,6 +76,7 @@ class Engine:
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
     contexts: where media finds its call; in memory unless given.
     timers, ring_seconds: those of the SIP endpoint. traces: how many messages are kept.
+    dial, dial_trunk: call a resolved SIP URI, or a number by a trunk; see ``Dialling``.
     """
 
     def __init__(
@@ -131,6 +130,7 @@ class Engine:
         )
         self._media_names = MediaNames(self._loop, resolver, self._handle_late)
         self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
+        self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
         self._placing = Placing(self._loop, resolver, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self.provider_calls = ProviderCalls(
@@ -310,56 +310,6 @@ class Engine:
 
     # -- outbound --------------------------------------------------------------------------------
 
-    def dial(
-        self,
-        target: Target,
-        agent: Agent,
-        *,
-        codecs: tuple[str, ...] | None = None,
-        srtp: str = "off",
-        early_agent: bool = False,
-        credentials: Credentials | None = None,
-        from_uri: str | None = None,
-        headers: Headers = (),
-        ordered: CallRecord | None = None,
-    ) -> SipCall:
-        """Call a resolved SIP URI; see ``Dialling.dial``."""
-        return self._dialling.dial(
-            target,
-            agent,
-            codecs=codecs,
-            srtp=srtp,
-            early_agent=early_agent,
-            credentials=credentials,
-            from_uri=from_uri,
-            headers=headers,
-            ordered=ordered,
-        )
-
-    async def dial_trunk(
-        self,
-        trunk: str,
-        number: str,
-        agent: Agent,
-        *,
-        codecs: tuple[str, ...] | None = None,
-        early_agent: bool = False,
-        caller_id: str | None = None,
-        headers: Headers = (),
-        ordered: CallRecord | None = None,
-    ) -> SipCall:
-        """Call a number by a trunk of the configuration; see ``Dialling.dial_trunk``."""
-        return await self._dialling.dial_trunk(
-            trunk,
-            number,
-            agent,
-            codecs=codecs,
-            early_agent=early_agent,
-            caller_id=caller_id,
-            headers=headers,
-            ordered=ordered,
-        )
-
     async def resolve(self, uri: str) -> Target:
         """Find where a SIP URI is called; ConfigError when it cannot be found."""
         return await resolve_target(uri, "udp", self._resolver)
@@ -421,7 +371,6 @@ class Engine:
         self.provider_calls.look_over(
             now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
         )
-
         self._give_up_waiting()
 
     def _give_up_waiting(self) -> None:

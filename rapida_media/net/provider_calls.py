@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -39,6 +38,7 @@ from rapida_media.net.http_client import ASKING_FOR, AiohttpClient
 from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
+from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_lines import Line, Lines, Refused
 from rapida_media.net.second_legs import Place
@@ -53,8 +53,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Calls that are over and may still be called back about.
-REMEMBERED = 10_000
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
 UNAVAILABLE_RETRY_S = 5
@@ -99,10 +97,8 @@ class ProviderCalls:
         self._active = active
         self._ids = ids
         self._counters = counters
-        self._by_context: dict[str, ProviderCall] = {}
-        self._by_id: dict[str, ProviderCall] = {}
+        self._book = ProviderBook()
         self.traces = ProviderTraces()
-        self._over: OrderedDict[str, Line] = OrderedDict()  # by context
         self._agents = agents
         self._ending: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
@@ -113,10 +109,10 @@ class ProviderCalls:
         self._lines.use(credentials)
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._book)
 
     def of(self, call_id: str) -> ProviderCall | None:
-        return self._by_id.get(call_id)
+        return self._book.of(call_id)
 
     # -- webhooks ------------------------------------------------------------------------------
 
@@ -127,7 +123,7 @@ class ProviderCalls:
         seen = _understood(lambda: line.telephony.receive_call(request))
         if seen.context_id:
             return self._ordered(line, seen, request)
-        known = self._named(line.spec, seen.provider_call_id)
+        known = self._book.named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
             return _traced(known, request, self._document(line, known))
         refusal = self._admission.admit(self._active(), clock.monotonic())
@@ -143,8 +139,9 @@ class ProviderCalls:
 
         A context that another machine has in the shared store is not known here, and as good.
         """
-        call = self._by_context.get(seen.context_id)
-        if seen.context_id in self._over or (call is not None and call.spec is not line.spec):
+        call = self._book.of_context(seen.context_id)
+        is_over = self._book.over(seen.context_id) is not None
+        if is_over or (call is not None and call.spec is not line.spec):
             return line.telephony.refuse_call("rejected")
         if call is not None and seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
@@ -176,7 +173,7 @@ class ProviderCalls:
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
-        call = None if news is None else self._named(line.spec, news.provider_call_id)
+        call = None if news is None else self._book.named(line.spec, news.provider_call_id)
         reply = Reply(line.spec.news_status)
         if news is not None and call is not None:
             _traced(call, request, reply)
@@ -185,21 +182,15 @@ class ProviderCalls:
 
     def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
         """Take news that came over a feed: those of strange calls, or late, change nothing."""
-        call = self._by_context.get(news.context_id) or self._named(spec, news.provider_call_id)
+        call = self._book.of_context(news.context_id) or self._book.named(
+            spec, news.provider_call_id
+        )
         if call is not None and call.spec is spec:
             self._tell(call, news)
 
     def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:
         """Give the living calls that the provider has placed for an account."""
-        return [
-            call
-            for call in self._by_id.values()
-            if call.spec is spec
-            and call.info.direction == "outbound"
-            and call.seen.provider_call_id
-            and call.line.credential is not None
-            and call.line.credential.name == credential
-        ]
+        return self._book.placed_by(spec, credential)
 
     def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
         if news.provider_call_id and not call.seen.provider_call_id:
@@ -214,8 +205,8 @@ class ProviderCalls:
         Works once; where the provider may come a second time, ``media_attempts`` has the rule.
         """
         spec = self._lines.spec(provider)
-        call = self._by_context.get(context_id)
-        over = self._over.get(context_id)
+        call = self._book.of_context(context_id)
+        over = self._book.over(context_id)
         if over is not None:
             over.verify(request)
             raise Refused(410, "the call is over")
@@ -247,7 +238,7 @@ class ProviderCalls:
 
     async def claim_own(self, context_id: str) -> ProviderCall | None:
         """Find the call of a media stream that we open ourselves; None where it wants none."""
-        call = self._by_context.get(context_id)
+        call = self._book.of_context(context_id)
         if call is None:
             return None
         try:
@@ -331,12 +322,12 @@ class ProviderCalls:
 
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End calls whose media never came or stopped, or that last too long."""
-        for call in tuple(self._by_id.values()):
+        for call in self._book:
             call.look_over(now, media_timeout, max_call_seconds, LIFETIME_S)
 
     async def stop(self) -> None:
         """End the calls that are left, tell their providers, and close the client."""
-        calls = tuple(self._by_id.values())
+        calls = tuple(self._book)
         for call in calls:
             call.hang_up("engine_stopping")
         pending = [*(call.settled() for call in calls), *self._ending]
@@ -349,15 +340,10 @@ class ProviderCalls:
 
     def provider_call_ended(self, call: ProviderCall) -> None:
         """Let go of a call that is over; called by the call itself, once."""
-        context_id = call.seen.context_id
-        self._by_id.pop(call.info.id, None)
-        self._by_context.pop(context_id, None)
-        self._over[context_id] = call.line
-        if len(self._over) > REMEMBERED:
-            self._over.popitem(last=False)
+        self._book.end(call)
         log.info("ended", extra={"call_id": call.info.id})
         self._agents.outlives(call.agent_task)
-        if not self._by_id:
+        if not self._book:
             self.idle.set()
 
     # -- finding -------------------------------------------------------------------------------
@@ -367,24 +353,12 @@ class ProviderCalls:
     ) -> tuple[Line, ProviderCall | None]:
         """Find a context by its id, living or over, and verify the request about it."""
         spec = self._lines.spec(provider)
-        call = self._by_context.get(context_id)
-        line = self._over.get(context_id) if call is None else call.line
+        call = self._book.of_context(context_id)
+        line = self._book.over(context_id) if call is None else call.line
         if line is None or line.spec is not spec:
             raise Refused(404, "there is no such context")
         line.verify(request)
         return line, call
-
-    def _named(self, spec: ProviderSpec, provider_call_id: str) -> ProviderCall | None:
-        if not provider_call_id:
-            return None
-        return next(
-            (
-                call
-                for call in self._by_id.values()
-                if call.spec is spec and call.seen.provider_call_id == provider_call_id
-            ),
-            None,
-        )
 
     # -- making --------------------------------------------------------------------------------
 
@@ -426,8 +400,7 @@ class ProviderCalls:
     ) -> ProviderCall:
         trace = self.traces.open(info.id, line.spec.name)
         call = ProviderCall(self, line=line, info=info, seen=seen, trace=trace)
-        self._by_id[info.id] = call
-        self._by_context[seen.context_id] = call
+        self._book.add(call)
         self.idle.clear()
         log.info(
             "%s call %s → %s over %s",

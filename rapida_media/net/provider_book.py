@@ -1,0 +1,81 @@
+"""Which calls over providers there are, by each name they are asked for.
+
+A call that is over is remembered by its context for a while: providers still call back about it.
+Used by ``ProviderCalls`` only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from rapida_media.net.provider_call import ProviderCall
+from rapida_media.net.provider_lines import Line
+from rapida_media.providers.base import ProviderSpec
+
+# Calls that are over and may still be called back about.
+REMEMBERED = 10_000
+
+
+class ProviderBook:
+    """Living calls by id and by context, and the lines of those that are over."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, ProviderCall] = {}
+        self._by_context: dict[str, ProviderCall] = {}
+        self._over: OrderedDict[str, Line] = OrderedDict()  # by context
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[ProviderCall]:
+        """Give the living calls; some may end meanwhile."""
+        return iter(tuple(self._by_id.values()))
+
+    def add(self, call: ProviderCall) -> None:
+        self._by_id[call.info.id] = call
+        self._by_context[call.seen.context_id] = call
+
+    def end(self, call: ProviderCall) -> None:
+        """Let go of a call, and remember its context."""
+        context_id = call.seen.context_id
+        self._by_id.pop(call.info.id, None)
+        self._by_context.pop(context_id, None)
+        self._over[context_id] = call.line
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+
+    def of(self, call_id: str) -> ProviderCall | None:
+        return self._by_id.get(call_id)
+
+    def of_context(self, context_id: str) -> ProviderCall | None:
+        return self._by_context.get(context_id)
+
+    def over(self, context_id: str) -> Line | None:
+        """Give what a call went over that is no more; None of a living or unknown one."""
+        return self._over.get(context_id)
+
+    def named(self, spec: ProviderSpec, provider_call_id: str) -> ProviderCall | None:
+        """Find a living call by the provider's own id."""
+        if not provider_call_id:
+            return None
+        return next(
+            (
+                call
+                for call in self._by_id.values()
+                if call.spec is spec and call.seen.provider_call_id == provider_call_id
+            ),
+            None,
+        )
+
+    def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:
+        """Give the living calls that the provider has placed for an account."""
+        return [
+            call
+            for call in self._by_id.values()
+            if call.spec is spec
+            and call.info.direction == "outbound"
+            and call.seen.provider_call_id
+            and call.line.credential is not None
+            and call.line.credential.name == credential
+        ]
