@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Stats
+from rapida_media.legs.far_clock import FarClock
 from rapida_media.legs.stream_audio import from_bus
 from rapida_media.legs.stream_ingress import StreamIngress
 from rapida_media.legs.stream_playout import StreamPlayout
@@ -79,6 +80,7 @@ class StreamLeg:
             chunk_ms=lambda: protocol.chunk_ms,
             continuous=spec.continuous,
         )
+        self._clock = FarClock() if spec.continuous else None
         self._sends: AudioFormat | None = None
         self._on_digit: Callable[[str, int], None] = _ignore_digit
         self._on_mark: Callable[[int, bool], None] = _ignore_mark
@@ -116,7 +118,16 @@ class StreamLeg:
             self.first_media_at = now
         self.heard_at = now
         self.packets_received += 1
+        if self._clock is not None:
+            self._follow(self._clock, self._protocol.receives.seconds(event.payload), now)
         self._ingress.push(event, self._protocol.receives, now)
+
+    def _follow(self, clock: FarClock, heard_s: float, now: float) -> None:
+        """Send as fast as the far end does, so that neither runs away from the other."""
+        before = clock.drift_s
+        clock.heard(heard_s, now)
+        if clock.drift_s != before:
+            self._playout.shift(clock.drift_s - before)
 
     def tick(self, now: float) -> None:
         """Let time pass: several times in 20 ms, from the shared ticker."""

@@ -189,6 +189,11 @@ class StreamPlayout:
         self._play_end = self._now + behind
         self._probed_at = self._now
 
+    def shift(self, seconds: float) -> None:
+        """All that was sent is played so much later than the play clock had it."""
+        self._play_end += seconds
+        self._speech_until += seconds
+
     # -- time ----------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:

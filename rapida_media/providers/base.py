@@ -200,7 +200,8 @@ class ProviderSpec:
 
     audio, digits: words for people.  formats: what the media may be.
     lead_ms: how much audio the provider may hold unplayed; at least its chunk.
-    continuous: it wants audio all the time, silence where there is nothing to say.
+    continuous: it wants audio all the time, silence where there is nothing to say, and as fast as
+    its own comes.
     socket_is_the_call: the end of the media stream ends the call, as it has no other signal.
     second_handshake: it may try a stream's upgrade once more where the first came to nothing.
     news_status: what its status callbacks are answered.

@@ -25,6 +25,10 @@ class AudioFormat:
     def __str__(self) -> str:
         return f"{self.encoding} {self.rate_hz} Hz"
 
+    def seconds(self, payload: bytes) -> float:
+        """Give how long a payload lasts."""
+        return len(payload) / (self.rate_hz * (2 if self.encoding == "s16le" else 1))
+
 
 PCMU = AudioFormat("PCMU", 8000)
 PCMA = AudioFormat("PCMA", 8000)

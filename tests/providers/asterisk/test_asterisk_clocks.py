@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from providers.echoed_line import EchoedLine, check_the_delay_does_not_grow
 
-from rapida_media.providers.asterisk import SPEC
-from rapida_media.testing.asterisk import WebsocketLine
+from rapida_media.providers.asterisk import AUDIOSOCKET, SPEC
+from rapida_media.providers.asterisk.audiosocket import AudioSocketStream
+from rapida_media.providers.stream import AudioFormat
+from rapida_media.testing.asterisk import AudioSocketLine, WebsocketLine
 
 
 @pytest.mark.parametrize("ppm", [1000.0, -1000.0])
@@ -14,3 +19,23 @@ def test_the_delay_does_not_grow_with_a_clock_that_is_off(ppm: float) -> None:
     line = EchoedLine(SPEC, WebsocketLine("slin16", ppm=ppm))
     check_the_delay_does_not_grow(line)
     assert line.leg.stats()["lead_ms"] in range(61)
+
+
+@pytest.mark.parametrize("ppm", [900.0, -900.0])
+def test_over_audiosocket_an_echo_keeps_its_delay_for_as_long_as_a_day_drifts(ppm: float) -> None:
+    """80 minutes at 900 ppm drift as far as 24 hours at 50, which is what crystals are off: 4.3 s,
+    that an echo without a pause would be late, or would miss in holes of 20 ms."""
+    spec = replace(AUDIOSOCKET, stream=partial(AudioSocketStream, 8000))
+    line = EchoedLine(spec, AudioSocketLine(bytes(16), AudioFormat("s16le", 8000), ppm=ppm))
+    line.run(10.0)
+    queued_ms, sent, heard = _measure(line)
+    line.run(80 * 60.0)
+    queued_later_ms, sent_later, heard_later = _measure(line)
+    assert abs(queued_later_ms - queued_ms) <= 20
+    assert abs((sent_later - sent) - (heard_later - heard)) <= 2
+    assert not line.line.warnings
+
+
+def _measure(line: EchoedLine) -> tuple[float, int, int]:
+    stats = line.leg.stats()
+    return line.leg.queued_ms, int(stats["packets_sent"]), int(stats["packets_received"])
