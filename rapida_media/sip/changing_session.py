@@ -207,7 +207,7 @@ class ChangingSession(InviteSession):
             transaction.user = self
             self._pending = (transaction, request)
             self._offer = after(self._offer, "receive", offer_of(request))
-            self._agent.answer_soon(transaction, request, now)
+            respond(transaction, request, 100, now)
             self._agent.events.append(ReinviteReceived(self, offer_of(request)))
 
     def _receive_update(self, transaction: ServerTransaction, request: Request, now: float) -> None:

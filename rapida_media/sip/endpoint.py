@@ -84,11 +84,7 @@ class SipEndpoint:
         return events.popleft() if events else None
 
     def datagrams_to_send(self) -> list[Datagram]:
-        """Hand over everything waiting to be sent, in order.
-
-        An INVITE that the events handled so far did not answer gets its 100 now.
-        """
-        self._agent.send_trying()
+        """Hand over everything waiting to be sent, in order."""
         outbox = self._agent.outbox
         waiting = outbox.copy()
         outbox.clear()

@@ -73,7 +73,7 @@ class IncomingSession(ReferringSession):
         self._accept_later: tuple[bytes, Headers] | None = None  # a 200 that waits for a PRACK
         self._give_up = now + limit
         self._start_timer(now)
-        agent.answer_soon(transaction, request, now)
+        agent.respond(transaction, request, 100, now)
 
     @property
     def request(self) -> Request | None:

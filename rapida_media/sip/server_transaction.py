@@ -93,11 +93,6 @@ class ServerTransaction(Transaction):
         """Whether a final response was sent."""
         return self.state not in ("proceeding", "trying")
 
-    @property
-    def silent(self) -> bool:
-        """Whether nothing was sent yet, not even a provisional response."""
-        return not self._data and not self.answered
-
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Send a response of ours, already written."""
         self._data = data

@@ -82,7 +82,6 @@ class UserAgent:
         "_contacts",
         "_secure_contacts",
         "_sent_by",
-        "_unanswered",
         "config",
         "counters",
         "events",
@@ -106,7 +105,6 @@ class UserAgent:
         self.outbox = self.layer.around.outbox
         self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
-        self._unanswered: list[tuple[ServerTransaction, Request, float]] = []
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
         self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
@@ -182,21 +180,6 @@ class UserAgent:
         ).raw
         transaction.respond(status, data, now)
         return data
-
-    def answer_soon(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        """Note an INVITE whose user may answer it while it hears of it; see ``send_trying``."""
-        self._unanswered.append((transaction, request, now))
-
-    def send_trying(self) -> None:
-        """Answer those with 100 that were not answered otherwise.
-
-        "The server transaction MUST generate a 100 (Trying) response unless it knows that the TU
-        will generate a provisional or final response within 200 ms" (RFC 3261 section 17.2.1).
-        """
-        for transaction, request, now in self._unanswered:
-            if transaction.silent:
-                self.respond(transaction, request, 100, now)
-        self._unanswered.clear()
 
     def send_request(
         self,

@@ -109,7 +109,7 @@ def test_a_cancel_after_the_answer_gets_200_and_has_no_effect(
     peer.send(peer.request("CANCEL", branch=branch), call.bob.address)
     world.run_for(0.1)
     assert peer.statuses("CANCEL") == [200]
-    assert peer.statuses("INVITE") == [180, 200]
+    assert peer.statuses("INVITE") == [100, 180, 200]
     assert call.incoming[0].state == "accepted"
     # "the To tag of the response to the CANCEL and … to the original request SHOULD be the same"
     assert peer.responses("CANCEL")[0].to.tag == call.incoming[0].id
@@ -126,7 +126,7 @@ def test_a_cancel_after_a_refusal_gets_200_and_has_no_effect(
     peer.send(peer.request("CANCEL", branch=branch), call.bob.address)
     world.run_for(0.1)
     assert peer.statuses("CANCEL") == [200]
-    assert peer.statuses("INVITE") == [180, 486]
+    assert peer.statuses("INVITE") == [100, 180, 486]
     assert names(call.bob) == ["IncomingInvite"]
 
 
@@ -146,7 +146,7 @@ def test_a_repeated_cancel_gets_the_same_answer(call: Call, world: World, peer: 
     peer.send(cancel, call.bob.address)
     world.run_for(0.1)
     assert peer.statuses("CANCEL") == [200, 200]
-    assert peer.statuses("INVITE") == [180, 487]
+    assert peer.statuses("INVITE") == [100, 180, 487]
     assert names(call.bob) == ["IncomingInvite", "Canceled"]
 
 
@@ -158,5 +158,5 @@ def test_a_caller_may_end_a_ringing_call_with_bye(call: Call, world: World, peer
     peer.send(peer.request("BYE", to_tag=tag, cseq=2), call.bob.address)
     world.run_for(0.1)
     assert peer.statuses("BYE") == [200]
-    assert peer.statuses("INVITE") == [180, 487]
+    assert peer.statuses("INVITE") == [100, 180, 487]
     assert call.bob.events[-1] == Canceled(call.incoming[0], "bye", 487)

@@ -30,7 +30,7 @@ def test_the_caller_hangs_up(call: Call, world: World) -> None:
     session.bye(world.now)
     world.run_for(1.0)
     assert ladder(call.alice) == ["INVITE", "ACK", "BYE"]
-    assert ladder(call.bob) == ["180 INVITE", "200 INVITE", "200 BYE"]
+    assert ladder(call.bob) == ["100 INVITE", "180 INVITE", "200 INVITE", "200 BYE"]
     assert call.alice.events == [
         Ringing(session, 180, b""),
         Answered(session, OFFER),
@@ -71,7 +71,7 @@ def test_both_hang_up_at_once(call: Call, world: World) -> None:
     call.incoming[0].bye(world.now)
     world.run_for(1.0)
     assert ladder(call.alice)[2:] == ["BYE", "200 BYE"]
-    assert ladder(call.bob)[2:] == ["BYE", "200 BYE"]
+    assert ladder(call.bob)[3:] == ["BYE", "200 BYE"]
     assert call.alice.events[-1] == Terminated(session, "local_bye")
     assert call.bob.events[-1] == Terminated(call.incoming[0], "local_bye")
     call.ends_clean()
@@ -97,7 +97,7 @@ def test_nobody_decides_and_the_call_is_answered_480(world: World) -> None:
     call.dial()
     world.run_for(181.0)
     # "a non-100 provisional response at every minute": at 0, 60 and 120 s
-    assert ladder(call.bob) == [*["180 INVITE"] * 3, "480 INVITE"]
+    assert ladder(call.bob) == ["100 INVITE", *["180 INVITE"] * 3, "480 INVITE"]
     assert names(call.bob) == ["IncomingInvite", "Canceled"]
     assert names(call.alice) == ["Ringing"] * 3 + ["Failed"]
     call.ends_clean()
