@@ -87,9 +87,6 @@ class TwilioResult:
 
 def measure_twilio(count: int, window_s: float) -> list[TwilioResult]:
     """Measure the engine and the common path. RuntimeError when either does not work."""
-    core, _ = split_cores()
-    if core is not None:
-        os.sched_setaffinity(0, {core})
     results = []
     with _engine() as (engine, port):
         opened = _opener(port)
@@ -151,6 +148,19 @@ class _Ticks:
         return int(float(every[1]) - float(within[1])), int(float(every[1]))
 
 
+@contextlib.contextmanager
+def _on_a_core_of_our_own() -> Iterator[None]:
+    """The servers were started, and have the other cores; a child would inherit this one."""
+    core, others = split_cores()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, others if core is None else others | {core})
+
+
+@_on_a_core_of_our_own()
 def _measure(
     name: str,
     server: Engine,
