@@ -213,6 +213,7 @@ async def test_a_stranger_cannot_take_a_call_over(bench: Bench) -> None:
     assert figures["wrong_source"] == len(noise)
 
 
+@pytest.mark.many_calls  # thousands of sockets of this process: alone, so that its call is not late
 async def test_idle_connections_up_to_the_cap_leave_room_for_calls(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
