@@ -185,8 +185,7 @@ class StreamPlayout:
         """All that was sent behind ``position`` is still to be played, from this moment on."""
         self._now = max(self._now, now)
         behind = (self._sent - position) / RATE_HZ
-        self._speech_until += self._now + behind - self._play_end
-        self._play_end = self._now + behind
+        self.shift(self._now + behind - self._play_end)
         self._probed_at = self._now
 
     def shift(self, seconds: float) -> None:
