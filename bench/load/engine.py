@@ -95,7 +95,7 @@ def start_engine(command: str) -> Engine:
     `{sip}` becomes ADDRESS:PORT, `{port}` the port alone. RuntimeError with its last words if it
     ends or stays silent.
     """
-    port = _free_port()
+    port = free_port(socket.SOCK_DGRAM)
     words = shlex.split(command.replace("{sip}", f"127.0.0.1:{port}").replace("{port}", str(port)))
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / "engine.log"
@@ -138,8 +138,9 @@ def _answers(engine: Engine, child: subprocess.Popen[bytes]) -> bool:
         caller.close()
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def free_port(kind: socket.SocketKind) -> int:
+    """A port of loopback that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

@@ -70,13 +70,18 @@ def format_levels(results: Sequence[LevelResult]) -> str:
     """The table, and a line under it for every level that is not as it should be."""
     rows = [[heading for heading, _ in HEADINGS], [unit for _, unit in HEADINGS]]
     rows += [_row(result) for result in results]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [
+    lines = aligned(rows)
+    lines.insert(2, "─" * max(map(len, lines)))
+    return "\n".join([*lines, *(note for result in results for note in _notes(result))])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One line a row, every column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    lines.insert(2, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join([*lines, *(note for result in results for note in _notes(result))])
 
 
 def _row(result: LevelResult) -> list[str]:

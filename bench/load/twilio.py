@@ -34,9 +34,10 @@ from urllib.parse import urlencode
 
 from rapida_media.providers.twilio.signature import SIGNATURE, sign
 
-from .engine import BUILD, DEFAULT_COMMAND, HERE, Engine, start_engine
+from .engine import BUILD, DEFAULT_COMMAND, HERE, Engine, free_port, start_engine
 from .level import percentile
 from .process import split_cores
+from .report import aligned
 from .streams import CHUNK, Stream, Streams, begin, open_stream
 
 ACCOUNT, TOKEN = f"AC{'0' * 31}1", "0" * 32
@@ -121,11 +122,7 @@ def format_twilio(results: list[TwilioResult]) -> str:
             f"{100 * each.waited_share:.1f}",
             f"{each.generator_late_ms:.1f}",
         ))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows)
     lines += [f"  {each.server}: {each.lost} streams were lost" for each in results if each.lost]
     return "\n".join(lines)
 
@@ -255,7 +252,7 @@ def _plain_opener(port: int) -> Callable[[int], Stream]:
 
 @contextlib.contextmanager
 def _engine() -> Iterator[tuple[Engine, int]]:
-    port = _free_port()
+    port = free_port(socket.SOCK_STREAM)
     BUILD.mkdir(parents=True, exist_ok=True)
     configuration = BUILD / "twilio.toml"
     configuration.write_text(CONFIGURATION.format(port=port, account=ACCOUNT, token=TOKEN))
@@ -268,7 +265,7 @@ def _engine() -> Iterator[tuple[Engine, int]]:
 
 @contextlib.contextmanager
 def _common_path() -> Iterator[tuple[Engine, int]]:
-    port = _free_port()
+    port = free_port(socket.SOCK_STREAM)
     log = BUILD / "common_path.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -292,10 +289,3 @@ def _wait_until_open(server: Engine, port: int) -> None:
         if time.monotonic() > until:
             raise RuntimeError(f"the common path does not listen\n{server.last_words()}")
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
