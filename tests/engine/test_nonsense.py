@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rapida_media.demo.engine import free_port
-from rapida_media.net import sip_transport
+from rapida_media.net import sip_connections
 
 from .conftest import Bench
 from .phone import Phone, PhoneCall
@@ -54,6 +54,10 @@ class Undisturbed:
 
 async def undisturbed(bench: Bench) -> Undisturbed:
     await bench.start()
+    return await caller(bench)
+
+
+async def caller(bench: Bench) -> Undisturbed:
     return Undisturbed(bench, await (await bench.phone()).call())
 
 
@@ -221,8 +225,8 @@ async def test_idle_connections_up_to_the_cap_leave_room_for_calls(
     # Both ends are in this process, and so are the sockets of everything else.
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 3 * cap:
         cap = 300
-        monkeypatch.setattr(sip_transport, "MAX_CONNECTIONS", cap)
-    quiet = await undisturbed(bench)
+        monkeypatch.setattr(sip_connections, "MAX_CONNECTIONS", cap)
+    await bench.start()
     address = bench.address("tcp")
     idlers: list[socket.socket] = []
     try:
@@ -235,7 +239,7 @@ async def test_idle_connections_up_to_the_cap_leave_room_for_calls(
                 await asyncio.sleep(0.01)
         await eventually(lambda: bench.engine.counters["sip_connections_refused"] == 50)
         assert bench.engine.figures()["connections"] == cap
-        await quiet.finish()
+        await (await caller(bench)).finish()
     finally:
         for idler in idlers:
             idler.close()
