@@ -15,6 +15,8 @@ from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnsw
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.sip import OFFER
 
+from . import thorough
+
 LOCAL = LocalMedia("192.0.2.1", 4000, comfort_noise=True)
 LOCAL_V6 = LocalMedia("2001:db8::1", 4000, comfort_noise=True)
 _HEAD = "v=0\r\no=- 1 2 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
@@ -42,8 +44,11 @@ TOKENS = [
 
 def fuzz(data: bytes) -> None:
     local = LOCAL_V6 if b"IP6" in data else LOCAL
-    _peer_offers(data, local)
-    _peer_answers(data, local)
+    if thorough(data):
+        _peer_offers_in_mid_session(data, local)
+        _peer_answers(data, local)
+    else:
+        _peer_offers(data, local)
     try:
         description = parse_sdp(data)
     except RemoteProtocolError as error:
@@ -56,16 +61,21 @@ def _survives_writing(description: SessionDescription) -> None:
     assert parse_sdp(description.format()) == description
 
 
-def _peer_offers(data: bytes, local: LocalMedia) -> None:
-    """An offer in mid-session: what came before stays usable, whatever becomes of it."""
-    session = OfferAnswer(SeededIds(1))
-    session.receive_offer(OFFER, LOCAL)
+def _peer_offers(data: bytes, local: LocalMedia, session: OfferAnswer | None = None) -> None:
+    session = session or OfferAnswer(SeededIds(1))
     try:
         answer, agreed = session.receive_offer(data, local)
     except (RemoteProtocolError, NegotiationError):
         pass
     else:
         _check_answer(data, answer, agreed)
+
+
+def _peer_offers_in_mid_session(data: bytes, local: LocalMedia) -> None:
+    """What came before stays usable, whatever becomes of the offer."""
+    session = OfferAnswer(SeededIds(1))
+    session.receive_offer(OFFER, LOCAL)
+    _peer_offers(data, local, session)
     _, agreed = session.receive_offer(OFFER, LOCAL)
     _check_agreed(agreed)
     session.make_offer(local)

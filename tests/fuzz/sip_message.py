@@ -19,6 +19,8 @@ from rapida_media.sip.message import Message, Request, Response, lazy, parse_mes
 from rapida_media.sip.trace import Tracer, ladder
 from rapida_media.sip.uri import equivalent, parse_uri
 
+from . import thorough
+
 SEEDS = [torture.data for torture in CORPUS]
 TOKENS = [
     *(name + b": " for name in b"Via From To Call-ID CSeq Contact Content-Length".split()),
@@ -47,9 +49,11 @@ def fuzz(data: bytes) -> None:
     if message is not None:
         _read_all(message)
         if isinstance(message, Request):
-            _answer(message, valid=_is_valid(message))
-    _cut_anywhere(data)
-    _traced(data)
+            statuses = _STATUSES if thorough(data) else _STATUSES[-1:]
+            _answer(message, statuses, valid=_is_valid(message))
+    if thorough(data):
+        _cut_anywhere(data)
+        _traced(data)
 
 
 def _parsed(data: bytes) -> Request | Response | None:
@@ -97,9 +101,9 @@ def _read_all(message: Request | Response) -> None:
         assert equivalent(uri, uri)
 
 
-def _answer(request: Request, *, valid: bool) -> None:
+def _answer(request: Request, statuses: tuple[int, ...], *, valid: bool) -> None:
     """Answer as the endpoint would: whatever it is, what we write must be readable."""
-    for status in _STATUSES:
+    for status in statuses:
         response = build_response(
             request, status, to_tag="ours", headers=(("Server", "fuzz"),), received=_SOURCE
         )
