@@ -7,7 +7,7 @@ ARGS ?=
 # Test files run side by side in so many processes: most of them wait for a peer, or for time.
 TEST_WORKERS ?= 2
 
-BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.pyx csrc/*.pxd)
+BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.px?)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 SANITIZED := build/sanitized
 

@@ -82,7 +82,7 @@ setup(
                 f"rapida_media.kernels.{name}",
                 [f"csrc/{name}.pyx", *(f"csrc/{source}" for source in sources)],
                 include_dirs=["csrc"],
-                depends=sorted(glob("csrc/*.h")),
+                depends=sorted([*glob("csrc/*.h"), *glob("csrc/*.pxi")]),
                 extra_compile_args=COMPILE,
                 extra_link_args=LINK,
                 libraries=["m"],

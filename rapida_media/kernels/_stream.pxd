@@ -360,8 +360,6 @@ cdef extern from "stream.h" nogil:
 
 cdef class MediaStream:
     cdef rm_stream core
-    cdef dict _figures(self)
-    cdef dict _listener_figures(self)
     cdef MediaStream relayed_to  # keeps alive what core.relay_to points to
     # They own what the core's SRTP pointers lead to.
     cdef object srtp_sender
