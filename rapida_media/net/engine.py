@@ -16,11 +16,9 @@ from rapida_media.agents.base import AgentContext
 from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
-from rapida_media.call.endings import ended
 from rapida_media.call.gate import Gate
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder
-from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
@@ -34,7 +32,7 @@ from rapida_media.net.dialling import Dialling
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
-from rapida_media.net.local_address import reachable
+from rapida_media.net.local_address import contacts
 from rapida_media.net.media import MediaShell
 from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
@@ -46,6 +44,7 @@ from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
+from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
@@ -60,8 +59,6 @@ from rapida_media.sip.trace import TraceLimits, Tracer
 from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
-# How often calls are looked over for lost media and for the maximum duration.
-SWEEP_S = 1.0
 RFC_TIMERS = TimerValues()
 # How long a call may stay unanswered: as long as a proxy waits (RFC 3261 section 16.6, Timer C).
 RING_S = 180.0
@@ -159,7 +156,9 @@ class Engine:
         )
         self._endpoint: SipEndpoint
         self.media: MediaShell
-        self._sweep: asyncio.TimerHandle | None = None
+        self._sweep = Sweep(
+            self._loop, lambda: self._config, self._calls, self.provider_calls, self.journal
+        )
 
     @property
     def sip_addresses(self) -> Sequence[Address]:
@@ -233,7 +232,7 @@ class Engine:
         )
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
-                contacts=self._contacts(),
+                contacts=contacts(self.sip_addresses, self._config.sip.external_address),
                 timers=self._timers,
                 ring_seconds=self._ring_seconds,
                 session_expires=self._config.sip.session_expires,
@@ -250,7 +249,7 @@ class Engine:
         await self._trunks.look_up()
         await self._transport.start(self._endpoint)
         self._trunks.start(self._endpoint)
-        self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
+        self._sweep.start()
 
     async def prepare(self, config: Config) -> Prepared:
         """Make ready all that other assistants, accounts and trunks need; changes nothing.
@@ -300,8 +299,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self.journal.kept()  # the last answers wait for that
-        if self._sweep is not None:
-            self._sweep.cancel()
+        self._sweep.stop()
         await self._transport.close()
         await self.bots.close()
         self.media.shut_down()
@@ -359,49 +357,6 @@ class Engine:
             self._incoming.take(event, now)
         elif (call := self._calls.of(event.session)) is not None:
             call.handle(event, now)
-
-    def _look_over_calls(self) -> None:
-        """Once a second: end calls whose media stopped or that last too long."""
-        self._sweep = self._loop.call_later(SWEEP_S, self._look_over_calls)
-        now = clock.monotonic()
-        for call in self._calls.alive:
-            call.look_over(
-                now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
-            )
-        self.provider_calls.look_over(
-            now, self._config.rtp.media_timeout, self._config.limits.max_call_seconds
-        )
-        self._give_up_waiting()
-
-    def _give_up_waiting(self) -> None:
-        """End calls that never connected, also those that nobody carries any more."""
-        ending = ended(NEVER_CONNECTED)
-        for call_id in never_connected(self.journal.live.values(), clock.wall()):
-            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
-            if carried is not None:
-                carried.hang_up(ending.reason)
-            else:
-                self.journal.ended(
-                    call_id,
-                    reason=ending.reason,
-                    failure_class=ending.failure_class,
-                    retryable=ending.retryable,
-                )
-
-    def _contacts(self) -> dict[str, tuple[str, int]]:
-        """By transport and, where it is listened on in both IP families, by family: what Via and
-        Contact name."""
-        external = self._config.sip.external_address
-        found: dict[str, tuple[str, int]] = {}
-        ipv4 = {each.transport for each in self.sip_addresses if ":" not in each.host}
-        for address in reversed(self.sip_addresses):
-            ipv6 = ":" in address.host
-            outside = external if external and (":" in external) == ipv6 else None
-            key = (
-                f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
-            )
-            found[key] = outside or reachable(address.host), address.port
-        return found
 
     # -- for the calls ---------------------------------------------------------------------------
 

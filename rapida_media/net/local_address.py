@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from rapida_media.net.udp import numeric_family
 
 if TYPE_CHECKING:
+    from rapida_media.sip.address import Address
     from rapida_media.sip.address import Path as Flow
 
 
@@ -44,3 +46,19 @@ def reachable(host: str) -> str:
         return local_address_towards("2001:db8::1" if ":" in host else "192.0.2.1")
     except OSError:
         return "::1" if ":" in host else "127.0.0.1"
+
+
+def contacts(
+    listened_on: Sequence[Address], external_address: str | None
+) -> dict[str, tuple[str, int]]:
+    """By transport and, where it is listened on in both IP families, by family: what Via and
+    Contact name."""
+    found: dict[str, tuple[str, int]] = {}
+    ipv4 = {each.transport for each in listened_on if ":" not in each.host}
+    for address in reversed(listened_on):
+        ipv6 = ":" in address.host
+        fits = external_address and (":" in external_address) == ipv6
+        outside = external_address if fits else None
+        key = f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
+        found[key] = outside or reachable(address.host), address.port
+    return found

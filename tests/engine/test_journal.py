@@ -11,7 +11,7 @@ from rapida_media.call import watchdog
 from rapida_media.call.call import Call
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
-from rapida_media.net import engine as engine_module
+from rapida_media.net import sweep
 from rapida_media.net.sip_call import SipCall
 
 from .conftest import AgentNamer, Bench
@@ -161,7 +161,7 @@ async def test_a_call_that_never_connects_is_ended_by_the_watchdog(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "CONNECT_S", 0.2)
-    monkeypatch.setattr(engine_module, "SWEEP_S", 0.05)
+    monkeypatch.setattr(sweep, "SWEEP_S", 0.05)
     await bench.start()
     sink = kept(bench)
     order = CallRecord("order-1", "twilio", "outbound", "a", "b", time.time())

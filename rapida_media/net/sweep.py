@@ -1,0 +1,71 @@
+"""Once a second every call is looked over: media that stopped, durations, calls nobody carries.
+
+Owned by the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from rapida_media import clock
+from rapida_media.call.endings import ended
+from rapida_media.call.journal import Journal
+from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
+from rapida_media.config import Config
+from rapida_media.net.calls import Calls
+from rapida_media.net.provider_calls import ProviderCalls
+
+SWEEP_S = 1.0
+
+
+class Sweep:
+    """config: the one that counts now."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: Callable[[], Config],
+        calls: Calls,
+        provider_calls: ProviderCalls,
+        journal: Journal,
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._calls = calls
+        self._provider_calls = provider_calls
+        self._journal = journal
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._timer = self._loop.call_later(SWEEP_S, self._look_over)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look_over(self) -> None:
+        """End calls whose media stopped or that last too long."""
+        self.start()
+        now = clock.monotonic()
+        config = self._config()
+        limits = config.rtp.media_timeout, config.limits.max_call_seconds
+        for call in self._calls.alive:
+            call.look_over(now, *limits)
+        self._provider_calls.look_over(now, *limits)
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """End calls that never connected, also those that nobody carries any more."""
+        ending = ended(NEVER_CONNECTED)
+        for call_id in never_connected(self._journal.live.values(), clock.wall()):
+            carried = next((each for each in self._calls.alive if each.call.id == call_id), None)
+            if carried is not None:
+                carried.hang_up(ending.reason)
+            else:
+                self._journal.ended(
+                    call_id,
+                    reason=ending.reason,
+                    failure_class=ending.failure_class,
+                    retryable=ending.retryable,
+                )
