@@ -7,7 +7,7 @@ ARGS ?=
 # Test files run side by side in so many processes: most of them wait for a peer, or for time.
 TEST_WORKERS ?= 2
 
-BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.px?)
+BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.p??)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 SANITIZED := build/sanitized
 
@@ -49,13 +49,15 @@ load: .venv/.installed-dev
 	@.venv/bin/python -m bench.load $(ARGS)
 
 # The C targets need clang with libFuzzer and are left out, loudly, without it. The Python targets
-# are guided by coverage where atheris has a wheel for this Python, else by their seeds alone.
+# are guided by coverage where atheris has a wheel for this Python, else by their seeds alone. The
+# two run side by side.
 fuzz: .venv/.installed-dev
 	@.ci/packages csrc/fuzz/packages.txt || true
-	@PYTHON=.venv/bin/python csrc/fuzz/run.sh
 	@$(PIP) install --only-binary :all: 'atheris>=3' 2>/dev/null || \
 	  echo 'make fuzz: no atheris for this Python; its targets run unguided.'
-	@PYTHON=.venv/bin/python tests/fuzz/run.sh
+	@PYTHON=.venv/bin/python csrc/fuzz/run.sh & c_targets=$$!; \
+	  PYTHON=.venv/bin/python tests/fuzz/run.sh; found=$$?; \
+	  wait $$c_targets && exit $$found
 
 # Peer programs for tests/interop. Without them those tests skip, each with its reason.
 test-tools:

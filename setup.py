@@ -1,96 +1,61 @@
-"""The extension list; everything else about the package is in pyproject.toml."""
+"""How the compiled code is built; everything else about the package is in pyproject.toml.
+
+All of csrc/*.c becomes one static library, and every csrc/_*.pyx an extension that takes from it
+what it calls.
+"""
 
 import os
 from glob import glob
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # Portable code: SIMD variants are chosen at run time, never with -march=native.
 COMPILE = ["-std=gnu11", "-O3", "-fno-semantic-interposition", "-Wall", "-Wextra"]
+SANITIZE = []
 if os.environ.get("RAPIDA_SANITIZE"):
-    COMPILE += ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-LINK = ["-fsanitize=address,undefined"] if os.environ.get("RAPIDA_SANITIZE") else []
+    SANITIZE = ["-fsanitize=address,undefined"]
+    COMPILE += ["-g", "-O1", "-fno-sanitize-recover=undefined", *SANITIZE]
 
-# C files that travel together; a kernel built on another one lists that one's group too.
-G711 = ["g711.c", "g711_lanes.c", "g711_avx2.c", "g711_avx512.c"]
-RESAMPLE = ["resample.c", "fir_plan.c", "fir_shuffle.c", "fir_x86.c", "fir_neon.c"]
-DSP = ["dsp.c"]
-G722 = ["g722.c"]
-DTMF = ["dtmf.c"]
-L16 = ["l16.c"]
-RTP = ["rtp.c", "source.c"]
-BASE64 = ["base64.c", "base64_x86.c"]
-MEDIA_MESSAGE = ["media_message.c", "json_text.c", "media_audio.c"]
-LPC = ["lpc.c"]
-COMFORT_NOISE = [*LPC, "comfort_noise.c"]
-SPEECH = [*COMFORT_NOISE, "noise_floor.c", "speech.c"]
-CONCEAL = [*COMFORT_NOISE, "noise_floor.c", "gap_side.c", "conceal.c"]
-ADAPTIVE = ["adaptive.c", "adjust.c", "backlog.c", "jitter.c", "stretch.c", "timeline.c"]
-STREAM = [
-    *ADAPTIVE,
-    *CONCEAL,
-    *G711,
-    *RESAMPLE,
-    *DSP,
-    *RTP,
-    *G722,
-    "address.c",
-    "burst.c",
-    "dtx.c",
-    "frame_line.c",
-    "ingress.c",
-    "stragglers.c",
-    "latch.c",
-    "lateness.c",
-    "listener.c",
-    "meter.c",
-    "monitor.c",
-    "packer.c",
-    "payload.c",
-    "playout.c",
-    "relay.c",
-    "rtcp_queue.c",
-    "sender.c",
-    "skew.c",
-    "srtp.c",
-    "stream.c",
-    "telephone_event.c",
-]
-
-# extension → the C files behind it
-EXTENSIONS: dict[str, list[str]] = {
-    "_g711": G711,
-    "_resample": RESAMPLE,
-    "_dsp": DSP,
-    "_g722": G722,
-    "_dtmf": DTMF,
-    "_l16": L16,
-    "_conceal": CONCEAL,
-    "_rtp": RTP,
-    "_speech": SPEECH,
-    "_stream": STREAM,
-    "_media_io": [*STREAM, "media_io.c"],
-    "_base64": BASE64,
-    "_media_message": [*MEDIA_MESSAGE, *BASE64, *G711, *RESAMPLE],
+HEADERS = sorted(glob("csrc/*.h"))
+# A source distribution holds these, and whoever changes one has everything built again.
+READ = [*HEADERS, *sorted(glob("csrc/*.p??")), *sorted(glob("rapida_media/kernels/*.pxd"))]
+LIBRARY = {
+    "sources": sorted(glob("csrc/*.c")),
+    "obj_deps": {"": HEADERS},
+    "include_dirs": ["csrc"],
+    "cflags": COMPILE,
 }
 
+
+class BuildExtensions(build_ext):
+    """Builds the library first, wherever the command was called from."""
+
+    def run(self) -> None:
+        self.run_command("build_clib")
+        super().run()
+
+
 setup(
+    libraries=[("rapida_media_kernels", LIBRARY)],
     ext_modules=cythonize(
         [
             Extension(
-                f"rapida_media.kernels.{name}",
-                [f"csrc/{name}.pyx", *(f"csrc/{source}" for source in sources)],
+                f"rapida_media.kernels.{Path(source).stem}",
+                [source],
                 include_dirs=["csrc"],
-                depends=sorted([*glob("csrc/*.h"), *glob("csrc/*.pxi")]),
+                depends=[*LIBRARY["sources"], *READ],
                 extra_compile_args=COMPILE,
-                extra_link_args=LINK,
-                libraries=["m"],
+                extra_link_args=[*SANITIZE, "-lm"],
             )
-            for name, sources in EXTENSIONS.items()
+            for source in sorted(glob("csrc/_*.pyx"))
         ],
         build_dir="build/cython",
         include_path=["csrc", "."],
         language_level=3,
-    )
+    ),
+    cmdclass={"build_ext": BuildExtensions},
+    options={"build_ext": {"parallel": os.cpu_count()}},
 )
