@@ -474,6 +474,7 @@ def _info_of(context: CallContext) -> CallInfo:
 
 def _seen_of(context: CallContext) -> base.CallInfo:
     return base.CallInfo(
+        context_id=context.id,
         provider_call_id=context.provider_call_id or "",
         caller=context.caller,
         called=context.called,

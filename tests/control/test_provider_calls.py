@@ -61,6 +61,7 @@ class Platform:
         self.desk = desk
         self.secret = SECRET
         self.answer: tuple[int, Any] = (201, {"call": "out-1"})
+        self.headers: dict[str, str] = {}
         self.ready = asyncio.Event()
         self.ready.set()
         self.orders: list[Any] = []
@@ -94,7 +95,7 @@ class Platform:
     async def _order(self, request: web.Request) -> web.Response:
         self.orders.append(await request.json())
         await self.ready.wait()
-        return web.json_response(self.answer[1], status=self.answer[0])
+        return web.json_response(self.answer[1], status=self.answer[0], headers=self.headers)
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         self.hung_up.append(request.match_info["call"])
@@ -124,9 +125,9 @@ class Platform:
         await self.desk.until(call_id, "in-progress")
         return socket, call_id, document["news"]
 
-    async def order(self) -> str:
+    async def order(self, **more: Any) -> str:
         status, accepted = await self.desk.post(
-            "/v1/calls", {"assistant": "support", "to": "+15550100"}
+            "/v1/calls", {"assistant": "support", "to": "+15550100", **more}
         )
         assert status == 202, accepted
         call_id: str = accepted["call_id"]
@@ -172,6 +173,23 @@ async def test_an_order_that_is_refused_says_why(
         reason, status, failure_class, retryable,
     )  # fmt: skip
     assert platform.hung_up == []
+
+
+async def test_an_agent_knows_by_which_context_its_call_came(
+    platform: Platform, agent_named: AgentNamer
+) -> None:
+    contexts: list[str | None] = []
+
+    async def agent(call: Call) -> None:
+        contexts.append(call.context)
+        async for _ in call:
+            pass
+
+    await platform.start(agent_named(agent))
+    socket, _, news = await platform.call_in()
+    await eventually(lambda: contexts)
+    assert news.endswith(f"/ctx/{contexts[0]}/event")
+    await socket.close()
 
 
 async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Platform) -> None:
