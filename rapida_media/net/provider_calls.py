@@ -304,7 +304,7 @@ class ProviderCalls:
         except ProviderError as error:
             log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
             ending = order_refused(error.code, status=error.status, retryable=error.retryable)
-            call.not_placed(ending, str(error))
+            call.not_placed(ending, str(error), error.retry_after_s)
         except Exception:
             log.exception("the order failed", extra={"call_id": call.info.id})
             call.not_placed(order_refused(None, retryable=False), None)
@@ -341,7 +341,6 @@ class ProviderCalls:
     def provider_call_ended(self, call: ProviderCall) -> None:
         """Let go of a call that is over; called by the call itself, once."""
         self._book.end(call)
-        log.info("ended", extra={"call_id": call.info.id})
         self._agents.outlives(call.agent_task)
         if not self._book:
             self.idle.set()
@@ -475,8 +474,8 @@ def _info_of(context: CallContext) -> CallInfo:
 def _seen_of(context: CallContext) -> base.CallInfo:
     return base.CallInfo(
         context_id=context.id,
+        context_id=context.id,
         provider_call_id=context.provider_call_id or "",
         caller=context.caller,
         called=context.called,
-        context_id=context.id,
     )

@@ -31,7 +31,7 @@ from rapida_media.media.recorder import StereoRecorder
 from rapida_media.media.wav import read_wav
 from rapida_media.net import provider_calls
 from rapida_media.net.record_store import RecordStore
-from rapida_media.providers.base import CallInfo, ProviderSpec
+from rapida_media.providers.base import CallInfo, CallOrder, ProviderSpec
 from rapida_media.providers.registry import providers
 
 from .conftest import AgentNamer, Desk
@@ -172,6 +172,27 @@ async def test_an_order_that_is_refused_says_why(
     assert (over["reason"], over["code"], over["failure_class"], over["retryable"]) == (
         reason, status, failure_class, retryable,
     )  # fmt: skip
+    assert platform.hung_up == []
+
+
+async def test_a_provider_that_is_too_busy_says_when_to_order_again(platform: Platform) -> None:
+    platform.answer, platform.headers = (429, {}), {"Retry-After": "7"}
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "failed")
+    assert (over["retryable"], over["retry_after_s"]) == (True, 7)
+
+
+async def test_an_order_that_is_over_when_it_is_answered_ends_as_that_says(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(self: TransferringAcme, order: CallOrder) -> CallInfo:
+        return CallInfo("out-1", order.from_, order.to, "busy", "engaged")
+
+    monkeypatch.setattr(TransferringAcme, "outbound_call", at_once)
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "busy")
+    assert (over["raw_status"], over["provider_call_id"]) == ("engaged", "out-1")
+    assert (over["reason"], over["failure_class"], over["retryable"]) == ("busy", "callee", True)
     assert platform.hung_up == []
 
 
