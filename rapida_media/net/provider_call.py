@@ -153,7 +153,7 @@ class ProviderCall:
             return
         self.attempts.started(attempt)
         attempt.streamer.started()
-        if event.provider_call_id:
+        if event.provider_call_id and not known:
             self.learn(replace(self.seen, provider_call_id=event.provider_call_id))
         self.answered_at = clock.monotonic()
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)

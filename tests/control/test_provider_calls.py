@@ -196,6 +196,21 @@ async def test_an_order_that_is_over_when_it_is_answered_ends_as_that_says(
     assert platform.hung_up == []
 
 
+async def test_a_stream_that_names_another_call_does_not_rename_ours(platform: Platform) -> None:
+    await platform.start()
+    _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    socket = await platform.connect(document["connect"])
+    await socket.send_json({**HELLO, "call": "somebody-else"})
+    _, page = await platform.desk.get("/v1/calls?provider=acme")
+    call_id = page["calls"][0]["id"]
+    call = await platform.desk.until(call_id, "in-progress")
+    assert call["provider_call_id"] == "c-1"
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup", {"reason": "enough"})
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    assert platform.desk.bench.logged("ended: enough")
+    await socket.close()
+
+
 async def test_an_agent_knows_by_which_context_its_call_came(
     platform: Platform, agent_named: AgentNamer
 ) -> None:
