@@ -7,6 +7,7 @@ everywhere: known, verified, admitted, and only then does anything happen.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -294,7 +295,7 @@ class ProviderCalls:
             media_url=_websocket(base_url),
             event_url=f"{base_url}/event",
             answer_url=f"{base_url}/answer",
-            parameters={name: str(value) for name, value in call.info.parameters.items()},
+            parameters={name: _text(value) for name, value in call.info.parameters.items()},
             ring_seconds=ring_seconds,
         )
         ASKING_FOR.set(call.trace)
@@ -440,6 +441,11 @@ def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = UPGRADE)
     return reply
 
 
+def _text(parameter: object) -> str:
+    """Write a parameter as providers carry them: texts as they are, all else as JSON."""
+    return parameter if isinstance(parameter, str) else json.dumps(parameter, default=str)
+
+
 def _websocket(url: str) -> str:
     """http → ws, https → wss."""
     return f"ws{url.removeprefix('http')}"
@@ -468,14 +474,14 @@ def _info_of(context: CallContext) -> CallInfo:
         assistant=context.assistant,
         parameters=context.parameters,
         provider_call_id=context.provider_call_id or "",
+        context_id=context.id,
     )
 
 
 def _seen_of(context: CallContext) -> base.CallInfo:
     return base.CallInfo(
-        context_id=context.id,
-        context_id=context.id,
         provider_call_id=context.provider_call_id or "",
         caller=context.caller,
         called=context.called,
+        context_id=context.id,
     )

@@ -196,6 +196,22 @@ async def test_an_order_that_is_over_when_it_is_answered_ends_as_that_says(
     assert platform.hung_up == []
 
 
+async def test_parameters_that_are_no_texts_reach_the_provider_as_json(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[dict[str, str]] = []
+
+    async def handing(self: TransferringAcme, order: CallOrder) -> CallInfo:
+        handed.append(dict(order.parameters))
+        return CallInfo("out-1", order.from_, order.to)
+
+    monkeypatch.setattr(TransferringAcme, "outbound_call", handing)
+    await platform.start()
+    await platform.order(parameters={"plan": "gold", "vip": True, "of": {"a": [1]}, "no": None})
+    await eventually(lambda: handed)
+    assert handed == [{"plan": "gold", "vip": "true", "of": '{"a": [1]}', "no": "null"}]
+
+
 async def test_a_stream_that_names_another_call_does_not_rename_ours(platform: Platform) -> None:
     await platform.start()
     _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")
