@@ -57,7 +57,8 @@ class ProviderError(RapidaError):
     """A telephony provider refused, failed or did not answer.
 
     code: the provider's own code, or its HTTP status.  status: the HTTP status beside a code of
-    its own; None where ``code`` says it.  retryable: trying again may help.
+    its own; None where ``code`` says it.  retryable: trying again may help.  retry_after_s: when
+    it asks to be tried again.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class ProviderError(RapidaError):
         code: int | None = None,
         status: int | None = None,
         retryable: bool = False,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.status = code if status is None else status
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
 
 class BotError(RapidaError):

@@ -27,15 +27,19 @@ class Admission:
 
     def admit(self, active: int, now: float) -> Refusal | None:
         """Tell why another call may not come in beside ``active`` ones, None when it may."""
-        if self.draining:
-            return Refusal("draining", 30)
-        if active >= self._max_calls:
-            return Refusal("max_calls", 5)
+        if (full := self.full(active)) is not None:
+            return full
         self._refill(now)
         if self._tokens < 1:
             return Refusal("calls_per_second", ceil((1 - self._tokens) / self._rate))
         self._tokens -= 1
         return None
+
+    def full(self, active: int) -> Refusal | None:
+        """Tell why calls are not taken for now, beside ``active`` ones; admits none."""
+        if self.draining:
+            return Refusal("draining", 30)
+        return Refusal("max_calls", 5) if active >= self._max_calls else None
 
     def _refill(self, now: float) -> None:
         if self._refilled_at is not None:

@@ -34,6 +34,9 @@ class Call(Conversation):
 
     ``async for event in call`` gives Audio, Digit, PlaybackMarked, Hold and at last HangUp.
     ``write`` takes any amount at any speed; the engine paces it.
+
+    The far end may end the call before any verb: on a call that is over a verb does nothing, and
+    gives what it gives where the call ends under way.
     """
 
     def __init__(
@@ -52,21 +55,21 @@ class Call(Conversation):
 
     async def ring(self) -> None:
         """Tell the caller that the call rings (180). With ``answer = "agent"`` only."""
-        self._require_unanswered("ring")
-        self._signalling.ring()
+        if self._undecided("ring"):
+            self._signalling.ring()
 
     async def progress(self) -> None:
         """Open the media before the answer (183): both sides hear each other, nobody pays.
 
         LocalProtocolError where the caller sent no offer and could not answer an early one.
         """
-        self._require_unanswered("progress")
-        self._signalling.progress()
+        if self._undecided("progress"):
+            self._signalling.progress()
 
     async def answer(self) -> bool:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
-        self._require_unanswered("answer")
-        self._signalling.answer()
+        if self._undecided("answer"):
+            self._signalling.answer()
         return await self.settled()
 
     async def settled(self) -> bool:
@@ -81,13 +84,13 @@ class Call(Conversation):
         """Refuse the call with a SIP status (400 to 699)."""
         if not 400 <= status <= 699:
             raise LocalProtocolError(f"a call is rejected with 400 to 699, not {status}")
-        self._require_unanswered("reject")
-        self._signalling.reject(status)
+        if self._undecided("reject"):
+            self._signalling.reject(status)
 
     async def redirect(self, uri: str) -> None:
         """Send the caller to another URI (302)."""
-        self._require_unanswered("redirect")
-        self._signalling.redirect(uri)
+        if self._undecided("redirect"):
+            self._signalling.redirect(uri)
 
     async def hold(self) -> bool:
         """Put the far end on hold: it still hears what is written and is heard no more.
@@ -144,8 +147,8 @@ class Call(Conversation):
 
         LocalProtocolError for a call that has one already.
         """
-        self._require_answered("hand over")
-        self._signalling.hand_over(agent)
+        if self._talking("hand over"):
+            self._signalling.hand_over(agent)
 
     async def bridge(self, other: Call, *, listen: bool = False) -> Call | None:
         """Connect two calls: their far ends talk to each other until one ends or ``unbridge``.
@@ -200,7 +203,8 @@ class Call(Conversation):
         headers as in ``dial``. Returns when the far ends have parted, and then this call is over.
         Where it fails the call goes on, with its agent.
         """
-        self._require_answered("transfer")
+        if not self._talking("transfer"):
+            return TransferOutcome(487, "Request Terminated")
         if mode == "bridge":
             if isinstance(target, Call):
                 raise LocalProtocolError("another call is joined by bridge()")
@@ -220,15 +224,17 @@ class Call(Conversation):
         self._post(Transferred(party))
 
     async def _hold(self, held: bool) -> bool:
-        self._require_answered("hold" if held else "resume")
+        if not self._talking("hold" if held else "resume"):
+            return False
         outcome = self._outcome()
         self._signalling.hold(held, lambda agreed: resolve(outcome, agreed))
         return bool(await outcome)
 
-    def _require_answered(self, verb: str) -> None:
-        if not self.answered or self._hang_up is not None:
-            state = "ended" if self._hang_up is not None else "not answered"
-            raise LocalProtocolError(f"cannot {verb}: the call is {state}")
+    def _talking(self, verb: str) -> bool:
+        """Whether the call is not over; LocalProtocolError where it is not answered yet."""
+        if self._hang_up is None and not self.answered:
+            raise LocalProtocolError(f"cannot {verb}: the call is not answered")
+        return self._hang_up is None
 
     def _require_joinable(self, other: Call) -> None:
         for call in (self, other):
@@ -246,10 +252,11 @@ class Call(Conversation):
         if self._hang_up is None:
             self._signalling.hang_up(reason, cause)
 
-    def _require_unanswered(self, verb: str) -> None:
-        if self.answered or self._hang_up is not None:
-            state = "ended" if self._hang_up is not None else "already answered"
-            raise LocalProtocolError(f"cannot {verb}: the call is {state}")
+    def _undecided(self, verb: str) -> bool:
+        """Whether the call is not over; LocalProtocolError where it is answered already."""
+        if self._hang_up is None and self.answered:
+            raise LocalProtocolError(f"cannot {verb}: the call is already answered")
+        return self._hang_up is None
 
     def confirm(self, *, early_agent: bool) -> None:
         """The call is answered and media may flow. For the shell.

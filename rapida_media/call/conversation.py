@@ -50,7 +50,8 @@ LONGEST_MS = 10_000
 class CallInfo:
     """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``.
 
-    provider_call_id: what the provider calls it, "" where that is not known.
+    provider_call_id: what the provider calls it, "" where that is not known.  context_id: what its
+    URLs here call it, None over SIP.
     """
 
     id: str
@@ -63,6 +64,7 @@ class CallInfo:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     provider_call_id: str = ""
+    context_id: str | None = None
 
 
 class Conversation:
@@ -105,6 +107,11 @@ class Conversation:
     @property
     def provider(self) -> str:
         return self.info.provider
+
+    @property
+    def context(self) -> str | None:
+        """The id of the context by which a telephony provider brings its media; None over SIP."""
+        return self.info.context_id
 
     @property
     def direction(self) -> str:

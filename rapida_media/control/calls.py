@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from aiohttp import web
 
 from rapida_media.call.call import Call
@@ -14,7 +15,7 @@ from rapida_media.call.recording import Recording
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.control import schema
-from rapida_media.control.operations import Asked, Operation
+from rapida_media.control.operations import Asked, Operation, decoded
 from rapida_media.control.problems import ProblemError, of_refusal
 from rapida_media.errors import LocalProtocolError, RapidaError
 from rapida_media.media.wav import read_wav
@@ -59,7 +60,7 @@ class CallOperations:
             ),
             Operation(
                 "POST", "/v1/calls/bulk", "placeCalls", "Place up to 100 calls", self._place_all,
-                {200: schema.BulkResult}, body=list[schema.CallOrder],
+                {200: schema.BulkResult}, body=list[schema.CallOrder], read_as=list[msgspec.Raw],
             ),
             Operation(
                 "GET", "/v1/calls", "listCalls", "List live and ended calls", self._list,
@@ -119,12 +120,13 @@ class CallOperations:
     async def _place(self, asked: Asked[schema.CallOrder, None]) -> tuple[int, Any]:
         return 202, await self._ordered(asked.body)
 
-    async def _place_all(self, asked: Asked[list[schema.CallOrder], None]) -> schema.BulkResult:
+    async def _place_all(self, asked: Asked[list[msgspec.Raw], None]) -> schema.BulkResult:
         if len(asked.body) > BULK_LIMIT:
             raise ProblemError(422, "invalid", f"expected at most {BULK_LIMIT} orders")
         items = []
-        for order in asked.body:
+        for raw in asked.body:
             try:
+                order = decoded(raw, schema.CallOrder)
                 items.append(schema.BulkItem(call=await self._ordered(order)))
             except ProblemError as error:
                 items.append(schema.BulkItem(problem=error.problem()))

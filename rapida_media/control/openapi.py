@@ -80,8 +80,17 @@ def _describe(operation: Operation, components: dict[str, Any]) -> dict[str, Any
     if operation.body is not None:
         described["requestBody"] = {
             "required": not operation.optional_body,
-            "content": {"application/json": {"schema": _schema(operation.body)}},
+            "content": {"application/json": {"schema": _body_schema(operation)}},
         }
+    return described
+
+
+def _body_schema(operation: Operation) -> dict[str, Any]:
+    """Describe the body; one of whose items each may be at fault alone takes any item."""
+    described: dict[str, Any] = _schema(operation.body)
+    if operation.read_as is not None:
+        other = {"description": "What is none is answered with a problem in its place"}
+        described = {**described, "items": {"anyOf": [described["items"], other]}}
     return described
 
 

@@ -22,7 +22,7 @@ from rapida_media.control.problems import ProblemError
 BODY_LIMIT = 65_536
 REQUEST_S = 10.0
 
-_AT_FIELD = re.compile(r"^(.*?)(?: - at `\$?\.?(.*?)`)?$", re.DOTALL)
+_AT_FIELD = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$?\.?(.*?)`)?$", re.DOTALL)
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")
 
 Body = TypeVar("Body")
@@ -47,7 +47,8 @@ class Operation:
     """replies: what each status that is no problem carries; a type, or a media type.
 
     problems: statuses of problems beyond those every operation has.
-    optional_body: an absent body stands for all defaults.
+    optional_body: an absent body stands for all defaults.  read_as: what the body is decoded into
+    where the handler decodes the rest itself, so that a part of it may be at fault.
     open: needs no key.  endless: goes on for as long as the client listens.
     """
 
@@ -61,6 +62,7 @@ class Operation:
     body: Any = None
     query: type | None = None
     optional_body: bool = False
+    read_as: Any = None
     open: bool = False
     endless: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +104,8 @@ def _route(
 async def _asked(operation: Operation, request: web.Request) -> Asked[Any, Any]:
     body: Any = None
     if operation.body is not None:
-        body = _decoded(await _read_body(operation, request), operation.body)
+        kind = operation.read_as or operation.body
+        body = decoded(await _read_body(operation, request), kind)
     query: Any = None
     if operation.query is not None:
         query = _converted(dict(request.query), operation.query)
@@ -128,7 +131,8 @@ async def read_bounded(request: web.Request) -> bytes:
         raise ProblemError(408, "timeout", "the body did not come in time") from None
 
 
-def _decoded(raw: bytes, kind: Any) -> Any:
+def decoded(raw: bytes | msgspec.Raw, kind: Any) -> Any:
+    """Decode JSON into a type; ProblemError 422 names the field at fault, 400: it is no JSON."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:

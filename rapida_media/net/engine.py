@@ -334,10 +334,15 @@ class Engine:
     # -- events ----------------------------------------------------------------------------------
 
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        refusal = self._admission.admit(self.active_calls, clock.monotonic())
+        is_call = request.method == "INVITE"  # OPTIONS only asks
+        if is_call:
+            refusal = self._admission.admit(self.active_calls, clock.monotonic())
+        else:
+            refusal = self._admission.full(self.active_calls)
         if refusal is None:
             return None
-        self.counters.add(f"refused_{refusal.reason}")
+        if is_call:
+            self.counters.add(f"refused_{refusal.reason}")
         return 503, [("Retry-After", str(refusal.retry_after_s))]
 
     def _handle(self, event: events.AnyEvent, now: float) -> None:

@@ -153,7 +153,7 @@ class ProviderCall:
             return
         self.attempts.started(attempt)
         attempt.streamer.started()
-        if event.provider_call_id:
+        if event.provider_call_id and not known:
             self.learn(replace(self.seen, provider_call_id=event.provider_call_id))
         self.answered_at = clock.monotonic()
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS, raw=self.seen.raw)
@@ -169,16 +169,21 @@ class ProviderCall:
     # -- orders --------------------------------------------------------------------------------
 
     def placed(self, seen: base.CallInfo) -> None:
-        """The provider took the order; a call that was given up meanwhile is ended there now."""
+        """The provider took the order; a call that was given up meanwhile is ended there now, one
+        that is over already here."""
         self.learn(seen)
         self.being_placed = False
+        if seen.state is not None and CallState(seen.state).ended:
+            self.status(StatusInfo(seen.provider_call_id, seen.raw or seen.state, seen.state))
         if self.finished.done() and not self._over_at_provider:
             self._start(self._hang_up_at_provider())
 
-    def not_placed(self, ending: Ending, cause: str | None) -> None:
+    def not_placed(
+        self, ending: Ending, cause: str | None, retry_after_s: int | None = None
+    ) -> None:
         """The provider did not take the order."""
         self._over_at_provider = True
-        self._end(ending, cause=cause)
+        self._end(ending, cause=cause, retry_after_s=retry_after_s)
 
     # -- what the provider says ----------------------------------------------------------------
 
@@ -194,6 +199,8 @@ class ProviderCall:
         if self.seen.provider_call_id:
             facts["provider_call_id"] = self.seen.provider_call_id
         state = CallState(seen.state) if seen.state is not None else None
+        if state is not None and state.ended:
+            state = None  # an end has its reason, and is told by news
         self._shell.journal.changed(self.info.id, state, raw=seen.raw, **facts)
 
     def status(self, news: StatusInfo) -> None:
@@ -288,13 +295,20 @@ class ProviderCall:
         elif now - heard_at > media_timeout:
             self.hang_up("media_timeout")
 
-    def _end(self, ending: Ending, *, raw: str | None = None, cause: str | None = None) -> None:
+    def _end(
+        self,
+        ending: Ending,
+        *,
+        raw: str | None = None,
+        cause: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         if self.finished.done():
             return
         if not self._over_at_provider and not self.being_placed:
             self._start(self._hang_up_at_provider())
         self.attempts.close(ending.reason)
-        self._finish(ending, raw, cause)
+        self._finish(ending, raw, cause, retry_after_s)
 
     async def _hang_up_at_provider(self) -> None:
         try:
@@ -315,7 +329,9 @@ class ProviderCall:
         """Wait until the provider was told what it has to be told."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _finish(self, ending: Ending, raw: str | None, cause: str | None) -> None:
+    def _finish(
+        self, ending: Ending, raw: str | None, cause: str | None, retry_after_s: int | None
+    ) -> None:
         quality: dict[str, Any] = {}
         if self.call is not None:
             quality = dict(self.call.stats())
@@ -324,7 +340,18 @@ class ProviderCall:
         if self.agent_task is not None:
             self.agent_task.stop_soon()
         self.finished.set_result(None)
-        facts: dict[str, Any] = {"quality": quality, "cause": cause}
+        log.info(
+            "ended: %s%s%s",
+            ending.reason,
+            f" ({ending.code})" if ending.code else "",
+            f", failed: {ending.failure_class}" if ending.failure_class else "",
+            extra={"call_id": self.info.id},
+        )
+        facts: dict[str, Any] = {
+            "quality": quality,
+            "cause": cause,
+            "retry_after_s": retry_after_s,
+        }
         attempt = self.attempts.current
         if attempt is not None and attempt.leg.first_media_at is not None:
             ago = clock.monotonic() - attempt.leg.first_media_at

@@ -7,6 +7,7 @@ everywhere: known, verified, admitted, and only then does anything happen.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -294,7 +295,7 @@ class ProviderCalls:
             media_url=_websocket(base_url),
             event_url=f"{base_url}/event",
             answer_url=f"{base_url}/answer",
-            parameters={name: str(value) for name, value in call.info.parameters.items()},
+            parameters={name: _text(value) for name, value in call.info.parameters.items()},
             ring_seconds=ring_seconds,
         )
         ASKING_FOR.set(call.trace)
@@ -304,7 +305,7 @@ class ProviderCalls:
         except ProviderError as error:
             log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
             ending = order_refused(error.code, status=error.status, retryable=error.retryable)
-            call.not_placed(ending, str(error))
+            call.not_placed(ending, str(error), error.retry_after_s)
         except Exception:
             log.exception("the order failed", extra={"call_id": call.info.id})
             call.not_placed(order_refused(None, retryable=False), None)
@@ -341,7 +342,6 @@ class ProviderCalls:
     def provider_call_ended(self, call: ProviderCall) -> None:
         """Let go of a call that is over; called by the call itself, once."""
         self._book.end(call)
-        log.info("ended", extra={"call_id": call.info.id})
         self._agents.outlives(call.agent_task)
         if not self._book:
             self.idle.set()
@@ -441,6 +441,11 @@ def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = UPGRADE)
     return reply
 
 
+def _text(parameter: object) -> str:
+    """Write a parameter as providers carry them: texts as they are, all else as JSON."""
+    return parameter if isinstance(parameter, str) else json.dumps(parameter, default=str)
+
+
 def _websocket(url: str) -> str:
     """http → ws, https → wss."""
     return f"ws{url.removeprefix('http')}"
@@ -469,6 +474,7 @@ def _info_of(context: CallContext) -> CallInfo:
         assistant=context.assistant,
         parameters=context.parameters,
         provider_call_id=context.provider_call_id or "",
+        context_id=context.id,
     )
 
 

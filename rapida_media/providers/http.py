@@ -121,6 +121,12 @@ class HttpReply:
         except (ValueError, RecursionError):
             return None
 
+    @property
+    def retry_after_s(self) -> int | None:
+        """The seconds of Retry-After; None where there is none, or a date (RFC 9110, 10.2.3)."""
+        text = self.headers.get("retry-after", "").strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
 
 class HttpClient(Protocol):
     """Sends requests of ours. ProviderError when no answer came; every answer is given as it is."""

@@ -154,6 +154,9 @@ class RequestReceiver:
         offer = b""
         if refused is None and request.method == "INVITE":
             offer = offer_of(request)  # may find it malformed, so before there is a session
+        if refused is None:
+            # Also of OPTIONS: "The response code chosen MUST be the same that would have been
+            # chosen had the request been an INVITE" (section 11.2).
             refused = self._admit(request, transaction.source)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
@@ -188,7 +191,8 @@ class RequestReceiver:
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config
         if len(self._agent.sessions) >= config.max_sessions:
-            self._agent.counters.add("overload_refusals")
+            if request.method == "INVITE":
+                self._agent.counters.add("overload_refusals")
             return 503, (self._retry_after(),)
         return config.admission(request, source) if config.admission is not None else None
 

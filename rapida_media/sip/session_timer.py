@@ -144,11 +144,12 @@ class SessionTimer:
         if interval is None and not (supported and self._wanted):
             self.stop()
             return ()
-        seconds = self._wanted if interval is None else interval.seconds
+        # "MUST NOT be set to a duration lower than the value in the Min-SE header field in the
+        # request", whether the UAS reduces what was asked for or asks itself.
+        most = max(self._wanted, min_se_of(request), self._least)
+        seconds = most if interval is None else interval.seconds
         if self._wanted:
-            # "the UAS … MAY reduce its value but MUST NOT set it to a duration lower than the
-            # value in the Min-SE header field in the request"
-            seconds = min(seconds, max(self._wanted, min_se_of(request), self._least))
+            seconds = min(seconds, most)
         refresher = (interval.refresher if interval and supported else None) or "uas"
         self._start(seconds, refresher == "uas", now)
         fields = (("Session-Expires", f"{seconds};refresher={refresher}"),)

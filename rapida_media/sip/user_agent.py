@@ -57,6 +57,8 @@ class EndpointConfig:
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
     behind a NAT the outside ones. Under "udp6", "tcp6" and "tls6" what IPv6 peers are told, where
     that differs.
+    admission: is asked about each INVITE, and about each OPTIONS that asks whether one would be let
+    in.
     ring_seconds: how long a call may stay unanswered, in either direction.
     session_expires: the session interval we ask for, 0 for none; min_session_expires: the
     shortest we take, in seconds (RFC 4028).

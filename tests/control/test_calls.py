@@ -122,6 +122,30 @@ async def test_many_orders_succeed_or_fail_each_by_itself(desk: Desk) -> None:
     assert result["items"][2]["problem"]["field"] == "trunk"
 
 
+async def test_an_order_among_many_that_does_not_fit_costs_no_other_one(desk: Desk) -> None:
+    await desk.open(TWO)
+    good = {"assistant": "support", "to": echo_uri(desk)}
+    orders = [{**good, "to": 5}, good, {"assistant": "support"}, "nonsense", {**good, "colour": 1}]
+    status, result = await desk.post("/v1/calls/bulk", orders)
+    assert status == 200
+    problems = [each.get("problem") for each in result["items"]]
+    assert [problem and (problem["status"], problem.get("field")) for problem in problems] == [
+        (422, "to"), None, (422, "to"), (422, None), (422, "colour"),
+    ]  # fmt: skip
+    for nonsense in ({"orders": [good]}, [good] * 101):
+        status, _ = await desk.post("/v1/calls/bulk", nonsense)
+        assert status == 422
+    _, page = await desk.get("/v1/calls?assistant=support")
+    assert len(page["calls"]) == 1
+
+
+async def test_a_name_that_does_not_fit_is_a_fault_of_the_field_it_is_in(desk: Desk) -> None:
+    await desk.open(TWO)
+    order = {"assistant": "support", "to": echo_uri(desk), "parameters": {"": 1}}
+    status, problem = await desk.post("/v1/calls", order)
+    assert (status, problem["field"]) == (422, "parameters")
+
+
 async def test_calls_are_listed_by_page_and_filtered(desk: Desk) -> None:
     await desk.open(TWO)
     ids = [await placed(desk) for _ in range(3)]

@@ -31,7 +31,7 @@ from rapida_media.media.recorder import StereoRecorder
 from rapida_media.media.wav import read_wav
 from rapida_media.net import provider_calls
 from rapida_media.net.record_store import RecordStore
-from rapida_media.providers.base import CallInfo, ProviderSpec
+from rapida_media.providers.base import CallInfo, CallOrder, ProviderSpec
 from rapida_media.providers.registry import providers
 
 from .conftest import AgentNamer, Desk
@@ -61,6 +61,7 @@ class Platform:
         self.desk = desk
         self.secret = SECRET
         self.answer: tuple[int, Any] = (201, {"call": "out-1"})
+        self.headers: dict[str, str] = {}
         self.ready = asyncio.Event()
         self.ready.set()
         self.orders: list[Any] = []
@@ -94,7 +95,7 @@ class Platform:
     async def _order(self, request: web.Request) -> web.Response:
         self.orders.append(await request.json())
         await self.ready.wait()
-        return web.json_response(self.answer[1], status=self.answer[0])
+        return web.json_response(self.answer[1], status=self.answer[0], headers=self.headers)
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         self.hung_up.append(request.match_info["call"])
@@ -124,9 +125,9 @@ class Platform:
         await self.desk.until(call_id, "in-progress")
         return socket, call_id, document["news"]
 
-    async def order(self) -> str:
+    async def order(self, **more: Any) -> str:
         status, accepted = await self.desk.post(
-            "/v1/calls", {"assistant": "support", "to": "+15550100"}
+            "/v1/calls", {"assistant": "support", "to": "+15550100", **more}
         )
         assert status == 202, accepted
         call_id: str = accepted["call_id"]
@@ -172,6 +173,75 @@ async def test_an_order_that_is_refused_says_why(
         reason, status, failure_class, retryable,
     )  # fmt: skip
     assert platform.hung_up == []
+
+
+async def test_a_provider_that_is_too_busy_says_when_to_order_again(platform: Platform) -> None:
+    platform.answer, platform.headers = (429, {}), {"Retry-After": "7"}
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "failed")
+    assert (over["retryable"], over["retry_after_s"]) == (True, 7)
+
+
+async def test_an_order_that_is_over_when_it_is_answered_ends_as_that_says(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(self: TransferringAcme, order: CallOrder) -> CallInfo:
+        return CallInfo("out-1", order.from_, order.to, "busy", "engaged")
+
+    monkeypatch.setattr(TransferringAcme, "outbound_call", at_once)
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "busy")
+    assert (over["raw_status"], over["provider_call_id"]) == ("engaged", "out-1")
+    assert (over["reason"], over["failure_class"], over["retryable"]) == ("busy", "callee", True)
+    assert platform.hung_up == []
+
+
+async def test_parameters_that_are_no_texts_reach_the_provider_as_json(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[dict[str, str]] = []
+
+    async def handing(self: TransferringAcme, order: CallOrder) -> CallInfo:
+        handed.append(dict(order.parameters))
+        return CallInfo("out-1", order.from_, order.to)
+
+    monkeypatch.setattr(TransferringAcme, "outbound_call", handing)
+    await platform.start()
+    await platform.order(parameters={"plan": "gold", "vip": True, "of": {"a": [1]}, "no": None})
+    await eventually(lambda: handed)
+    assert handed == [{"plan": "gold", "vip": "true", "of": '{"a": [1]}', "no": "null"}]
+
+
+async def test_a_stream_that_names_another_call_does_not_rename_ours(platform: Platform) -> None:
+    await platform.start()
+    _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    socket = await platform.connect(document["connect"])
+    await socket.send_json({**HELLO, "call": "somebody-else"})
+    _, page = await platform.desk.get("/v1/calls?provider=acme")
+    call_id = page["calls"][0]["id"]
+    call = await platform.desk.until(call_id, "in-progress")
+    assert call["provider_call_id"] == "c-1"
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup", {"reason": "enough"})
+    await eventually(lambda: platform.hung_up == ["c-1"])
+    assert platform.desk.bench.logged("ended: enough")
+    await socket.close()
+
+
+async def test_an_agent_knows_by_which_context_its_call_came(
+    platform: Platform, agent_named: AgentNamer
+) -> None:
+    contexts: list[str | None] = []
+
+    async def agent(call: Call) -> None:
+        contexts.append(call.context)
+        async for _ in call:
+            pass
+
+    await platform.start(agent_named(agent))
+    socket, _, news = await platform.call_in()
+    await eventually(lambda: contexts)
+    assert news.endswith(f"/ctx/{contexts[0]}/event")
+    await socket.close()
 
 
 async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Platform) -> None:

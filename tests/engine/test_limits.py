@@ -55,6 +55,22 @@ async def test_a_burst_far_above_the_limit_harms_no_call_that_was_admitted(bench
     await eventually(lambda: engine.active_calls == 0)
 
 
+async def test_who_asks_by_options_is_told_whether_a_call_would_be_taken(bench: Bench) -> None:
+    engine = await bench.start("[limits]\nmax_calls = 1\ncalls_per_second = 0.25\n")
+    phone = await bench.phone()
+    assert [(await phone.options()).status for _ in range(3)] == [200] * 3
+    call = await phone.call()
+    full = await phone.options()
+    assert (full.status, full.header("Retry-After")) == (503, "5")
+    draining = asyncio.ensure_future(engine.drain())
+    await asyncio.sleep(0)
+    gone = await phone.options()
+    assert (gone.status, gone.header("Retry-After")) == (503, "30")
+    assert engine.counters["refused_max_calls"] == engine.counters["refused_draining"] == 0
+    assert await call.bye() == 200
+    await draining
+
+
 async def test_calls_above_the_limit_get_503_until_one_ends(bench: Bench) -> None:
     engine = await bench.start("[limits]\nmax_calls = 3\n")
     phone = await bench.phone()

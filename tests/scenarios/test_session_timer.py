@@ -109,6 +109,8 @@ def test_a_caller_asks_for_half_an_hour_and_a_callee_that_can_refreshes_itself(
         ([TIMER], "1800;refresher=uas", []),
         ([TIMER, ("Session-Expires", "90000")], "1800;refresher=uas", []),
         ([TIMER, ("Session-Expires", "7200"), ("Min-SE", "3600")], "3600;refresher=uas", []),
+        # Nothing was asked for, but nothing shorter will do.
+        ([TIMER, ("Min-SE", "3600")], "3600;refresher=uas", []),
         # A proxy asks for it, the caller knows nothing of it.
         ([("Session-Expires", "600")], "600;refresher=uas", []),
         ([("Session-Expires", "600;refresher=uac")], "600;refresher=uas", []),

@@ -181,6 +181,8 @@ def test_admission_refuses_and_admits(desk: Desk) -> None:
     assert len(desk.bob.events) == 1
     assert asked == [("bob", desk.peer.address)] * 2
     assert desk.ask_one(desk.peer.request("OPTIONS")).status == 200
+    asked.clear()
+    assert desk.ask_one(desk.peer.request("OPTIONS", call_id="3")).status == 503
 
 
 def test_beyond_max_sessions_a_call_gets_503_and_those_admitted_go_on() -> None:

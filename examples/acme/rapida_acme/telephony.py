@@ -90,5 +90,9 @@ class AcmeTelephony:
             )
         )
         if reply.status >= 300:
-            raise ProviderError(f"ACME answered {reply.status}", code=reply.status)
+            raise ProviderError(
+                f"ACME answered {reply.status}",
+                code=reply.status,
+                retry_after_s=reply.retry_after_s,
+            )
         return reply.json or {}

@@ -170,4 +170,5 @@ def refusal(reply: HttpReply) -> ProviderError:
         code=reply.status,
         status=reply.status,
         retryable=reply.status in (429, 503),
+        retry_after_s=reply.retry_after_s,
     )

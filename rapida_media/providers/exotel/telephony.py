@@ -168,7 +168,7 @@ def _made(reply: HttpReply) -> tuple[str, str]:
     said = reply.json
     said = said if isinstance(said, dict) else {}
     if reply.status >= 300 or "RestException" in said:
-        raise _refusal(reply.status, said)
+        raise _refusal(reply, said)
     call = said.get("Call")
     if not isinstance(call, dict) or not isinstance(call.get("Sid"), str) or not call["Sid"]:
         raise ProviderError("Exotel's answer names no call", code=reply.status)
@@ -176,7 +176,8 @@ def _made(reply: HttpReply) -> tuple[str, str]:
     return call["Sid"], raw if isinstance(raw, str) else ""
 
 
-def _refusal(status: int, said: Mapping[str, object]) -> ProviderError:
+def _refusal(reply: HttpReply, said: Mapping[str, object]) -> ProviderError:
+    status = reply.status
     exception = said.get("RestException")
     exception = exception if isinstance(exception, dict) else {}
     told, code = exception.get("Status"), exception.get("Code")
@@ -189,4 +190,5 @@ def _refusal(status: int, said: Mapping[str, object]) -> ProviderError:
         code=code if isinstance(code, int) else status,
         status=status,
         retryable=status == 429 or status >= 500,
+        retry_after_s=reply.retry_after_s,
     )

@@ -210,4 +210,5 @@ def _refusal(reply: HttpReply) -> ProviderError:
         code=reply.status if code is None else code,
         status=reply.status,
         retryable=reply.status == 429 or reply.status >= 500 or code in PASSING,
+        retry_after_s=reply.retry_after_s,
     )

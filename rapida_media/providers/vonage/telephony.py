@@ -282,4 +282,5 @@ def _refusal(reply: HttpReply) -> ProviderError:
         f"Vonage answered {reply.status}: {detail}",
         code=reply.status,
         retryable=reply.status == 429 or reply.status >= 500,
+        retry_after_s=reply.retry_after_s,
     )
