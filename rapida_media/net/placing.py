@@ -44,9 +44,15 @@ class Placing:
 
     async def _place(self, call: SipCall, uri: str, headers: Headers) -> None:
         try:
-            way = await self._find_way(uri, None, user_of(call.local_uri))
+            way = await self._find_way(uri, None, _number(call.local_uri))
             if not call.finished.done():
                 self._invite(call, way, headers)
         except RapidaError:
             if not call.finished.done():
                 call.not_placed(NOT_FOUND, clock.monotonic())
+
+
+def _number(uri: str) -> str | None:
+    """Give the telephone number of a URI of ours, which a trunk may be shown."""
+    user = user_of(uri) or ""
+    return user if user.removeprefix("+").isdigit() else None
