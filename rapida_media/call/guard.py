@@ -3,6 +3,7 @@
 A stolen API key must not be able to call premium numbers all night. Nothing may be called that the
 configuration does not name: prefixes under ``allow`` of a trunk or an account, and hosts of SIP
 URIs under ``[sip] dial_hosts``. Without ``allow``, only numbers that stand in the configuration.
+The same for everybody: an order, an agent, a bot, a far end that refers or redirects.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from rapida_media.call.records import CallRecord
-from rapida_media.config import Assistant, Config
+from rapida_media.call.trunk_uri import trunk_of_uri
+from rapida_media.config import EVERYTHING, Assistant, Config
 from rapida_media.errors import RemoteProtocolError
-from rapida_media.sip.uri import parse_uri
+from rapida_media.sip.uri import parse_uri, unescape
 
 DAY_S = 86_400.0
 # Calls whose cost is remembered: a day of 50 calls a minute.
 REMEMBERED = 100_000
+_BRIDGE = "bridge:"
 _SEPARATORS = str.maketrans("", "", "-.() ")
 
 
@@ -77,10 +80,17 @@ class Ledger:
 
 
 class TollGuard:
-    """What the configuration allows to be called."""
+    """What the configuration allows to be called.
 
-    def __init__(self, config: Config, live: Mapping[str, CallRecord]) -> None:
+    live: the calls that go on. default_agent: the agent's spec for calls that no assistant takes;
+    whom it bridges to is named by it.
+    """
+
+    def __init__(
+        self, config: Config, live: Mapping[str, CallRecord], default_agent: str | None = None
+    ) -> None:
         self._live = live
+        self._default_agent = default_agent or ""
         self._prices: dict[tuple[str, str], float] = {}
         self.ledger = Ledger(self._price, live)
         self.use(config)
@@ -98,6 +108,35 @@ class TollGuard:
             for assistant in config.assistants.values()
             for number in assistant.numbers
         } | {trunk.caller_id for trunk in config.trunks.values() if trunk.caller_id is not None}
+        agents = (self._default_agent, *(each.agent for each in config.assistants.values()))
+        self._bridged = {each[len(_BRIDGE) :] for each in agents if each.startswith(_BRIDGE)}
+
+    def trunk_of(self, uri: str) -> str | None:
+        """Name the trunk a SIP URI belongs to, None for one of nobody's."""
+        try:
+            trunk = trunk_of_uri(parse_uri(uri), self._config.trunks.values())
+        except RemoteProtocolError:
+            return None
+        return None if trunk is None else trunk.name
+
+    def check(
+        self, target: str, wall: float, *, assistant: str | None, trunk: str | None = None
+    ) -> str | None:
+        """Say why an assistant's agent may not call a target now, None when it may.
+
+        target: a SIP URI, or a number of the trunk.
+        """
+        known = self._config.assistants.get(assistant or "")
+        limit = None if known is None else self.check_limits(known, wall)
+        return self.check_target(target, trunk=trunk) if limit is None else limit.detail
+
+    def check_target(
+        self, target: str, *, trunk: str | None = None, credential: str | None = None
+    ) -> str | None:
+        """Say why a SIP URI, or a number by a trunk or with an account, may not be called."""
+        if is_sip_uri(target):
+            return self.check_uri(target)
+        return self.check_number(target, trunk=trunk, credential=credential)
 
     def check_number(self, number: str, *, trunk: str | None, credential: str | None) -> str | None:
         """Say why a number may not be called by a trunk or with an account, None when it may."""
@@ -110,7 +149,7 @@ class TollGuard:
             account, table = self._config.credentials.get(credential), f"[credentials.{credential}]"
             allow = account.allow if account is not None else ()
         number = number.translate(_SEPARATORS)
-        if number in self._named or "*" in allow:
+        if number in self._named or EVERYTHING in allow:
             return None
         # A prefix with a plus allows no number without: what that means is the carrier's guess.
         if any(number.startswith(prefix) and number[1:].isdigit() for prefix in allow):
@@ -118,14 +157,21 @@ class TollGuard:
         return f"the number begins with nothing that {table} allow names"
 
     def check_uri(self, uri: str) -> str | None:
-        """Say why a SIP URI may not be called, None when it may."""
+        """Say why a SIP URI may not be called, None when it may: its host is named, or it is of a
+        trunk that allows its number."""
+        if uri in self._bridged:
+            return None
         try:
-            host = parse_uri(uri).host.lower()
+            parsed = parse_uri(uri)
         except RemoteProtocolError as error:
             return f"no SIP URI: {error}"
+        host = parsed.host.lower()
         if any(_matches(host, allowed) for allowed in self._config.sip.dial_hosts):
             return None
-        return "the host is none that [sip] dial_hosts names"
+        trunk = trunk_of_uri(parsed, self._config.trunks.values())
+        if trunk is None:
+            return "the host is none that [sip] dial_hosts names"
+        return self.check_number(unescape(parsed.user or ""), trunk=trunk.name, credential=None)
 
     def check_limits(self, assistant: Assistant, wall: float) -> Denial | None:
         """Say why an assistant may place no call now, None when it may."""
@@ -156,8 +202,15 @@ class TollGuard:
         return self._prices.get(("trunk", record.trunk or ""), by_account)
 
 
+def is_sip_uri(target: str) -> bool:
+    """Tell a SIP URI from a number."""
+    return target.lower().startswith(("sip:", "sips:"))
+
+
 def _matches(host: str, allowed: str) -> bool:
     """Compare a URI's host with a name or a network of the configuration."""
+    if allowed == EVERYTHING:
+        return True
     try:
         network = ip_network(allowed)
     except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.legs.rtp_leg import RtpLeg
@@ -57,9 +58,12 @@ class Negotiation:
         """Whether no media is to be expected: one side holds, or the far end only listens."""
         return self._silent
 
-    def successor(self, offers: OfferAnswer) -> Negotiation:
-        """Make the negotiation of another session with the same media on our side."""
-        local = replace(self._local, direction="sendrecv")
+    def successor(self, offers: OfferAnswer, **changes: Any) -> Negotiation:
+        """Make the negotiation of another session with the same media on our side.
+
+        changes: what of ``LocalMedia`` is another there.
+        """
+        local = replace(self._local, direction="sendrecv", **changes)
         successor = Negotiation(offers, local, self._leg, self._hold_changed)
         successor._held = self._held  # the agent was told so
         return successor

@@ -23,6 +23,7 @@ from rapida_media.config.http import Credential as Credential
 from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
+from rapida_media.config.numbers import EVERYTHING as EVERYTHING
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
@@ -61,7 +62,7 @@ class SipConfig:
     shortest interval we take from others.
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
-    dial_hosts: names and networks that SIP URIs of orders over HTTP may name.
+    dial_hosts: names and networks that SIP URIs we call may name, ``*`` for all.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
     """

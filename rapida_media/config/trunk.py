@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from rapida_media.config.numbers import number_prefix
+from rapida_media.config.numbers import EVERYTHING, number_prefix
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.errors import ConfigError
 
@@ -39,7 +39,7 @@ class Trunk:
     srtp: one of ``SRTP_MODES``: whether media is encrypted, with keys in the SDP.
     caller_id: the number our calls show.  called: the field the called number stands in.
     country_code: digits that complete national numbers.
-    allow: prefixes of numbers that may be called by it over HTTP.  price_per_minute: what that
+    allow: prefixes of numbers that may be called by it.  price_per_minute: what that
     costs, for the spend limit of assistants.
     """
 
@@ -150,8 +150,8 @@ def check_trunks(trunks: Iterable[Trunk], transports: Collection[str]) -> None:
 
 
 def host_or_network(text: str) -> str:
-    """Read a host name or a network, as text."""
-    return str(_host(text))
+    """Read a host name, a network or ``*`` for all of them, as text."""
+    return text if text == EVERYTHING else str(_host(text))
 
 
 def _host(text: str) -> Network | str:

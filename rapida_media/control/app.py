@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from rapida_media import clock
-from rapida_media.call.guard import DAY_S, REMEMBERED, TollGuard
+from rapida_media.call.guard import DAY_S, REMEMBERED
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
 from rapida_media.config.reload import left_for_restart, taking_over
@@ -82,9 +82,7 @@ class ControlServer:
         self._metrics = metrics
         self._door = Door(engine.counters)
         self._records = records
-        self._guard = TollGuard(config, engine.journal.live)
-        engine.journal.add_sink(self._guard.ledger)
-        self._orders = Orders(config, engine, self._guard, records, SystemIds())
+        self._orders = Orders(config, engine, records, SystemIds())
         self._calls = CallOperations(
             engine, self._orders, records, folders.recordings, folders.prompts
         )
@@ -121,7 +119,6 @@ class ControlServer:
         prepared = await self._engine.prepare(config)
         # From here on nothing fails and nothing is waited for: no call sees half of it.
         self._config = config
-        self._guard.use(config)
         self._orders.use(config)
         self._engine.use(prepared)
         return left_for_restart(config, newer)
@@ -141,7 +138,7 @@ class ControlServer:
                 query = None if page.cursor is None else replace(query, cursor=page.cursor)
         except RecordsUnavailable as error:
             log.warning("what was spent today is not known: %s", error)
-        self._guard.ledger.take_up(earlier)
+        self._engine.guard.ledger.take_up(earlier)
 
     async def stop(self) -> None:
         """Answer what was asked and close everything."""

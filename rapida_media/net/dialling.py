@@ -8,15 +8,17 @@ from __future__ import annotations
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
+from rapida_media.call.guard import TollGuard, is_sip_uri
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
-from rapida_media.errors import LocalProtocolError, RapidaError
+from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.calls import Calls
 from rapida_media.net.resolver import Resolver
+from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import CallShell, SipCall
 from rapida_media.net.target import Target, resolve_target
-from rapida_media.net.trunks import Trunks
+from rapida_media.net.trunks import Outbound, Trunks
 from rapida_media.sdp.codec import DEFAULT_CODECS
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip.address import format_host
@@ -25,17 +27,27 @@ from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.uri import escape_user
 from rapida_media.sip.user_agent import Headers
 
+FORBIDDEN = 403
+
 
 class Dialling:
-    """endpoint: set once the engine listens."""
+    """endpoint: set once the engine listens. guard: what agents may call."""
 
     endpoint: SipEndpoint
 
     def __init__(
-        self, calls: Calls, trunks: Trunks, resolver: Resolver, ids: IdSource, shell: CallShell
+        self,
+        calls: Calls,
+        trunks: Trunks,
+        resolver: Resolver,
+        ids: IdSource,
+        shell: CallShell,
+        *,
+        guard: TollGuard,
     ) -> None:
         self._calls = calls
         self._trunks = trunks
+        self._guard = guard
         self._resolver = resolver
         self._ids = ids
         self._shell = shell
@@ -52,13 +64,15 @@ class Dialling:
         from_uri: str | None = None,
         headers: Headers = (),
         trunk: str | None = None,
+        assistant: str | None = None,
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media. None: somebody else acts on the call.
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
-        names another, and what answers a challenge. headers: more of the INVITE. ordered: the
+        names another, and what answers a challenge. headers: more of the INVITE. assistant: whose
+        agent ordered it. ordered: the
         call's record, where it was journalled before; its id, assistant and parameters are the
         call's.
         RapidaError when no port is free, LocalProtocolError for what cannot be written. The
@@ -74,7 +88,7 @@ class Dialling:
                 direction="outbound",
                 caller=caller,
                 called=target.uri,
-                assistant=ordered.assistant if ordered is not None else None,
+                assistant=ordered.assistant if ordered is not None else assistant,
                 trunk=trunk,
                 parameters=ordered.parameters if ordered is not None else {},
             ),
@@ -118,7 +132,7 @@ class Dialling:
     async def dial_trunk(
         self,
         trunk: str,
-        number: str,
+        whom: str,
         agent: Agent,
         *,
         codecs: tuple[str, ...] | None = None,
@@ -127,66 +141,96 @@ class Dialling:
         headers: Headers = (),
         ordered: CallRecord | None = None,
     ) -> SipCall:
-        """Call a number by a trunk of the configuration.
+        """Call a number, or a SIP URI that belongs to it, by a trunk of the configuration.
 
         codecs, caller_id: in place of the trunk's. Raises as ``dial`` does, and ConfigError when
         the trunk is unknown or its server cannot be found.
         """
-        way = await self._trunks.outbound(trunk, number, caller_id)
+        way = await self._trunks.outbound(trunk, whom, caller_id)
+        return self._dial(
+            way,
+            agent,
+            codecs=codecs or way.codecs,
+            early_agent=early_agent,
+            headers=headers,
+            ordered=ordered,
+        )
+
+    async def dial_for(self, owner: Owner, order: DialOrder) -> SipCall:
+        """Make the second leg that the agent of a call ordered.
+
+        It offers the codec spoken in that call before all others, so that payloads can pass from
+        one to the other as they are. DialError (403) for what may not be called; else raises as
+        ``dial`` and ``dial_trunk`` do.
+        """
+        if order.trunk is None and not is_sip_uri(order.uri):
+            raise ConfigError(f"{order.uri!r} is no SIP URI, and no trunk is named to call it by")
+        assistant = owner.info.assistant
+        why = self._guard.check(order.uri, clock.wall(), assistant=assistant, trunk=order.trunk)
+        if why is not None:
+            raise DialError(FORBIDDEN, f"not allowed: {why}")
+        way = await self.way_to(order.uri, order.trunk, order.caller_id)
+        codecs = _preferring(owner.codec, way.codecs or DEFAULT_CODECS)
+        return self._dial(way, None, codecs=codecs, headers=order.headers, assistant=assistant)
+
+    async def way_to(self, whom: str, trunk: str | None, caller_id: str | None) -> Outbound:
+        """Find out how to call a SIP URI, by its trunk where it belongs to one, or a number by a
+        trunk. ConfigError."""
+        if is_sip_uri(whom):
+            owner = self._guard.trunk_of(whom)
+            if trunk not in {None, owner}:
+                raise ConfigError(f"the URI is none of the trunk {trunk!r}")
+            trunk = owner
+        if trunk is not None:
+            return await self._trunks.outbound(trunk, whom, caller_id)
+        target = await resolve_target(whom, "udp", self._resolver)
+        user = escape_user(caller_id or "rapida")
+        return Outbound(target, f"sip:{user}@{format_host(target.local_host)}")
+
+    def _dial(
+        self,
+        way: Outbound,
+        agent: Agent | None,
+        *,
+        codecs: tuple[str, ...] | None,
+        early_agent: bool = False,
+        headers: Headers,
+        assistant: str | None = None,
+        ordered: CallRecord | None = None,
+    ) -> SipCall:
         return self.dial(
             way.target,
             agent,
-            codecs=codecs or way.codecs,
+            codecs=codecs,
             srtp=way.srtp,
             early_agent=early_agent,
             credentials=way.credentials,
             from_uri=way.from_uri,
             headers=(*way.headers, *headers),
-            trunk=trunk,
+            trunk=way.trunk,
+            assistant=assistant,
             ordered=ordered,
         )
 
-    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
-        """Make the second leg that the agent of a call ordered.
+    def move(self, call: SipCall, way: Outbound, headers: Headers) -> None:
+        """Send the INVITE of the session a call moves to; its mover hears what comes of it.
 
-        It offers the codec spoken in that call before all others, so that payloads can pass from
-        one to the other as they are. Raises as ``dial`` and ``dial_trunk`` do.
+        To a trunk it goes as every call by that trunk; else as the call was until now.
         """
-        headers = order.headers
-        if order.trunk is not None:
-            way = await self._trunks.outbound(order.trunk, order.uri, order.caller_id)
-            codecs = _preferring(spoken, way.codecs or DEFAULT_CODECS)
-            return self.dial(
-                way.target,
-                None,
-                codecs=codecs,
-                srtp=way.srtp,
-                credentials=way.credentials,
-                from_uri=way.from_uri,
-                headers=(*way.headers, *headers),
-                trunk=order.trunk,
-            )
-        target = await resolve_target(order.uri, "udp", self._resolver)
-        user = escape_user(order.caller_id or "rapida")
-        return self.dial(
-            target,
-            None,
-            codecs=_preferring(spoken, DEFAULT_CODECS),
-            from_uri=f"sip:{user}@{format_host(target.local_host)}",
-            headers=headers,
-        )
-
-    def move(self, call: SipCall, target: Target, headers: Headers) -> None:
-        """Send the INVITE of the session a call moves to; its mover hears what comes of it."""
         now = clock.monotonic()
-        negotiation = call.negotiation.successor(OfferAnswer(self._ids))
+        by_trunk = way.trunk is not None
+        media = {"srtp": way.srtp, **({"codecs": way.codecs} if way.codecs else {})}
+        negotiation = call.negotiation.successor(
+            OfferAnswer(self._ids), **(media if by_trunk else {})
+        )
         session = self.endpoint.invite(
-            target=target.uri,
-            destination=target.addresses[0],
-            others=target.addresses[1:],
-            from_uri=call.local_uri,
+            target=way.target.uri,
+            destination=way.target.addresses[0],
+            others=way.target.addresses[1:],
+            from_uri=way.from_uri if by_trunk else call.local_uri,
             body=negotiation.offer(),
-            headers=headers,
+            credentials=way.credentials,
+            headers=(*way.headers, *headers),
             now=now,
         )
         self._calls.move(session, call)

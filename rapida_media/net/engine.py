@@ -17,6 +17,7 @@ from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
+from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.config import Config
@@ -42,6 +43,7 @@ from rapida_media.net.provider_calls import ProviderCalls
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
+from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.sweep import Sweep
@@ -72,6 +74,7 @@ class Engine:
     directory: where agents' relative files and modules are looked up.
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
     contexts: where media finds its call; in memory unless given.
+    guard: what may be called, by whoever orders it.
     timers, ring_seconds: those of the SIP endpoint. traces: how many messages are kept.
     dial, dial_trunk: call a resolved SIP URI, or a number by a trunk; see ``Dialling``.
     """
@@ -101,6 +104,8 @@ class Engine:
         self.contexts = contexts or MemoryContexts()
         self._agents = AgentsAtWork()
         self.journal = Journal(self._loop.create_future, clock.wall)
+        self.guard = TollGuard(config, self.journal.live, default_agent)
+        self.journal.add_sink(self.guard.ledger)
         self._calls = Calls(
             self,
             self._loop,
@@ -126,9 +131,11 @@ class Engine:
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
         self._media_names = MediaNames(self._loop, resolver, self._handle_late)
-        self._dialling = Dialling(self._calls, self._trunks, resolver, self._ids, self)
+        self._dialling = Dialling(
+            self._calls, self._trunks, resolver, self._ids, self, guard=self.guard
+        )
         self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
-        self._placing = Placing(self._loop, resolver, self._dialling.move)
+        self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)
         self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
         self.provider_calls = ProviderCalls(
             config=config,
@@ -140,6 +147,7 @@ class Engine:
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
+            guard=self.guard,
             disk=self.disk,
             agents=self._agents,
         )
@@ -266,6 +274,7 @@ class Engine:
     def use(self, prepared: Prepared) -> None:
         """Take what ``prepare`` made, all at once; calls in progress go on with what they have."""
         self._config = prepared.config
+        self.guard.use(prepared.config)
         self.assistants.use(prepared.assistants)
         self.provider_calls.use(prepared.config.credentials)
         self.feeds.use(prepared.config.credentials)
@@ -377,9 +386,9 @@ class Engine:
         """Call target for a call that moves there; its mover hears what comes of it."""
         self._placing.start(call, target, headers)
 
-    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall:
+    async def dial_for(self, owner: Owner, order: DialOrder) -> SipCall:
         """Call somebody whom the agent of a call dials; see ``Dialling.dial_for``."""
-        return await self._dialling.dial_for(spoken, order)
+        return await self._dialling.dial_for(owner, order)
 
     def forget(self, session: InviteSession) -> None:
         """A session that a call left behind is over."""

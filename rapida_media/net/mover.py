@@ -31,7 +31,7 @@ from rapida_media.sip.refer import Replaces
 MOST_REDIRECTS = 5
 # How long the far end that had its call moved may take to hang up before we do.
 PARTING_S = 2.0
-NOT_FOUND, NOT_ACCEPTABLE_HERE, DECLINE = 404, 488, 603
+FORBIDDEN, NOT_FOUND, NOT_ACCEPTABLE_HERE, DECLINE = 403, 404, 488, 603
 
 Session = IncomingSession | OutgoingSession
 
@@ -43,6 +43,7 @@ class MovingCall(Protocol):
     sessions: set[InviteSession]
     negotiation: Negotiation
 
+    def forbids(self, target: str) -> bool: ...
     def place(self, target: str, replaces: Replaces | None = None) -> None: ...
     def adopt(self, session: Session, negotiation: Negotiation, party: str | None) -> None: ...
     def established(self, now: float) -> None: ...
@@ -71,6 +72,7 @@ class Mover:
             return False
         new = [each for each in event.contacts if each not in self._redirected]
         self._contacts = [*new, *self._contacts]
+        self._contacts = [each for each in self._contacts if not self._call.forbids(each)]
         if not self._contacts or len(self._redirected) >= MOST_REDIRECTS:
             return False
         target = self._contacts.pop(0)
@@ -87,6 +89,9 @@ class Mover:
         session = self._call.session
         if not self._follows or self._referred is not None:
             session.reject_refer(DECLINE, now)
+            return
+        if self._call.forbids(event.target):
+            session.reject_refer(FORBIDDEN, now)
             return
         session.accept_refer(now)
         self._referred = event.target

@@ -16,7 +16,7 @@ from typing import Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.endings import ended
-from rapida_media.call.guard import TollGuard
+from rapida_media.call.guard import is_sip_uri
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, RapidaError
@@ -24,6 +24,7 @@ from rapida_media.ids import IdSource
 from rapida_media.net.engine import Engine
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.sip_call import SipCall
+from rapida_media.sip.uri import user_of
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +55,12 @@ class Order:
 
 
 class Orders:
-    """guard: what may be called. records: where an earlier run's keys are found."""
+    """records: where an earlier run's keys are found."""
 
-    def __init__(
-        self, config: Config, engine: Engine, guard: TollGuard, records: Records, ids: IdSource
-    ) -> None:
+    def __init__(self, config: Config, engine: Engine, records: Records, ids: IdSource) -> None:
         self._config = config
         self._engine = engine
-        self._guard = guard
+        self._guard = engine.guard
         self._records = records
         self._ids = ids
         self._by_key: OrderedDict[str, tuple[CallRecord, Order]] = OrderedDict()
@@ -113,7 +112,7 @@ class Orders:
 
     def allow_transfer(self, record: CallRecord, target: str) -> None:
         """Refuse to send a call where it could not be placed to."""
-        why = self._why_not(target, trunk=record.trunk, credential=record.credential)
+        why = self._guard.check_target(target, trunk=record.trunk, credential=record.credential)
         if why is not None:
             raise Refused(403, why, field="to")
 
@@ -163,8 +162,11 @@ class Orders:
         )
 
     def _place_sip(self, order: Order, assistant: Assistant) -> CallRecord:
-        trunk = None if _is_uri(order.to) else self._trunk_for(order)
-        if _is_uri(order.to) and order.trunk is not None:
+        if not is_sip_uri(order.to):
+            trunk: str | None = self._trunk_for(order)
+        elif order.trunk is None:
+            trunk = self._guard.trunk_of(order.to)
+        else:
             raise Refused(422, "a SIP URI names its server itself", field="trunk")
         self._check_target(order, trunk=trunk, credential=None)
         self._engine.admit()
@@ -213,8 +215,11 @@ class Orders:
     async def _invite(self, record: CallRecord, order: Order, agent: Agent) -> SipCall:
         engine = self._engine
         if record.trunk is not None:
+            caller_id = order.from_
+            if caller_id is not None and is_sip_uri(caller_id):
+                caller_id = user_of(caller_id)
             return await engine.dial_trunk(
-                record.trunk, record.called, agent, caller_id=order.from_, ordered=record
+                record.trunk, record.called, agent, caller_id=caller_id, ordered=record
             )
         target = await engine.resolve(record.called)
         return engine.dial(target, agent, from_uri=_caller_uri(order.from_, target.local_host),
@@ -239,14 +244,9 @@ class Orders:
             raise Refused(403, denial.detail, kind=denial.kind, field=denial.field)
 
     def _check_target(self, order: Order, *, trunk: str | None, credential: str | None) -> None:
-        why = self._why_not(order.to, trunk=trunk, credential=credential)
+        why = self._guard.check_target(order.to, trunk=trunk, credential=credential)
         if why is not None:
             raise Refused(403, why, kind="not-allowed", field="to")
-
-    def _why_not(self, target: str, *, trunk: str | None, credential: str | None) -> str | None:
-        if _is_uri(target):
-            return self._guard.check_uri(target)
-        return self._guard.check_number(target, trunk=trunk, credential=credential)
 
     def _trunk_for(self, order: Order) -> str:
         """The trunk the order names; without one, the only one there is."""
@@ -263,12 +263,8 @@ class Orders:
         return trunks[0]
 
 
-def _is_uri(target: str) -> bool:
-    return target.lower().startswith(("sip:", "sips:"))
-
-
 def _caller_uri(caller: str | None, local_host: str) -> str | None:
-    if caller is None or _is_uri(caller):
+    if caller is None or is_sip_uri(caller):
         return caller
     host = f"[{local_host}]" if ":" in local_host else local_host
     return f"sip:{caller}@{host}"

@@ -6,29 +6,30 @@ Owned by the engine; redirects and followed REFERs come here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from rapida_media import clock
 from rapida_media.errors import RapidaError
 from rapida_media.net.mover import NOT_FOUND
-from rapida_media.net.resolver import Resolver
-from rapida_media.net.target import Target, resolve_target
+from rapida_media.net.trunks import Outbound
+from rapida_media.sip.uri import user_of
 
 if TYPE_CHECKING:
-    from rapida_media.net.resolver import Resolver
     from rapida_media.net.sip_call import SipCall
     from rapida_media.sip.user_agent import Headers
 
-Invite = Callable[["SipCall", Target, "Headers"], None]
+FindWay = Callable[[str, None, str | None], Awaitable[Outbound]]
+Invite = Callable[["SipCall", Outbound, "Headers"], None]
 
 
 class Placing:
-    """invite: sends the INVITE; RapidaError when that is not possible."""
+    """find_way: how a SIP URI is called. invite: sends the INVITE. RapidaError when that is not
+    possible."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, resolver: Resolver, invite: Invite) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, find_way: FindWay, invite: Invite) -> None:
         self._loop = loop
-        self._resolver = resolver
+        self._find_way = find_way
         self._invite = invite
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -43,9 +44,15 @@ class Placing:
 
     async def _place(self, call: SipCall, uri: str, headers: Headers) -> None:
         try:
-            target = await resolve_target(uri, "udp", self._resolver)
+            way = await self._find_way(uri, None, _number(call.local_uri))
             if not call.finished.done():
-                self._invite(call, target, headers)
+                self._invite(call, way, headers)
         except RapidaError:
             if not call.finished.done():
                 call.not_placed(NOT_FOUND, clock.monotonic())
+
+
+def _number(uri: str) -> str | None:
+    """Give the telephone number of a URI of ours, which a trunk may be shown."""
+    user = user_of(uri) or ""
+    return user if user.removeprefix("+").isdigit() else None

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered
+from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
@@ -59,6 +60,7 @@ class ProviderShell(Protocol):
     journal: Journal
     disk: DiskThread
     dial_for: Place
+    guard: TollGuard
 
     def provider_call_ended(self, call: ProviderCall) -> None: ...
 
@@ -240,10 +242,16 @@ class ProviderCall:
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
+        account = self.line.credential
+        credential = None if account is None else account.name
+        why = self._shell.guard.check_target(target, credential=credential)
+        if why is not None:
+            done(TransferOutcome(403, f"not allowed: {why}"))
+            return
         telephony = cast(base.TransferringTelephony, self.line.telephony)
-        self._transfer_asked = self._start(self._transfer(telephony, str(target), done))
+        self._transfer_asked = self._start(self._transfer(telephony, target, done))
 
-    def _cannot(self, what: str) -> None:
+    def _cannot(self, what: str) -> NoReturn:
         raise LocalProtocolError(f"the provider {self.spec.name} cannot {what}")
 
     async def _transfer(

@@ -26,6 +26,7 @@ from rapida_media.call.contexts import (
     ContextUsed,
 )
 from rapida_media.call.endings import order_refused
+from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
@@ -64,7 +65,8 @@ class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
     active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
-    agent, over SIP. disk: what recordings are written by. agents: those that outlive their call.
+    agent, over SIP. guard: what agents may call. disk: what recordings are written by. agents:
+    those that outlive their call.
     """
 
     public_url = ""
@@ -82,11 +84,13 @@ class ProviderCalls:
         ids: IdSource,
         counters: Counters,
         dial_for: Place,
+        guard: TollGuard,
         disk: DiskThread,
         agents: AgentsAtWork,
         specs: Mapping[str, ProviderSpec] | None = None,
     ) -> None:
         self.dial_for = dial_for
+        self.guard = guard
         self.disk = disk
         self.journal = journal
         self.http = AiohttpClient()

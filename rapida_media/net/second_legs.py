@@ -6,6 +6,7 @@ Each call has one, whatever brought it; the engine's ``Dialling`` finds the way 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,26 +16,33 @@ from rapida_media.errors import ConfigError, DialError, LocalProtocolError, Rapi
 from rapida_media.sip.builder import REASONS
 
 if TYPE_CHECKING:
-    from rapida_media.call.call import Call
+    from rapida_media.call.call import Call, CallInfo
     from rapida_media.net.sip_call import SipCall
+
+log = logging.getLogger(__name__)
 
 NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED, UNAVAILABLE = 404, 408, 487, 503
 
 
 class Owner(Protocol):
-    """The call whose agent dials. codec: what it sends, None where that is no codec of RTP."""
+    """The call whose agent dials. codec: what it sends, None where that is no codec of RTP.
+
+    info: who it is.
+    """
 
     finished: asyncio.Future[None]
 
     @property
     def codec(self) -> str | None: ...
+    @property
+    def info(self) -> CallInfo: ...
 
 
-Place = Callable[[str | None, DialOrder], Awaitable["SipCall"]]
+Place = Callable[[Owner, DialOrder], Awaitable["SipCall"]]
 
 
 class SecondLegs:
-    """place: sends the INVITE; is told the codec to prefer."""
+    """place: sends the INVITE."""
 
     def __init__(self, owner: Owner, place: Place) -> None:
         self._owner = owner
@@ -62,7 +70,10 @@ class SecondLegs:
 
     async def _send(self, order: DialOrder) -> SipCall:
         try:
-            leg = await self._place(self._owner.codec, order)
+            leg = await self._place(self._owner, order)
+        except DialError as error:
+            log.warning("%s", error, extra={"call_id": self._owner.info.id})
+            raise
         except ConfigError as error:
             raise DialError(NOT_FOUND, str(error)) from error
         except LocalProtocolError:

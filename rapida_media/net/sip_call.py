@@ -15,6 +15,7 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered
+from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.second_leg import DialOrder
@@ -27,7 +28,7 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral
-from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.second_legs import Owner, SecondLegs
 from rapida_media.net.sip_signalling import SipSignalling
 from rapida_media.net.tapped_media import Tap
 from rapida_media.sdp.offer_answer import LocalMedia, OfferAnswer
@@ -51,11 +52,12 @@ class CallShell(Protocol):
     media: MediaShell
     disk: DiskThread
     journal: Journal
+    guard: TollGuard
 
     def drain_signalling(self, now: float) -> None: ...
     def call_ended(self, call: SipCall) -> None: ...
     def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
-    async def dial_for(self, spoken: str | None, order: DialOrder) -> SipCall: ...
+    async def dial_for(self, owner: Owner, order: DialOrder) -> SipCall: ...
     def forget(self, session: InviteSession) -> None: ...
 
 
@@ -216,10 +218,21 @@ class SipCall(SipSignalling):
         return None if audio is None else audio.send.name
 
     @property
+    def info(self) -> CallInfo:
+        return self.call.info
+
+    @property
     def local_uri(self) -> str:
         """Who we are in this call, as its far end knows us."""
         dialog = self.session.dialog
         return self.call.caller if dialog is None else parse_name_addr(dialog.local, "").uri_text
+
+    def forbids(self, target: str) -> bool:
+        """Tell whether the far end may not have us call a target; logs why."""
+        why = self._shell.guard.check_target(target)
+        if why is not None:
+            log.warning("sent elsewhere, not allowed: %s", why, extra={"call_id": self.call.id})
+        return why is not None
 
     def place(self, target: str, replaces: Replaces | None = None) -> None:
         headers = [] if replaces is None else [("Replaces", str(replaces))]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
-from rapida_media.call.call import Call
+from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, reason_header, turned_away
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.second_leg import DialOrder, OnRinging
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TEMPORARILY_UNAVAILABLE = 480
 REQUEST_TERMINATED = 487
+FORBIDDEN = 403
 
 
 class SipSignalling(ABC):
@@ -51,6 +52,9 @@ class SipSignalling(ABC):
     _hang_up_reason: str | None
     _hang_up_cause: str | None
 
+    @property
+    @abstractmethod
+    def info(self) -> CallInfo: ...
     @abstractmethod
     def _start_agent(self) -> None: ...
     @abstractmethod
@@ -117,6 +121,10 @@ class SipSignalling(ABC):
 
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if isinstance(target, str):
+            why = self._shell.guard.check_target(target, trunk=self.info.trunk)
+            if why is not None:
+                done(TransferOutcome(FORBIDDEN, f"not allowed: {why}"))
+                return
             uri, replaces = target, None
         elif isinstance(target, SipSignalling) and target is not self:
             uri, replaces = party_of(target.session)

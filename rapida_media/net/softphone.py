@@ -13,7 +13,15 @@ from rapida_media import clock
 from rapida_media.agents.events import Answered, Digit, HangUp
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
-from rapida_media.config import Config, Listen, RtpConfig, SipConfig, Trunk, load_config
+from rapida_media.config import (
+    EVERYTHING,
+    Config,
+    Listen,
+    RtpConfig,
+    SipConfig,
+    Trunk,
+    load_config,
+)
 from rapida_media.errors import ConfigError
 from rapida_media.ids import SystemIds
 from rapida_media.media.align import measure_echo
@@ -192,6 +200,7 @@ def _config(options: CallOptions, target: Target, trunk: Trunk | None) -> Config
         sip=SipConfig(
             listen=(Listen(target.addresses[0].transport, target.local_host, 0),),
             tls_ca=options.tls_ca,
+            dial_hosts=(EVERYTHING,),  # who uses it says whom to call
         ),
         rtp=RtpConfig(ports=MEDIA_PORTS),
         trunks={} if trunk is None else {trunk.name: trunk},

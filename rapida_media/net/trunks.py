@@ -15,17 +15,19 @@ from operator import attrgetter
 
 from rapida_media import clock
 from rapida_media.call.gate import Gate
+from rapida_media.call.guard import is_sip_uri
+from rapida_media.call.trunk_uri import goes_to_server
 from rapida_media.config import Trunk
 from rapida_media.errors import ConfigError
 from rapida_media.net.resolver import Resolver
-from rapida_media.net.target import Target, towards
+from rapida_media.net.target import Target, resolve_target, towards
 from rapida_media.sip import events
 from rapida_media.sip.address import Address, format_host
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.options_ping import OptionsPing
 from rapida_media.sip.registration import REGISTERED, Registration
-from rapida_media.sip.uri import escape_user
+from rapida_media.sip.uri import escape_user, parse_uri
 from rapida_media.sip.user_agent import Headers
 from rapida_media.stats import Counters
 
@@ -120,14 +122,18 @@ class TrunkLink:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """How one call leaves by a trunk. headers: the identity it asserts (RFC 3325)."""
+    """How one call leaves, by a trunk or, without a name of one, by nobody's leave.
+
+    headers: the identity it asserts (RFC 3325).
+    """
 
     target: Target
     from_uri: str
-    headers: Headers
-    credentials: Credentials | None
-    codecs: tuple[str, ...] | None
-    srtp: str
+    headers: Headers = ()
+    credentials: Credentials | None = None
+    codecs: tuple[str, ...] | None = None
+    srtp: str = "off"
+    trunk: str | None = None
 
 
 class Trunks:
@@ -196,30 +202,49 @@ class Trunks:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*leaving)
 
-    async def outbound(self, name: str, number: str, caller_id: str | None) -> Outbound:
-        """Find out how to call ``number`` (or a user) by a trunk.
+    async def outbound(self, name: str, whom: str, caller_id: str | None) -> Outbound:
+        """Find out how to call a number, a user or a SIP URI of the trunk by it.
 
-        caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server, or
-        that is not found now.
+        caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server to
+        call a number by, or that is not found now.
         """
         link = self._links.get(name)
-        server = link.trunk.server if link is not None else None
-        if link is None or server is None:
-            raise ConfigError(f"no trunk {name!r} with a server to call by")
+        if link is None:
+            raise ConfigError(f"no trunk {name!r} to call by")
         trunk = link.trunk
+        target = await self._target(link, whom)
+        host = format_host(trunk.domain or target.local_host)
+        shown = caller_id or trunk.caller_id
+        asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
+        user = escape_user(shown or trunk.username or "rapida")
+        return Outbound(
+            target,
+            f"sip:{user}@{host}",
+            asserted,
+            link.credentials,
+            trunk.codecs,
+            trunk.srtp,
+            trunk.name,
+        )
+
+    async def _target(self, link: TrunkLink, whom: str) -> Target:
+        trunk, uri = link.trunk, whom
+        if is_sip_uri(whom):
+            parsed = parse_uri(whom)
+            if not goes_to_server(parsed, trunk):
+                if trunk.transport == "tls":  # what a URI says does not take the encryption off
+                    parsed.params.pop("transport", None)
+                return await resolve_target(str(parsed), trunk.transport, self._resolver)
+        elif trunk.server is not None:
+            uri = f"sip:{escape_user(whom)}@{link.uri_host}"
+        if trunk.server is None:
+            raise ConfigError(f"the trunk {trunk.name!r} has no server to call a number by")
         if not link.addresses:
             await self._resolve(link)
         # Where it is asked for signs of life, the address that gave the last one comes first.
         live = link.ping.destination if link.ping is not None and link.ping.reachable else None
         addresses = sorted(link.addresses, key=lambda each: each != live)
-        host = link.uri_host
-        target = towards(f"sip:{escape_user(number)}@{host}", server[0], addresses)
-        shown = caller_id or trunk.caller_id
-        asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
-        user = escape_user(shown or trunk.username or "rapida")
-        return Outbound(
-            *(target, f"sip:{user}@{host}", asserted, link.credentials, trunk.codecs, trunk.srtp)
-        )
+        return towards(uri, trunk.server[0], addresses)
 
     def health(self) -> dict[str, dict[str, bool]]:
         """Tell of each trunk, by name, what it is to keep up and does: ``resolved``,

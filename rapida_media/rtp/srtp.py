@@ -45,12 +45,14 @@ _SUITES = {
     "AES_256_CM_HMAC_SHA1_80": _Suite("srtp_profile_aes128_cm_sha1_80", 46, 10, 10, True),
     "AES_CM_128_HMAC_SHA1_80": _Suite("srtp_profile_aes128_cm_sha1_80", 30, 10, 10),
     # RFC 4568 section 6.2.2: only the tag of SRTP is short, that of SRTCP has 80 bits.
+    "AES_256_CM_HMAC_SHA1_32": _Suite("srtp_profile_aes128_cm_sha1_32", 46, 4, 10, True),
     "AES_CM_128_HMAC_SHA1_32": _Suite("srtp_profile_aes128_cm_sha1_32", 30, 4, 10),
 }
 
 # The fields of srtp_crypto_policy_t, which the module does not declare: cipher type, cipher key
-# length, authentication type, its key length, tag length, services.
-_AES_128_CM_HMAC_SHA1_80 = (1, 30, 3, 20, 10, 3)
+# length, authentication type, its key length; tag length, services.
+_AES_128_CM_HMAC_SHA1 = (1, 30, 3, 20)
+_BOTH_SERVICES = 3
 _AES_ICM_256, _AES_ICM_256_KEY_BYTES = 5, 46
 # A peer's packet may be this much older than its newest; libsrtp's own value, and the least.
 WINDOW = 128
@@ -83,13 +85,13 @@ def _address(name: str) -> int:
     return int(ffi.cast("uintptr_t", ffi.addressof(lib, name)))
 
 
-def _set_aes_256(policy: Any) -> bool:
+def _set_aes_256(policy: Any, tag_bytes: int) -> bool:
     """Make a policy for AES-128 in counter mode one for AES-256 (RFC 6188).
 
     False when its fields are not where libsrtp 2 has them.
     """
     fields = ffi.cast("int *", ffi.addressof(policy))
-    if tuple(fields[0:6]) != _AES_128_CM_HMAC_SHA1_80:
+    if tuple(fields[0:6]) != (*_AES_128_CM_HMAC_SHA1, tag_bytes, _BOTH_SERVICES):
         return False
     fields[0], fields[1] = _AES_ICM_256, _AES_ICM_256_KEY_BYTES
     return True
@@ -110,7 +112,10 @@ class _Session:
             ffi.addressof(policy.rtp), profile
         ) or lib.srtp_crypto_policy_set_from_profile_for_rtcp(ffi.addressof(policy.rtcp), profile)
         if chosen.aes_256:
-            failed = failed or not (_set_aes_256(policy.rtp) and _set_aes_256(policy.rtcp))
+            failed = failed or not (
+                _set_aes_256(policy.rtp, chosen.tag_bytes)
+                and _set_aes_256(policy.rtcp, chosen.rtcp_tag_bytes)
+            )
         key_copy = ffi.new("unsigned char[]", key)
         policy.key = key_copy
         policy.ssrc.type = kind

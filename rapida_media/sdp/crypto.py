@@ -20,6 +20,7 @@ SUITES = {
     "AEAD_AES_128_GCM": 16 + 12,
     "AES_256_CM_HMAC_SHA1_80": 32 + 14,
     "AES_CM_128_HMAC_SHA1_80": 16 + 14,
+    "AES_256_CM_HMAC_SHA1_32": 32 + 14,
     "AES_CM_128_HMAC_SHA1_32": 16 + 14,
 }
 # What we offer: the strong one that hardware makes cheap, and the one that everybody has. All of

@@ -76,7 +76,7 @@ def refer_to_of(refer: Request) -> ReferTo:
     if len(values) != 1:
         raise RemoteProtocolError("expected one Refer-To", 400)
     try:
-        uri = parse_uri(parse_name_addr(values[0], "Refer-To").uri_text)
+        uri = parse_uri(_uri_text(values[0]))
     except RemoteProtocolError as error:
         raise RemoteProtocolError(f"Refer-To: {error}", 400) from error
     if uri.params.get("method", "INVITE") != "INVITE":
@@ -86,6 +86,17 @@ def refer_to_of(refer: Request) -> ReferTo:
     params = {name: value for name, value in uri.params.items() if name != "method"}
     target = str(replace(uri, headers="", params=params))
     return ReferTo(target, None if wanted is None else parse_replaces(unescape(wanted)))
+
+
+def _uri_text(value: str) -> str:
+    """Give the URI of a Refer-To.
+
+    One with a question mark "MUST be enclosed in angle brackets" (RFC 3261 section 20); Asterisk
+    leaves them out, and what follows is the URI's: the field has no parameters of its own.
+    """
+    if "?" in value and "<" not in value:
+        return value
+    return parse_name_addr(value, "Refer-To").uri_text
 
 
 def format_sipfrag(status: int, reason: str) -> bytes:

@@ -132,6 +132,14 @@ def unescape(text: str) -> str:
     return unquote(text, errors="replace") if "%" in text else text
 
 
+def user_of(uri: str) -> str | None:
+    """Give the user of a SIP URI, unescaped; None for one that names none or is no SIP URI."""
+    try:
+        return unescape(parse_uri(uri).user or "") or None
+    except RemoteProtocolError:
+        return None
+
+
 def escape_user(text: str) -> str:
     """Escape any text so that it can be the user part of a URI."""
     return _escape(text, _USER_UNRESERVED)

@@ -95,6 +95,54 @@ def test_only_named_hosts_may_be_called(uri: str, allowed: bool) -> None:
     assert (guard().check_uri(uri) is None) is allowed
 
 
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("sip:+4930123456@198.51.100.2", None),
+        ("sip:+49%33%30123456@198.51.100.2:5066", None),
+        ("sip:+19005550100@198.51.100.2", "[trunks.german] allow"),
+        ("sip:+4930;ext=1@198.51.100.2", "[trunks.german] allow"),
+        ("sip:198.51.100.2", "[trunks.german] allow"),
+        ("sip:anybody@198.51.100.1", None),
+        ("sip:anybody@198.51.100.9", "dial_hosts"),
+    ],
+)
+def test_a_uri_of_a_trunk_passes_where_its_number_does(uri: str, why: str | None) -> None:
+    told = guard().check_uri(uri)
+    assert told is None if why is None else why in (told or "")
+
+
+def test_whom_an_agent_of_the_configuration_bridges_to_may_be_called() -> None:
+    config = parse_config(
+        tomllib.loads(CONFIG + '[assistants.b]\nagent = "bridge:sip:b@b.example"')
+    )
+    watched = TollGuard(config, {}, "bridge:sip:c@c.example")
+    assert watched.check_uri("sip:b@b.example") is None
+    assert watched.check_uri("sip:c@c.example") is None
+    assert watched.check_uri("sip:other@b.example") is not None
+    watched.use(parse_config(tomllib.loads(CONFIG)))
+    assert watched.check_uri("sip:b@b.example") is not None
+    assert watched.check_uri("sip:c@c.example") is None
+
+
+def test_a_star_allows_every_host() -> None:
+    every = parse_config(tomllib.loads('[sip]\ndial_hosts = ["*"]'))
+    assert TollGuard(every, {}).check_uri("sip:a@anywhere.example") is None
+    assert TollGuard(every, {}).check_uri("tel:+1900") is not None
+
+
+def test_what_an_agent_dials_has_to_keep_the_limits_of_its_assistant_as_well() -> None:
+    live = {"c": RECORD, "d": replace(RECORD, id="d")}
+    watched = guard(live)
+    target = "sip:a@pbx.example"
+    assert "max_outbound_calls" in (watched.check(target, 0.0, assistant="support") or "")
+    assert watched.check(target, 0.0, assistant="free") is None
+    assert watched.check(target, 0.0, assistant=None) is None
+    assert "dial_hosts" in (watched.check("sip:a@b", 0.0, assistant="free") or "")
+    assert watched.check("+4930", 0.0, assistant="free", trunk="german") is None
+    assert watched.check("+1900", 0.0, assistant="free", trunk="german") is not None
+
+
 def test_calls_at_once_are_counted_by_assistant() -> None:
     live: dict[str, CallRecord] = {}
     watched = guard(live)

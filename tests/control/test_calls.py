@@ -314,12 +314,16 @@ spend_per_day = 3
 agent = "silence"
 numbers = ["+15550100"]
 """
-    order = {"assistant": "support", "to": "+15550100"}
     port = free_port()
-    sip = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
+    # By its number or by its URI: the trunk's either way.
+    order = {"assistant": "support", "to": "+15550100"}
+    by_uri = {"assistant": "support", "to": f"sip:+15550100@127.0.0.1:{port}"}
+    sip = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\ndial_hosts = []\n'
     await desk.open(sip + config.format(port=port))
-    for _ in range(2):
-        status, accepted = await desk.post("/v1/calls", order)
+    premium = {**by_uri, "to": f"sip:+1900@127.0.0.1:{port}"}
+    assert (await desk.post("/v1/calls", premium))[1]["type"] == "urn:rapida-media:not-allowed"
+    for placed in (order, by_uri):
+        status, accepted = await desk.post("/v1/calls", placed)
         assert status == 202, accepted
         await desk.until(accepted["call_id"], "in-progress")
         await desk.post(f"/v1/calls/{accepted['call_id']}/hangup")

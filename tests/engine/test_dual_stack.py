@@ -79,6 +79,35 @@ async def test_an_engine_of_one_family_refuses_media_of_the_other(bench: Bench) 
     assert await call.final() == 488
 
 
+@pytest.mark.parametrize(("began", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+@pytest.mark.parametrize("config", [BOTH, ""])
+async def test_media_that_moves_to_the_other_family_is_refused_and_goes_on_as_it_was(
+    bench: Bench, began: str, other: str, config: str
+) -> None:
+    """The sockets of a call are of one family, whatever the engine listens on: "488 (Not Acceptable
+    Here)", and "the session … unchanged" (RFC 3261 section 14.2)."""
+    if not config and began == "::1":
+        pytest.skip("the engine listens on IPv4 alone")
+    await bench.start(config)
+    before, after = Ear(began), Ear(other)
+    call = (await bench.phone()).invite(sdp=offer(began, before.port))
+    assert await call.final() == 200
+    await eventually(before.hears)
+    call.send_invite(offer(other, after.port).replace("o=- 7 1", "o=- 7 2"))
+    to_tag = call.to_tag
+    assert await call.final() == 488
+    call.to_tag = to_tag
+    while before.hears():
+        pass
+    await eventually(before.hears)
+    assert not after.hears()
+    call.send_invite(offer(began, before.port).replace("o=- 7 1", "o=- 7 2"))
+    assert await call.final() == 200
+    assert await call.bye() == 200
+    before.socket.close()
+    after.socket.close()
+
+
 async def test_both_unspecified_addresses_are_listened_on_with_one_port(bench: Bench) -> None:
     engine = await bench.start('[sip]\nlisten = ["udp:0.0.0.0:0"]')
     port = engine.sip_addresses[0].port

@@ -327,6 +327,7 @@ TRUNKED = """
 hosts = ["127.0.0.1"]
 domain = "carrier.example"
 proxy = "127.0.0.1:{port}"
+allow = ["+1"]
 caller_id = "+15550100"
 """
 
@@ -357,6 +358,7 @@ SECURE_CUSTOMER = """
 hosts = ["192.0.2.0/24"]
 domain = "carrier.example"
 proxy = "127.0.0.1:{port}"
+allow = ["+1"]
 srtp = "required"
 """
 

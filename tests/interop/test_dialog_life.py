@@ -21,6 +21,7 @@ pytestmark = pytest.mark.interop
 CONFIGURATION = """
 [sip]
 min_session_expires = 2
+dial_hosts = ["127.0.0.1"]
 [rtp]
 media_timeout = {media_timeout}
 [assistants.desk]

@@ -40,7 +40,7 @@ def header_bytes(packet: bytes) -> int:
 
 
 class CounterMode:
-    """AES_CM_128_HMAC_SHA1_80/32 and AES_256_CM_HMAC_SHA1_80, by the size of the key."""
+    """AES_CM_128_HMAC_SHA1_80/32 and AES_256_CM_HMAC_SHA1_80/32, by the size of the key."""
 
     def __init__(self, master: bytes, tag_bytes: int = 10) -> None:
         self.key, self.salt = master[:-14], master[-14:]

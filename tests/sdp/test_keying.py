@@ -104,6 +104,25 @@ def test_every_suite_is_accepted_under_its_tag_and_answered_with_a_key_of_ours(s
     assert crypto.mki == b""
 
 
+def test_of_many_keys_the_first_that_can_be_followed_is_answered_under_its_tag() -> None:
+    long, short = (b64encode(bytes(size)).decode() for size in (46, 30))
+    offer = body(
+        "m=audio 4000 RTP/SAVP 0",
+        f"a=crypto:1 AES_192_CM_HMAC_SHA1_80 inline:{b64encode(bytes(38)).decode()}",
+        f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{short}|2^20 UNENCRYPTED_SRTP",
+        f"a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:{short}|2^20|1:4;inline:{short}|2^20|2:4",
+        f"a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:{short} FEC_ORDER=FEC_SRTP",
+        f"a=crypto:5 AES_256_CM_HMAC_SHA1_32 inline:{long}|2^31",
+        f"a=crypto:6 AES_CM_128_HMAC_SHA1_80 inline:{short}",
+    )
+    answer, audio = session().receive_offer(offer, REQUIRED)
+    (line,) = media(answer)
+    assert [(each.tag, each.suite) for each in cryptos_of(line)] == [(5, "AES_256_CM_HMAC_SHA1_32")]
+    assert len(line.attribute_values("crypto")) == 1
+    assert audio.srtp is not None
+    assert audio.srtp.receive.key == bytes(46)
+
+
 @pytest.mark.parametrize("local", [OPTIONAL, REQUIRED])
 def test_a_plain_line_with_keys_is_answered_as_such(local: LocalMedia) -> None:
     answer, audio = session().receive_offer(AVP_OFFER_WITH_KEYS, local)

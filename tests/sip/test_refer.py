@@ -69,6 +69,9 @@ def test_an_invite_replaces_one_call_at_most() -> None:
          "sip:dave@denver.example.org", Replaces("12345@192.168.118.3", "12345", "5FFE-3994")),
         ("<sip:carol@192.0.2.4?Subject=x&replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>",
          "sip:carol@192.0.2.4", Replaces("1", "2", "3")),
+        # As Asterisk writes it.
+        ("sip:dave@192.0.2.4:5070;transport=tcp?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3",
+         "sip:dave@192.0.2.4:5070;transport=tcp", Replaces("1", "2", "3")),
         ("<sip:carol@192.0.2.4;method=INVITE>", "sip:carol@192.0.2.4", None),
     ],
 )  # fmt: skip

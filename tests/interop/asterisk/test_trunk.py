@@ -1,6 +1,8 @@
-"""A SIP trunk between Asterisk and the engine, both ways: with a password, and over TLS with SRTP.
+"""A SIP trunk between Asterisk and the engine, both ways: with a password, over TLS with SRTP, and
+with SHA-256 where we have registered.
 
-Each side asks the other for its password; of the media of the second trunk nothing is in clear.
+Each side asks the other for its password. Of the media of the second trunk nothing is in clear, and
+on the third Asterisk knows no MD5.
 """
 
 from __future__ import annotations
@@ -36,8 +38,16 @@ proxy = "{host}:{tls}"
 transport = "tls"
 srtp = "required"
 allow = ["+1"]
+[trunks.sha]
+hosts = ["{host}"]
+challenge = true
+username = "sha"
+password = "{password}"
+proxy = "{host}:{sip}"
+register = true
+allow = ["+1"]
 """
-WAYS = ("plain", "secure")
+WAYS = ("plain", "secure", "sha")
 
 
 async def start(office: Office, folder: Path, agent: str) -> None:
@@ -46,7 +56,10 @@ async def start(office: Office, folder: Path, agent: str) -> None:
     listen = f'"udp:{HOST}:{ports.engine_sip}", "tls:{HOST}:{ports.engine_tls}"'
     trunks = TRUNKS.format(host=HOST, password=PASSWORD, sip=ports.sip, tls=ports.tls)
     sip = f'[sip]\nlisten = [{listen}]\ntls_certificate = "{pem}"\ntls_key = "{pem}"\n'
+    sip += 'digest = ["SHA-256", "MD5"]\n'
     await office.start(agent, f'{sip}tls_ca = "{asterisk.identity.file}"\n{trunks}')
+    engine = office.desk.bench.engine
+    await eventually(lambda: engine.trunk_health()["sha"]["registered"])
 
 
 async def test_asterisk_calls_and_speech_crosses_both_ways(
@@ -81,4 +94,6 @@ async def test_we_call_asterisk_and_hear_its_echo(
         correlation = speaker.understood(accepted["call_id"])
         print(f"{way}: {correlation:.4f} by Asterisk's echo")
         assert correlation >= 0.99
+        challenge = office.desk.bench.engine.trace(accepted["call_id"], whole=True)
+        assert ("algorithm=SHA-256" in challenge) is (way == "sha")
     await eventually(lambda: not office.desk.bench.engine.active_calls)
