@@ -1,7 +1,5 @@
 """Connect a caller with a colleague who first hears, alone, whose call it is, and may say no.
 
-    [sip]
-    dial_hosts = ["198.51.100.7"]
     [assistants.desk]
     agent = "python:bridge_whisper:agent"
     answer = "agent"

@@ -1,7 +1,5 @@
 """A menu: press a key, be connected; when nobody answers there, be asked again.
 
-    [sip]
-    dial_hosts = ["198.51.100.7"]
     [assistants.menu]
     agent = "python:ivr:agent"
     [assistants.menu.parameters]

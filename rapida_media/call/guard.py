@@ -3,7 +3,9 @@
 A stolen API key must not be able to call premium numbers all night. Nothing may be called that the
 configuration does not name: prefixes under ``allow`` of a trunk or an account, and hosts of SIP
 URIs under ``[sip] dial_hosts``. Without ``allow``, only numbers that stand in the configuration.
-The same for everybody: an order, an agent, a bot, a far end that refers or redirects.
+The same for everybody: an order, an agent, a bot, a far end that refers or redirects. But an agent
+is the operator's own code: where ``dial_hosts`` is not given it may call every URI that is no
+number of a trunk, and so may whom it listens to.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from rapida_media.sip.uri import parse_uri, unescape
 DAY_S = 86_400.0
 # Calls whose cost is remembered: a day of 50 calls a minute.
 REMEMBERED = 100_000
+# Shorter ones are extensions of a PBX.
+SHORTEST_NUMBER = 7
 _BRIDGE = "bridge:"
 _SEPARATORS = str.maketrans("", "", "-.() ")
 
@@ -131,11 +135,19 @@ class TollGuard:
         return self.check_target(target, trunk=trunk) if limit is None else limit.detail
 
     def check_target(
-        self, target: str, *, trunk: str | None = None, credential: str | None = None
+        self,
+        target: str,
+        *,
+        trunk: str | None = None,
+        credential: str | None = None,
+        ordered: bool = False,
     ) -> str | None:
-        """Say why a SIP URI, or a number by a trunk or with an account, may not be called."""
+        """Say why a SIP URI, or a number by a trunk or with an account, may not be called.
+
+        ordered: over HTTP, by whoever holds a key.
+        """
         if is_sip_uri(target):
-            return self.check_uri(target)
+            return self.check_uri(target, ordered=ordered)
         return self.check_number(target, trunk=trunk, credential=credential)
 
     def check_number(self, number: str, *, trunk: str | None, credential: str | None) -> str | None:
@@ -156,22 +168,25 @@ class TollGuard:
             return None
         return f"the number begins with nothing that {table} allow names"
 
-    def check_uri(self, uri: str) -> str | None:
+    def check_uri(self, uri: str, *, ordered: bool = False) -> str | None:
         """Say why a SIP URI may not be called, None when it may: its host is named, or it is of a
-        trunk that allows its number."""
+        trunk that allows its number, or nothing forbids it to agents."""
         if uri in self._bridged:
             return None
         try:
             parsed = parse_uri(uri)
         except RemoteProtocolError as error:
             return f"no SIP URI: {error}"
-        host = parsed.host.lower()
-        if any(_matches(host, allowed) for allowed in self._config.sip.dial_hosts):
+        host, user = parsed.host.lower(), unescape(parsed.user or "")
+        named = self._config.sip.dial_hosts
+        if any(_matches(host, allowed) for allowed in named or ()):
             return None
         trunk = trunk_of_uri(parsed, self._config.trunks.values())
+        if named is None and not ordered and (trunk is None or not _is_phone_number(user)):
+            return None
         if trunk is None:
             return "the host is none that [sip] dial_hosts names"
-        return self.check_number(unescape(parsed.user or ""), trunk=trunk.name, credential=None)
+        return self.check_number(user, trunk=trunk.name, credential=None)
 
     def check_limits(self, assistant: Assistant, wall: float) -> Denial | None:
         """Say why an assistant may place no call now, None when it may."""
@@ -205,6 +220,12 @@ class TollGuard:
 def is_sip_uri(target: str) -> bool:
     """Tell a SIP URI from a number."""
     return target.lower().startswith(("sip:", "sips:"))
+
+
+def _is_phone_number(user: str) -> bool:
+    """Tell what a carrier may charge for from names and extensions."""
+    digits = user.partition(";")[0].translate(_SEPARATORS).removeprefix("+")
+    return digits.isdigit() and len(digits) >= SHORTEST_NUMBER
 
 
 def _matches(host: str, allowed: str) -> bool:

@@ -62,7 +62,8 @@ class SipConfig:
     shortest interval we take from others.
     digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
     otherwise: phones that know no other give up on a challenge that names one.
-    dial_hosts: names and networks that SIP URIs we call may name, ``*`` for all.
+    dial_hosts: names and networks that SIP URIs we call may name, ``*`` for all; None: all that
+    agents call, none that is ordered over HTTP.
     tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
     the system's.
     """
@@ -78,7 +79,7 @@ class SipConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
-    dial_hosts: tuple[str, ...] = ()
+    dial_hosts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,7 @@ def _sip(table: Table) -> SipConfig:
         tls_certificate=table.path("tls_certificate"),
         tls_key=table.path("tls_key"),
         tls_ca=table.path("tls_ca"),
-        dial_hosts=table.texts("dial_hosts", host_or_network) or (),
+        dial_hosts=table.texts("dial_hosts", host_or_network),
     )
     if 0 < config.session_expires < config.min_session_expires:
         raise table.fault(

@@ -112,7 +112,9 @@ class Orders:
 
     def allow_transfer(self, record: CallRecord, target: str) -> None:
         """Refuse to send a call where it could not be placed to."""
-        why = self._guard.check_target(target, trunk=record.trunk, credential=record.credential)
+        why = self._guard.check_target(
+            target, trunk=record.trunk, credential=record.credential, ordered=True
+        )
         if why is not None:
             raise Refused(403, why, field="to")
 
@@ -244,7 +246,7 @@ class Orders:
             raise Refused(403, denial.detail, kind=denial.kind, field=denial.field)
 
     def _check_target(self, order: Order, *, trunk: str | None, credential: str | None) -> None:
-        why = self._guard.check_target(order.to, trunk=trunk, credential=credential)
+        why = self._guard.check_target(order.to, trunk=trunk, credential=credential, ordered=True)
         if why is not None:
             raise Refused(403, why, kind="not-allowed", field="to")
 

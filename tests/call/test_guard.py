@@ -125,6 +125,29 @@ def test_whom_an_agent_of_the_configuration_bridges_to_may_be_called() -> None:
     assert watched.check_uri("sip:c@c.example") is None
 
 
+@pytest.mark.parametrize(
+    ("uri", "is_free"),
+    [
+        ("sip:bob@anywhere.example", True),
+        ("sip:+19005550100@anywhere.example", True),
+        ("sip:bob@198.51.100.2", True),
+        ("sip:200@198.51.100.2", True),
+        ("sip:+4930123456@198.51.100.2", True),
+        ("sip:+19005550100@198.51.100.2", False),
+        ("sip:1%39005550100@198.51.100.2", False),
+        ("sip:1-900-555-0100;ext=3@198.51.100.2", False),
+    ],
+)
+def test_an_agent_may_call_all_but_the_numbers_of_trunks_where_no_hosts_are_named(
+    uri: str, is_free: bool
+) -> None:
+    config = tomllib.loads(CONFIG)
+    del config["sip"]["dial_hosts"]
+    unnamed = TollGuard(parse_config(config), {})
+    assert (unnamed.check_target(uri) is None) is is_free
+    assert (unnamed.check_target(uri, ordered=True) is None) is ("+4930" in uri)
+
+
 def test_a_star_allows_every_host() -> None:
     every = parse_config(tomllib.loads('[sip]\ndial_hosts = ["*"]'))
     assert TollGuard(every, {}).check_uri("sip:a@anywhere.example") is None

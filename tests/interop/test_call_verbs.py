@@ -14,8 +14,6 @@ from rapida_media.demo.engine import HOST, RunningEngine, running_engine
 from .caller import call, run_call
 
 SERVER = """
-[sip]
-dial_hosts = ["127.0.0.1"]
 [limits]
 drain_seconds = 1
 [store]

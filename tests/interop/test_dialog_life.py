@@ -21,7 +21,6 @@ pytestmark = pytest.mark.interop
 CONFIGURATION = """
 [sip]
 min_session_expires = 2
-dial_hosts = ["127.0.0.1"]
 [rtp]
 media_timeout = {media_timeout}
 [assistants.desk]
