@@ -99,7 +99,7 @@ _DIALOG_METHODS = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 _TOP_VIA = re.compile(rf"(?:[^,\"]++|{QUOTED})*+", re.DOTALL)
 _RPORT = re.compile(r";\s*+rport(?![^\s;=])\s*+(?:=[^;]*+)?+", re.IGNORECASE | re.ASCII)
 _RECEIVED = re.compile(r";\s*+received\s*+=[^;]*+", re.IGNORECASE | re.ASCII)
-_TAG = re.compile(r";\s*+tag\s*+=", re.IGNORECASE | re.ASCII)
+_TAG = re.compile(r";\s*+tag(?![^\s;=])", re.IGNORECASE | re.ASCII)
 _BARE_CR_LF = re.compile(r"\r(?!\n[ \t])|(?<!\r)\n|\n(?![ \t])")
 
 

@@ -170,7 +170,10 @@ def parse_name_addr(text: str, what: str) -> NameAddr:
             raise malformed(what)
         name = ""
         uri_text, params = match.groups()
-    return NameAddr(name, uri_text, parse_params(params, what) if params else {})
+    parsed = parse_params(params, what) if params else {}
+    if parsed.get("tag", "") is None:  # section 25.1: tag-param = "tag" EQUAL token
+        raise malformed(f"{what}: tag without a value")
+    return NameAddr(name, uri_text, parsed)
 
 
 def parse_contact(text: str) -> NameAddr:

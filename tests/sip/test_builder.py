@@ -94,10 +94,12 @@ def test_a_100_repeats_the_timestamp_and_makes_no_dialog() -> None:
     assert not refusal.has("Record-Route")
 
 
-def test_a_to_tag_is_never_added_twice() -> None:
-    data = INVITE.replace(b"t: Bob <sip:bob@biloxi.com>", b"To: <sip:b@c>;tag=theirs")
+@pytest.mark.parametrize("theirs", [b";tag=theirs", b" ; TAG", b";tag;tag=theirs"])
+def test_a_to_tag_is_never_added_twice(theirs: bytes) -> None:
+    line = b"To: <sip:b@c>" + theirs
+    data = INVITE.replace(b"t: Bob <sip:bob@biloxi.com>", line)
     response = build_response(request(data), 200, to_tag="ours")
-    assert response.raw_header_lines("To") == [b"To: <sip:b@c>;tag=theirs"]
+    assert response.raw_header_lines("To") == [line]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ def test_a_contact_may_mean_all() -> None:
         "< sip:a@b >",
         "Bell, Alexander <sip:a@b>",
         "<sip:a@b>;tag=1;tag=2",
+        "<sip:a@b>;tag",
         "<sip:a@b>;",
         "<sip:a@b>;;tag=1",
         "<sip:a@b>;tag=a b",
