@@ -11,6 +11,11 @@ static const float OVERLOAD = 32768.0F;  /* RFC 3389 section 3.1: 0 dBov is a fu
 static const float UNIFORM_RMS = 0.57735F; /* of a number in (-1, 1) */
 enum { LEVEL_MASK = 0x7F, LONGEST_DESCRIBED = 1024 };
 
+/* The least share of its energy that a sound may have in what cannot be predicted: -40 dB, as little
+ * as rm_levinson leaves. With less of it the filter would ring, from whatever it played before, far
+ * above the level that was asked for. */
+static const float LEAST_ERROR = 1e-4F;
+
 /* Section 3.2: k_i(N_i) = 258 (N_i - 127) / 32768 for N_i = 0 to 254; 255 is reserved. */
 static const float REFLECTION_STEP = 258.0F / 32768.0F;
 enum { REFLECTION_ZERO = 127, REFLECTION_LAST = 254 };
@@ -29,8 +34,15 @@ void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms)
 
 void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order)
 {
-    memset(cn->a, 0, sizeof cn->a);
-    float error = rm_step_up(k, order, cn->a);
+    float error = 1;
+    memset(cn->k, 0, sizeof cn->k);
+    for (int i = 1; i <= order; i++) {
+        float left = error * (1 - k[i] * k[i]);
+        if (left < LEAST_ERROR)
+            break;
+        cn->k[i] = k[i];
+        error = left;
+    }
     cn->step = rms * sqrtf(error) / UNIFORM_RMS;
 }
 
@@ -54,9 +66,12 @@ float rm_comfort_noise_next(rm_comfort_noise *cn)
 {
     cn->random = cn->random * 1664525U + 1013904223U; /* Numerical Recipes' generator */
     float value = cn->step * ((float)(int32_t)cn->random * (1.0F / 2147483648.0F));
-    for (int i = 0; i < RM_COMFORT_NOISE_ORDER; i++)
-        value -= cn->a[i + 1] * cn->memory[i];
-    memmove(cn->memory + 1, cn->memory, sizeof cn->memory - sizeof *cn->memory);
+    /* A lattice: as long as every |k| < 1, rounding cannot make it unstable. */
+    for (int i = RM_COMFORT_NOISE_ORDER; i > 0; i--) {
+        value -= cn->k[i] * cn->memory[i - 1];
+        if (i < RM_COMFORT_NOISE_ORDER)
+            cn->memory[i] = cn->memory[i - 1] + cn->k[i] * value;
+    }
     cn->memory[0] = value;
     return value;
 }

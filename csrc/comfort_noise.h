@@ -18,8 +18,8 @@
 enum { RM_COMFORT_NOISE_ORDER = 10 };
 
 typedef struct rm_comfort_noise {
-    float a[RM_COMFORT_NOISE_ORDER + 1];  /* the synthesis filter is 1 / A(z), see lpc.h */
-    float memory[RM_COMFORT_NOISE_ORDER]; /* its last outputs, newest first */
+    float k[RM_COMFORT_NOISE_ORDER + 1];  /* of the synthesis filter 1 / A(z), see lpc.h */
+    float memory[RM_COMFORT_NOISE_ORDER]; /* its last backward errors, order 0 first */
     float step;                           /* excitation: this times a number in (-1, 1) */
     uint32_t random;
 } rm_comfort_noise;
@@ -30,7 +30,8 @@ void rm_comfort_noise_init(rm_comfort_noise *cn);
 /* White noise of this root mean square, in sample units. */
 void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms);
 
-/* Noise with the spectrum of k[1..order], order at most RM_COMFORT_NOISE_ORDER. */
+/* Noise with the spectrum of k[1..order], order at most RM_COMFORT_NOISE_ORDER; of a steeper
+ * spectrum than sound has, the lower orders alone. */
 void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order);
 
 /* Take level and spectrum from an RFC 3389 payload; false for an empty one, which changes nothing. */

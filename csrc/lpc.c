@@ -65,14 +65,3 @@ float rm_levinson(const float *r, int order, float *a, float *k)
     }
     return error / whole;
 }
-
-float rm_step_up(const float *k, int order, float *a)
-{
-    float error = 1;
-    a[0] = 1;
-    for (int i = 1; i <= order; i++) {
-        step_up_once(a, i, k[i]);
-        error *= 1 - k[i] * k[i];
-    }
-    return error;
-}

@@ -34,7 +34,4 @@ void rm_autocorrelate(const float *x, size_t n, int order, float *r);
  * error's energy as a share of r[0], above 0 and at most 1. */
 float rm_levinson(const float *r, int order, float *a, float *k);
 
-/* k[1..order], each inside (-1, 1) -> a[0..order]; returns the error's share as above. */
-float rm_step_up(const float *k, int order, float *a);
-
 #endif

@@ -44,6 +44,23 @@ def test_one_coefficient_gives_noise_with_that_first_correlation(index):
     assert correlation == pytest.approx(-quantised(index), abs=0.03)
 
 
+@given(st.lists(st.binary(min_size=1, max_size=11), min_size=1, max_size=5))
+def test_no_payload_makes_noise_much_louder_than_any_asks_for(payloads):
+    noise = ComfortNoise()
+    for payload in payloads:
+        noise.receive(payload)
+        noise.read(320)
+    loudest = max(0.0, *(10 ** (-(payload[0] & 127) / 20) for payload in payloads))
+    rms = np.sqrt(np.mean(pcm(noise.read(16000)) ** 2)) / 32768
+    assert rms <= 10 * loudest + 1e-4
+
+
+@pytest.mark.parametrize("index", [0, 254, 255])
+def test_coefficients_that_no_sound_has_leave_the_noise_at_its_level(index):
+    made = noise_of(bytes([30] + 10 * [index]), 80000)
+    assert 20 * np.log10(np.sqrt(np.mean(made[40000:] ** 2)) / 32768) == pytest.approx(-30, abs=3)
+
+
 def correlations(samples: np.ndarray) -> list[float]:
     energy = np.mean(samples * samples)
     return [float(np.mean(samples[lag:] * samples[:-lag]) / energy) for lag in (1, 2, 3)]
