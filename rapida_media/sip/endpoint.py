@@ -17,6 +17,7 @@ from rapida_media.sip.client_auth import ClientAuth
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.message import Response, parse_message
 from rapida_media.sip.options_ping import OptionsPing
+from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.registration import STOPPED, Registration
 from rapida_media.sip.request_receiver import RequestReceiver
@@ -104,12 +105,14 @@ class SipEndpoint:
         headers: Headers = (),
         credentials: Credentials | None = None,
         others: Sequence[Address] = (),
+        max_forwards: int = MAX_FORWARDS,
     ) -> OutgoingSession:
         """Call ``target`` by way of ``destination``.
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
         challenge to the INVITE or to any later request of the call. others: where the INVITE goes
-        next when its destination fails (503, no answer, no connection).
+        next when its destination fails (503, no answer, no connection). max_forwards: how many
+        elements may pass it on.
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -133,6 +136,7 @@ class SipEndpoint:
             now=now,
             auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
             others=others,
+            max_forwards=max_forwards,
         )
 
     def register(

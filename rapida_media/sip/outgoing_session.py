@@ -60,6 +60,7 @@ class OutgoingSession(ReferringSession):
         now: float,
         auth: ClientAuth | None = None,
         others: Sequence[Address] = (),
+        max_forwards: int = outgoing.MAX_FORWARDS,
     ) -> None:
         """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
         local_tag = agent.ids.token()
@@ -74,6 +75,7 @@ class OutgoingSession(ReferringSession):
             agent.ids.token(),
             agent.first_cseq(),
             auth,
+            max_forwards=max_forwards,
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
