@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.client_auth import ClientAuth
+from rapida_media.sip.dialog import request_uri
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.message import Response, parse_message
 from rapida_media.sip.options_ping import OptionsPing
@@ -107,7 +108,7 @@ class SipEndpoint:
         others: Sequence[Address] = (),
         max_forwards: int = MAX_FORWARDS,
     ) -> OutgoingSession:
-        """Call ``target`` by way of ``destination``.
+        """Call ``target`` by way of ``destination``, without the header fields a URI may ask for.
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
         challenge to the INVITE or to any later request of the call. others: where the INVITE goes
@@ -119,7 +120,7 @@ class SipEndpoint:
         if not body:
             raise LocalProtocolError("expected an SDP offer in body")
         try:
-            parse_uri(target)
+            target = request_uri(target)
             parse_uri(from_uri)
         except RemoteProtocolError as error:
             raise LocalProtocolError(f"target or from_uri: {error}") from error

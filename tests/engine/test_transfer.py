@@ -381,6 +381,24 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
     await bench.idle()
 
 
+async def test_what_a_contact_carries_beside_its_address_stays_out_of_the_request_uri(
+    bench: Bench, callee: Callee, other: Callee
+) -> None:
+    """RFC 7044 has servers add History-Info to the contacts of a 302; RFC 3261 section 19.1.1 has
+    neither header fields nor a method in a Request-URI, and peers answer 400 to them."""
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    target = f"sip:moved;npdi@127.0.0.1:{other.port};user=phone"
+    contact = f"<{target};method=INVITE?History-Info=%3Csip%3Aa%40b%3E%3Bindex%3D1>"
+    callee.respond(await callee.request("INVITE"), 302, headers=[("Contact", contact)])
+    invite = await other.request("INVITE")
+    assert invite.uri_text == target
+    assert invite.to.uri_text == target
+    other.respond(invite, 486)
+    await call.finished
+    await bench.idle()
+
+
 async def test_a_redirect_without_end_is_given_up(bench: Bench, callee: Callee) -> None:
     await bench.start()
     call = bench.engine.dial(await callee.target(), Echo())
