@@ -192,7 +192,7 @@ class SipEndpoint:
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""
-        self._layer.transport_failed(destination, now)
+        self._agent.transport_failed(destination, now)
 
     # What is alive.
 
