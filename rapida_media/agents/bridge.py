@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from rapida_media.errors import DialError, RemoteProtocolError
-from rapida_media.sip.uri import parse_uri, unescape
+from rapida_media.errors import DialError
+from rapida_media.sip.uri import user_of
 
 if TYPE_CHECKING:
     from rapida_media.call.call import Call
@@ -50,7 +50,4 @@ async def _refuse(call: Call, status: int) -> None:
 
 def _user(caller: str) -> str | None:
     """Give the number or user that calls: over a trunk it is no URI."""
-    try:
-        return unescape(parse_uri(caller).user or "") or None
-    except RemoteProtocolError:
-        return caller
+    return user_of(caller) if ":" in caller else caller

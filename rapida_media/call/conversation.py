@@ -39,6 +39,7 @@ from rapida_media.media.speech import (
     SpeechStarted,
 )
 from rapida_media.media.wav import read_wav
+from rapida_media.sip.outgoing import MAX_FORWARDS
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
 EVENT_LIMIT = 10_000 // FRAME_MS
@@ -51,7 +52,7 @@ class CallInfo:
     """Who calls whom, and by which way. direction: ``inbound`` or ``outbound``.
 
     provider_call_id: what the provider calls it, "" where that is not known.  context_id: what its
-    URLs here call it, None over SIP.
+    URLs here call it, None over SIP.  max_forwards: how many more elements may pass the call on.
     """
 
     id: str
@@ -65,6 +66,7 @@ class CallInfo:
     headers: Mapping[str, str] = field(default_factory=dict)
     provider_call_id: str = ""
     context_id: str | None = None
+    max_forwards: int = MAX_FORWARDS
 
 
 class Conversation:

@@ -22,12 +22,14 @@ from rapida_media.net.trunks import Outbound, Trunks
 from rapida_media.sdp.codec import DEFAULT_CODECS
 from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip.address import format_host
+from rapida_media.sip.builder import REASONS
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
+from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.uri import escape_user
 from rapida_media.sip.user_agent import Headers
 
-FORBIDDEN = 403
+FORBIDDEN, TOO_MANY_HOPS = 403, 483
 
 
 class Dialling:
@@ -65,6 +67,7 @@ class Dialling:
         headers: Headers = (),
         trunk: str | None = None,
         assistant: str | None = None,
+        max_forwards: int = MAX_FORWARDS,
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
@@ -72,7 +75,7 @@ class Dialling:
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
         names another, and what answers a challenge. headers: more of the INVITE. assistant: whose
-        agent ordered it. ordered: the
+        agent ordered it. max_forwards: how many elements may pass it on. ordered: the
         call's record, where it was journalled before; its id, assistant and parameters are the
         call's.
         RapidaError when no port is free, LocalProtocolError for what cannot be written. The
@@ -91,6 +94,7 @@ class Dialling:
                 assistant=ordered.assistant if ordered is not None else assistant,
                 trunk=trunk,
                 parameters=ordered.parameters if ordered is not None else {},
+                max_forwards=max_forwards,
             ),
             agent,
             address=target.local_host,
@@ -122,6 +126,7 @@ class Dialling:
                 now=now,
                 credentials=credentials,
                 headers=headers,
+                max_forwards=call.info.max_forwards,
             )
         except LocalProtocolError:
             call.discard()
@@ -169,9 +174,21 @@ class Dialling:
         why = self._guard.check(order.uri, clock.wall(), assistant=assistant, trunk=order.trunk)
         if why is not None:
             raise DialError(FORBIDDEN, f"not allowed: {why}")
+        # A call that comes back to us through others must not go round for ever: what takes the
+        # place of a proxy counts the hops down like one (RFC 7332 section 4).
+        hops = owner.info.max_forwards
+        if not hops:
+            raise DialError(TOO_MANY_HOPS, REASONS[TOO_MANY_HOPS])
         way = await self.way_to(order.uri, order.trunk, order.caller_id)
         codecs = _preferring(owner.codec, way.codecs or DEFAULT_CODECS)
-        return self._dial(way, None, codecs=codecs, headers=order.headers, assistant=assistant)
+        return self._dial(
+            way,
+            None,
+            codecs=codecs,
+            headers=order.headers,
+            assistant=assistant,
+            max_forwards=hops - 1,
+        )
 
     async def way_to(self, whom: str, trunk: str | None, caller_id: str | None) -> Outbound:
         """Find out how to call a SIP URI, by its trunk where it belongs to one, or a number by a
@@ -196,6 +213,7 @@ class Dialling:
         early_agent: bool = False,
         headers: Headers,
         assistant: str | None = None,
+        max_forwards: int = MAX_FORWARDS,
         ordered: CallRecord | None = None,
     ) -> SipCall:
         return self.dial(
@@ -209,6 +227,7 @@ class Dialling:
             headers=(*way.headers, *headers),
             trunk=way.trunk,
             assistant=assistant,
+            max_forwards=max_forwards,
             ordered=ordered,
         )
 

@@ -22,6 +22,7 @@ from rapida_media.sdp.offer_answer import OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
+from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.uri import unescape
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Incoming:
         if assistant is None:
             session.reject(404, now)
             return None
+        hops = request.max_forwards
         call = self._calls.make(
             CallInfo(
                 id=self._ids.token(),
@@ -92,6 +94,7 @@ class Incoming:
                 trunk=trunk.name if trunk is not None else None,
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
+                max_forwards=MAX_FORWARDS if hops is None else hops,
             ),
             self._assistants.agent(assistant),
             address=self._calls.address_for(session.dialog.flow, event.body),

@@ -125,7 +125,7 @@ class Mover:
     def handle(self, event: events.Event, now: float) -> None:
         """Follow the next session, and the sessions left behind until they are over."""
         if self._next is None or event.session is not self._next[0]:
-            if isinstance(event, events.Terminated):
+            if isinstance(event, events.Terminated | events.Failed):
                 self._forget(event)
             return
         match event:
@@ -192,8 +192,6 @@ class Mover:
 
     def abandon(self, now: float) -> None:
         """The call is over: so is the session on its way, and those that were being left."""
-        if self._next is not None and self._next[0].state in (CALLING, RINGING):
-            self._next[0].cancel(now)
         self._next = self._referred = None
         for session in self._call.sessions:
             if session is not self._call.session:
@@ -204,3 +202,5 @@ def leave(session: InviteSession, now: float) -> None:
     """Hang a session up that the call does not need any more."""
     if session.state in (ACCEPTED, CONFIRMED):
         session.bye(now)
+    elif isinstance(session, OutgoingSession) and session.state in (CALLING, RINGING):
+        session.cancel(now)

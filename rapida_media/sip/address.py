@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 UNRELIABLE = frozenset({"udp"})
+_PRIVATE = tuple(
+    ip_network(each)
+    for each in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+        *("127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
+    )
+)
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 
@@ -52,6 +59,16 @@ def is_numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_private(host: str) -> bool:
+    """Tell an address that means another machine, or none, elsewhere (RFC 1918, RFC 6598, RFC 3927,
+    RFC 4193, RFC 1122 section 3.2.1.3, RFC 4291 sections 2.5.3 and 2.5.6); False for names."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _PRIVATE)
 
 
 def format_host_port(host: str, port: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
-from rapida_media.sip.address import DEFAULT_PORTS, Address, Path, is_numeric
+from rapida_media.sip.address import DEFAULT_PORTS, Address, Path, is_numeric, is_private
 from rapida_media.sip.headers import parse_name_addr
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.uri import parse_uri
@@ -169,7 +169,8 @@ class Dialog:
         """Give where requests go: the first route, else the remote target.
 
         A name, which only the shell could resolve, and a host that already talks to us over a
-        connection are reached by the flow the peer uses.
+        connection are reached by the flow the peer uses. So is a peer behind a NAT that does not
+        know its outside address: what it names is private, and it talks to us from elsewhere.
         """
         if self._next_hop is None:
             if self.route_set:
@@ -243,6 +244,8 @@ def uri_address(uri: SipUri, flow: Address) -> Address:
         transport = "tls"
     elif transport not in DEFAULT_PORTS:
         transport = flow.transport if flow.reliable else "udp"
-    if not is_numeric(uri.host) or (flow.transport == transport != "udp" and flow.host == uri.host):
+    connected = flow.transport == transport != "udp" and flow.host == uri.host
+    translated = is_private(uri.host) and not is_private(flow.host)
+    if connected or translated or not is_numeric(uri.host):
         return flow
     return Address(uri.host, uri.port or DEFAULT_PORTS[transport], transport)

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.client_auth import ClientAuth
+from rapida_media.sip.dialog import request_uri
 from rapida_media.sip.headers import NameAddr
 from rapida_media.sip.message import Response, parse_message
 from rapida_media.sip.options_ping import OptionsPing
+from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.registration import STOPPED, Registration
 from rapida_media.sip.request_receiver import RequestReceiver
@@ -104,19 +106,21 @@ class SipEndpoint:
         headers: Headers = (),
         credentials: Credentials | None = None,
         others: Sequence[Address] = (),
+        max_forwards: int = MAX_FORWARDS,
     ) -> OutgoingSession:
-        """Call ``target`` by way of ``destination``.
+        """Call ``target`` by way of ``destination``, without the header fields a URI may ask for.
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
         challenge to the INVITE or to any later request of the call. others: where the INVITE goes
-        next when its destination fails (503, no answer, no connection).
+        next when its destination fails (503, no answer, no connection). max_forwards: how many
+        elements may pass it on.
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
         if not body:
             raise LocalProtocolError("expected an SDP offer in body")
         try:
-            parse_uri(target)
+            target = request_uri(target)
             parse_uri(from_uri)
         except RemoteProtocolError as error:
             raise LocalProtocolError(f"target or from_uri: {error}") from error
@@ -133,6 +137,7 @@ class SipEndpoint:
             now=now,
             auth=ClientAuth(credentials, self._agent.ids) if credentials else None,
             others=others,
+            max_forwards=max_forwards,
         )
 
     def register(
@@ -187,7 +192,7 @@ class SipEndpoint:
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""
-        self._layer.transport_failed(destination, now)
+        self._agent.transport_failed(destination, now)
 
     # What is alive.
 

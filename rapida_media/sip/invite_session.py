@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.message import Request, Response
+    from rapida_media.sip.refer import Replaces
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.sip.timers import Timer
 
@@ -114,6 +115,21 @@ class InviteSession:
         if request.call_id != self.call_id or dialog is None:
             return None
         return dialog if request.from_.tag == dialog.remote_tag else None
+
+    def refuses_to_be_replaced(self, replaces: Replaces) -> int:
+        """Give the status that refuses an INVITE in place of this call, 0 where it may be.
+
+        481: it is another call, or one that rings here; 603: it is over; 486: it is answered, and
+        "early-only" was to be replaced (RFC 3891 section 3).
+        """
+        dialog = self.dialog
+        if dialog is None or self.call_id != replaces.call_id:
+            return 481
+        if dialog.remote_tag != replaces.from_tag or self.state in (CALLING, RINGING, ACCEPTED):
+            return 481
+        if self.state == TERMINATED:
+            return 603
+        return 486 if replaces.early_only else 0
 
     def receive_request(
         self, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float

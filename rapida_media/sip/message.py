@@ -38,7 +38,7 @@ from rapida_media.sip.syntax import (
     split_list,
     split_tokens,
 )
-from rapida_media.sip.uri import SipUri, parse_uri
+from rapida_media.sip.uri import SipUri, parse_request_uri
 from rapida_media.sip.validation import REGISTERED_METHODS, validate_request, validate_response
 
 _VERSION = re.compile(r"SIP/[0-9]{1,9}\.[0-9]{1,9}", re.IGNORECASE | re.ASCII)
@@ -309,8 +309,9 @@ class Request(Message):
 
     @lazy
     def uri(self) -> SipUri:
-        """Parse the Request-URI. Raises RemoteProtocolError (400, 416) as ``parse_uri`` does."""
-        return parse_uri(self.uri_text)
+        """Parse the Request-URI. Raises RemoteProtocolError (400, 416) as ``parse_request_uri``
+        does."""
+        return parse_request_uri(self.uri_text)
 
     def validate(self) -> None:
         """Check the whole request; see ``validation.validate_request``."""

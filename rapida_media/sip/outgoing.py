@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.message import Message
 
-MAX_FORWARDS = ("Max-Forwards", "70")
+# "The RECOMMENDED value is 70" (section 8.1.1.6).
+MAX_FORWARDS = 70
 _NO_BODY = b"Content-Length: 0\r\n\r\n"
 
 
@@ -23,6 +24,7 @@ class OutgoingRequest(NamedTuple):
     """What identifies a request of ours. Header values as written; routes: Route values.
 
     auth: answers challenges to it, None without credentials. credentials: its answers so far.
+    max_forwards: how many elements may pass it on.
     """
 
     method: str
@@ -36,6 +38,7 @@ class OutgoingRequest(NamedTuple):
     cseq: int
     auth: ClientAuth | None = None
     credentials: Sequence[tuple[str, str]] = ()
+    max_forwards: int = MAX_FORWARDS
 
     def pack(self, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> bytes:
         """Write the request. Raises LocalProtocolError when a value contains CR or LF."""
@@ -52,7 +55,7 @@ class OutgoingRequest(NamedTuple):
     def _fixed(self) -> list[tuple[str, str]]:
         return [
             ("Via", f"SIP/2.0/{self.sent_by};branch={self.branch};rport"),
-            MAX_FORWARDS,
+            ("Max-Forwards", str(self.max_forwards)),
             *(("Route", route) for route in self.routes),
             ("From", self.from_),
             ("To", self.to),

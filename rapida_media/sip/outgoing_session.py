@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.client_auth import ClientAuth
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Request, Response
+    from rapida_media.sip.refer import Replaces
 
 
 class Plan(NamedTuple):
@@ -60,6 +61,7 @@ class OutgoingSession(ReferringSession):
         now: float,
         auth: ClientAuth | None = None,
         others: Sequence[Address] = (),
+        max_forwards: int = outgoing.MAX_FORWARDS,
     ) -> None:
         """Send the INVITE. Raises LocalProtocolError when a value cannot be written."""
         local_tag = agent.ids.token()
@@ -74,6 +76,7 @@ class OutgoingSession(ReferringSession):
             agent.ids.token(),
             agent.first_cseq(),
             auth,
+            max_forwards=max_forwards,
         )
         super().__init__(agent, request.call_id, local_tag)
         self._canceling = False
@@ -227,6 +230,13 @@ class OutgoingSession(ReferringSession):
         if early is not None and request.call_id == self.call_id:
             return early.dialog
         return super().dialog_of(request)
+
+    def refuses_to_be_replaced(self, replaces: Replaces) -> int:
+        """Let a call that rings be picked up elsewhere: of the early dialogs those of our own calls
+        may be replaced (RFC 3891 section 3)."""
+        if self.state == RINGING and not self._canceling and self.call_id == replaces.call_id:
+            return 0 if replaces.from_tag in self._early else 481
+        return super().refuses_to_be_replaced(replaces)
 
     def _receive_bye(self, request: Request, now: float) -> None:
         """End an answered call; a callee that sends BYE before owes a final response instead."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.dtmf_info import PLAIN, RELAY
+from rapida_media.sip.multipart import Part, parts_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Message, Request, Response
 
 SDP = "application/sdp"
+MULTIPART = "multipart"
 INFO_CONTENT = (RELAY, PLAIN)
 MESSAGE_CONTENT = "text/plain"
 ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
@@ -51,14 +53,22 @@ def extension_refusal(request: Request) -> Refusal | None:
 def body_refusal(request: Request) -> Refusal | None:
     """415 for an offer we cannot read, 406 for a caller that cannot read our answer.
 
-    A body may be ignored when its Content-Disposition says handling=optional (section 20.11).
+    A body may be ignored when its Content-Disposition says handling=optional (section 20.11). Of
+    several parts (RFC 5621) those that do not say that they must be understood are, too, though
+    the standard takes that for said: what carriers put beside their SDP is not for us.
     """
     if request.body and not _optional(request):
         if request.has("Content-Encoding"):
             return 415, (("Accept-Encoding", "identity"),)
         if request.content_type is None:
             return 400, ()  # "MUST be present if the body is not empty" (section 20.15)
-        if request.content_type.name != SDP:
+        refused = request.content_type.name != SDP
+        if request.content_type.type == MULTIPART:
+            parts = parts_of(request.content_type, request.body)
+            if not parts:
+                return 400, ()
+            refused = any(each.required and not _is_offer(each) for each in parts)
+        if refused:
             return 415, (ACCEPT,)
     if request.has("Accept") and not _accepts_sdp(request):
         return 406, (ACCEPT,)
@@ -66,11 +76,19 @@ def body_refusal(request: Request) -> Refusal | None:
 
 
 def offer_of(message: Message | None) -> bytes:
-    """Give the SDP a message carries, empty when it carries none."""
+    """Give the SDP a message carries, alone or among other parts; empty when it carries none."""
     if message is None or not message.body or message.has("Content-Encoding"):
         return b""
     content = message.content_type
-    return message.body if content is not None and content.name == SDP else b""
+    if content is None or content.type != MULTIPART:
+        return message.body if content is not None and content.name == SDP else b""
+    parts = parts_of(content, message.body)
+    return next((each.body for each in parts if _is_offer(each)), b"")
+
+
+def _is_offer(part: Part) -> bool:
+    """Tell the SDP of the session from that of an early one (RFC 3959) and from other parts."""
+    return part.content_type == SDP and part.disposition == "session"
 
 
 def retry_after(response: Response) -> int | None:

@@ -15,7 +15,6 @@ from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.incoming_session import IncomingSession
-from rapida_media.sip.invite_session import CONFIRMED
 from rapida_media.sip.refer import Replaces, replaces_of
 from rapida_media.sip.request_checks import (
     ALLOW_OUTSIDE,
@@ -178,15 +177,11 @@ class RequestReceiver:
 
     def _session_to_replace(self, replaces: Replaces) -> InviteSession | int:
         """Find the call an INVITE wants to replace, or give the status that refuses it: "If no
-        match is found, the UAS rejects the INVITE and returns a 481"; a confirmed dialog that was
-        to be replaced "early-only" gives 486 (RFC 3891 section 3)."""
+        match is found, the UAS rejects the INVITE and returns a 481" (RFC 3891 section 3)."""
         session = self._agent.sessions.get(replaces.to_tag)
-        dialog = session.dialog if session is not None else None
-        if session is None or dialog is None or session.state != CONFIRMED:
+        if session is None:
             return 481
-        if (dialog.call_id, dialog.remote_tag) != (replaces.call_id, replaces.from_tag):
-            return 481
-        return 486 if replaces.early_only else session
+        return session.refuses_to_be_replaced(replaces) or session
 
     def _admit(self, request: Request, source: Address) -> Refusal | None:
         config = self._agent.config

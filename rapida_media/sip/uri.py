@@ -24,6 +24,9 @@ _SIP_URI = re.compile(
 _OTHER_URI = re.compile(
     rf"(?!sips?:)[A-Za-z][A-Za-z0-9+.\-]*+:[^{_BAD}]++", re.IGNORECASE | re.ASCII
 )
+_TEL_URI = re.compile(
+    rf"tel:(\+?+[0-9A-Fa-f*#().\-]++(?:;[^;?@{_BAD}]++)*+)", re.IGNORECASE | re.ASCII
+)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 # unreserved = alphanum / mark (RFC 3261 section 25.1)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()")
@@ -95,6 +98,17 @@ def parse_uri(text: str) -> SipUri:
     )
 
 
+def parse_request_uri(text: str) -> SipUri:
+    """Parse what a request may be addressed to: a SIP or SIPS URI or, as telephone networks have
+    it, a tel URI (RFC 3966).
+
+    Of the last, user is the number with its parameters, as in the SIP URI it can be written as
+    (section 19.1.6), and host is empty. Raises RemoteProtocolError as ``parse_uri`` does.
+    """
+    match = _TEL_URI.fullmatch(text)
+    return parse_uri(text) if match is None else SipUri("tel", match[1], "")
+
+
 def parse_host(text: str) -> str:
     """Give the host without IPv6 brackets. Raises RemoteProtocolError (400)."""
     if not text.startswith("["):
@@ -133,9 +147,10 @@ def unescape(text: str) -> str:
 
 
 def user_of(uri: str) -> str | None:
-    """Give the user of a SIP URI, unescaped; None for one that names none or is no SIP URI."""
+    """Give the user of a SIP URI, unescaped, or the number of a tel URI; None for a URI that names
+    none and for anything else."""
     try:
-        return unescape(parse_uri(uri).user or "") or None
+        return unescape(parse_request_uri(uri).user or "") or None
     except RemoteProtocolError:
         return None
 

@@ -43,6 +43,10 @@ Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
 # MTU is unknown, the request MUST be sent using an RFC 2914 congestion controlled transport
 # protocol, such as TCP" (RFC 3261 section 18.1.1).
 UDP_LIMIT = 1300
+# How long a peer whose TCP failed is not asked for it again: a connection that nobody answers would
+# hold up each call for ten seconds. Of so many peers at once.
+WITHOUT_TCP_S = 600.0
+_WITHOUT_TCP_MAX = 1000
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
@@ -84,6 +88,7 @@ class UserAgent:
         "_contacts",
         "_secure_contacts",
         "_sent_by",
+        "_without_tcp",
         "config",
         "counters",
         "events",
@@ -107,6 +112,7 @@ class UserAgent:
         self.outbox = self.layer.around.outbox
         self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
+        self._without_tcp: dict[tuple[str, int], float] = {}  # until when
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
         self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
@@ -201,7 +207,7 @@ class UserAgent:
         (section 18.1.1).
         """
         remote = path.remote
-        if remote.transport == "udp" and len(data) > UDP_LIMIT and "tcp" in self.config.contacts:
+        if remote.transport == "udp" and len(data) > UDP_LIMIT and self._may_use_tcp(remote, now):
             others = (remote, *others)
             path = Path(replace(remote, transport="tcp"), None)
             # "the value in the top Via MUST be changed"
@@ -211,6 +217,20 @@ class UserAgent:
         if request.auth is not None or others:
             second = SecondAttempt(self, request, data, path, dialog=dialog, others=others)
         return self.layer.send_request(request, data, path, on_response, now, second=second)
+
+    def _may_use_tcp(self, remote: Address, now: float) -> bool:
+        without_until = self._without_tcp.get((remote.host, remote.port), now)
+        return without_until <= now and "tcp" in self.config.contacts
+
+    def transport_failed(self, destination: Address, now: float) -> None:
+        """Note that nothing can be sent to ``destination``, and fail what waits for it."""
+        if destination.transport == "tcp":
+            where = destination.host, destination.port
+            self._without_tcp.pop(where, None)
+            self._without_tcp[where] = now + WITHOUT_TCP_S
+            if len(self._without_tcp) > _WITHOUT_TCP_MAX:
+                del self._without_tcp[next(iter(self._without_tcp))]
+        self.layer.transport_failed(destination, now)
 
     def send_within(
         self,

@@ -79,5 +79,10 @@ def test_the_called_number_stands_where_the_trunk_says(field, lines, called):
     assert called_of(invite(*lines), Trunk("t", called=field)) == called
 
 
+def test_a_tel_uri_calls_its_number():
+    request = invite(uri="tel:020-7946-0018;phone-context=+44")
+    assert called_of(request, Trunk("t", country_code="44")) == "+442079460018"
+
+
 def test_a_request_uri_without_a_user_calls_nobody_in_particular():
     assert called_of(invite(uri="sip:192.0.2.1"), Trunk("t")) is None

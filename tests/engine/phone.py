@@ -39,6 +39,7 @@ class Phone:
         self.engine = engine
         self.host = host
         self.port = 0
+        self.max_forwards = 70
         self.received: list[Request | Response] = []
         self.raw = b""  # everything a stream brought
         self.closed = False
@@ -139,7 +140,7 @@ class Phone:
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/{transport.upper()} {format_host(self.host)}:{self.port}"
             f";branch={branch or f'z9hG4bK{self.port}-{next(_numbers)}'};rport",
-            "Max-Forwards: 70",
+            f"Max-Forwards: {self.max_forwards}",
             f"From: <sip:phone@{format_host(self.host)}>;tag={local_tag}",
             f"To: <{uri}>" + (f";tag={to_tag}" if to_tag else ""),
             f"Call-ID: {call_id}",

@@ -47,6 +47,45 @@ async def connect(bench: Bench, callee: Callee, more: str = "") -> tuple[PhoneCa
     return call, invite
 
 
+@pytest.mark.parametrize(("came_with", "goes_with"), [(3, 2), (1, 0), (70, 69)])
+async def test_the_callee_is_one_hop_further(
+    bench: Bench, callee: Callee, came_with: int, goes_with: int
+) -> None:
+    await bench.start(BRIDGE.format(uri=callee.uri))
+    phone = await bench.phone()
+    phone.max_forwards = came_with
+    call = phone.invite("desk")
+    invite = await callee.request("INVITE")
+    assert invite.max_forwards == goes_with
+    callee.respond(invite, 486)
+    assert await call.final() == 486
+
+
+async def test_a_call_that_went_round_too_often_goes_no_further(
+    bench: Bench, callee: Callee
+) -> None:
+    await bench.start(BRIDGE.format(uri=callee.uri))
+    phone = await bench.phone()
+    phone.max_forwards = 0
+    call = phone.invite("desk")
+    assert await call.final() == 483
+    assert callee.received == []
+
+
+async def test_a_bridge_to_itself_comes_to_an_end(bench: Bench) -> None:
+    engine = await bench.start(agent="echo")
+    port = engine.sip_addresses[0].port
+    await bench.stop()
+    itself = f"sip:desk@127.0.0.1:{port}"
+    listen = f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
+    await bench.start(listen + BRIDGE.format(uri=itself))
+    phone = await bench.phone()
+    phone.max_forwards = 12
+    call = phone.invite("desk")
+    assert await call.final() == 483
+    await bench.idle()
+
+
 async def test_the_caller_is_answered_when_the_callee_answers(bench: Bench, callee: Callee) -> None:
     call, invite = await ring(bench, callee)
     assert b"m=audio" in invite.body

@@ -330,6 +330,48 @@ async def test_another_phone_takes_the_call_over(bench: Bench, agent_named: Agen
     await bench.idle()
 
 
+@pytest.mark.parametrize("flag", ["", ";early-only"])
+async def test_a_call_of_ours_that_rings_is_picked_up_by_another_phone(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, flag: str
+) -> None:
+    echo = Echo()
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), echo)
+    invite = await callee.request("INVITE")
+    callee.respond(invite, 180)
+    await eventually(lambda: call.session.state == "ringing")
+    name = f"{invite.call_id};to-tag={invite.from_.tag};from-tag=callee{flag}"
+    other = await (await bench.phone()).call(headers=[("Replaces", name)])
+    callee.respond(await callee.request("CANCEL"), 200)
+    callee.respond(invite, 487)
+    said = speech(0.8)
+    await other.rtp.say(said)
+    await other.rtp.hears(said)
+    assert call.call.answered
+    assert len(echo.calls) == bench.engine.active_calls == 1
+    assert await other.bye() == 200
+    assert bench.logged("ended: bye")
+    await bench.idle()
+
+
+async def test_a_call_that_is_answered_and_picked_up_at_once_is_hung_up_where_it_rang(
+    bench: Bench, agent_named: AgentNamer, callee: Callee
+) -> None:
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    invite = await callee.request("INVITE")
+    callee.respond(invite, 180)
+    await eventually(lambda: call.session.state == "ringing")
+    name = f"{invite.call_id};to-tag={invite.from_.tag};from-tag=callee"
+    other = await (await bench.phone()).call(headers=[("Replaces", name)])
+    await callee.request("CANCEL")
+    callee.respond(invite, 200, body=callee.sdp())
+    callee.respond(await callee.request("BYE"), 200)
+    assert await other.bye() == 200
+    await call.finished
+    await bench.idle()
+
+
 async def test_another_phone_without_a_common_codec_takes_nothing_over(bench: Bench) -> None:
     await bench.start()
     phone = await bench.phone()
@@ -377,6 +419,24 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
     await other.rtp.hears(said)
     call.hang_up("enough")
     other.respond(await other.request("BYE"), 200)
+    await call.finished
+    await bench.idle()
+
+
+async def test_what_a_contact_carries_beside_its_address_stays_out_of_the_request_uri(
+    bench: Bench, callee: Callee, other: Callee
+) -> None:
+    """RFC 7044 has servers add History-Info to the contacts of a 302; RFC 3261 section 19.1.1 has
+    neither header fields nor a method in a Request-URI, and peers answer 400 to them."""
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    target = f"sip:moved;npdi@127.0.0.1:{other.port};user=phone"
+    contact = f"<{target};method=INVITE?History-Info=%3Csip%3Aa%40b%3E%3Bindex%3D1>"
+    callee.respond(await callee.request("INVITE"), 302, headers=[("Contact", contact)])
+    invite = await other.request("INVITE")
+    assert invite.uri_text == target
+    assert invite.to.uri_text == target
+    other.respond(invite, 486)
     await call.finished
     await bench.idle()
 

@@ -7,6 +7,7 @@ import pytest
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.sip.user_agent import WITHOUT_TCP_S
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.parties import names
 from rapida_media.testing.sip import OFFER, SipPeer
@@ -183,6 +184,25 @@ def test_where_tcp_fails_it_goes_by_udp_all_the_same():
     assert invite.top_via.transport == "UDP"
     scene.answer(scene.servers[0], 200, body=OFFER)
     assert names(scene.alice) == ["Answered"]
+
+
+def test_a_server_without_tcp_is_not_asked_for_it_with_every_call():
+    scene = two_transports()
+    tcp = Address("192.0.2.2", 5060, "tcp")
+    scene.dial(headers=BIG)
+    scene.alice.endpoint.transport_failed(tcp, scene.world.now)
+    scene.world.run_for(0.1)
+    asked = len([packet for packet in scene.alice.sent if packet.destination == tcp])
+    scene.dial(headers=BIG)
+    assert [invite.top_via.transport for invite in scene.servers[0].requests("INVITE")] == [
+        "UDP"
+    ] * 2
+    assert len([packet for packet in scene.alice.sent if packet.destination == tcp]) == asked
+    # It may have it some day.
+    scene.world.run_for(WITHOUT_TCP_S)
+    add_tcp(scene)
+    scene.dial(headers=BIG)
+    assert scene.servers[0].requests("INVITE")[-1].top_via.transport == "TCP"
 
 
 def test_a_small_request_stays_on_udp():

@@ -393,7 +393,19 @@ def test_an_invite_that_names_no_call_of_ours_is_refused(
     assert len(call.bob.endpoint.sessions) == 1
 
 
-def test_a_call_that_only_rings_is_not_replaced(call: Call, world: World, peer: SipPeer) -> None:
+def test_a_call_that_is_over_is_not_replaced(call: Call, world: World, peer: SipPeer) -> None:
+    """RFC 3891 section 3: "the UA SHOULD decline the request with a 603 Declined response"."""
+    call.connected()
+    old = call.incoming[0]
+    value = f"{old.call_id};to-tag={old.id};from-tag={old.dialog.remote_tag}"
+    world.nodes.pop(call.alice.address)  # so that the BYE has no answer
+    old.bye(world.now)
+    assert replacing(call, peer, value) == 603
+
+
+def test_a_call_that_only_rings_here_is_not_replaced(
+    call: Call, world: World, peer: SipPeer
+) -> None:
     call.answers = False
     call.dial()
     world.run_for(0.1)

@@ -121,8 +121,20 @@ def test_a_strict_router_gets_its_own_uri_and_the_target_comes_last() -> None:
             Address("198.51.100.7", 40001, "tcp"),
             Address("198.51.100.7", 40001, "tcp"),
         ),
+        *(
+            (f"<sip:a@{host}:5060>", Address("198.51.100.7", 40001), Address("198.51.100.7", 40001))
+            for host in ("10.1.2.3", "172.31.0.9", "192.168.1.5", "100.64.0.1", "127.0.0.1")
+        ),
+        ("<sip:a@[fd00::5]>", Address("2001:db8::1", 40001), Address("2001:db8::1", 40001)),
+        ("<sip:a@172.32.0.9>", Address("198.51.100.7", 40001), Address("172.32.0.9", 5060)),
+        ("<sip:a@10.1.2.3>", Address("10.9.9.9", 5066), Address("10.1.2.3", 5060)),
+        ("<sip:a@10.1.2.3>", Address("127.0.0.1", 5066), Address("10.1.2.3", 5060)),
     ],
-    ids=["numeric", "IPv6", "name: by the flow", "other transport", "sips", "open connection"],
+    ids=[
+        *("numeric", "IPv6", "name: by the flow", "other transport", "sips", "open connection"),
+        *(f"behind a NAT: {network}" for network in ("10", "172.16", "192.168", "100.64", "127")),
+        *("behind a NAT: IPv6", "172.32 is public", "within one network", "by our own machine"),
+    ],
 )
 def test_requests_go_where_the_target_says(contact: str, flow: Address, expected: Address) -> None:
     dialog = callee(f"Contact: {contact}", flow=Path(flow, None))

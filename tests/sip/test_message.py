@@ -237,7 +237,7 @@ def test_a_continuation_without_a_field_is_a_400() -> None:
     [
         (b" SIP/2.0", b" SIP/3.0", 505),
         (b" SIP/2.0", b" sip/2.0", None),
-        (b"sip:bob@biloxi.example.com SIP", b"tel:+1555 SIP", 416),
+        (b"sip:bob@biloxi.example.com SIP", b"h323:bob@b SIP", 416),
         (b"sip:bob@biloxi.example.com SIP", b"sip:bob@b;lr;lr SIP", 400),
         (b"INVITE sip", b"WATCH sip", 501),
         (b"INVITE sip", b"BYE sip", 400),

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapida_media.errors import RemoteProtocolError
-from rapida_media.sip.uri import SipUri, equivalent, escape_user, parse_uri, unescape
+from rapida_media.sip.uri import (
+    SipUri,
+    equivalent,
+    escape_user,
+    parse_request_uri,
+    parse_uri,
+    unescape,
+    user_of,
+)
 
 
 def test_the_examples_of_section_19_1_3_are_read() -> None:
@@ -83,6 +91,29 @@ def test_another_scheme_is_a_416(text: str) -> None:
     with pytest.raises(RemoteProtocolError) as fault:
         parse_uri(text)
     assert fault.value.status == 416
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        ("tel:+1-201-555-0123", "+1-201-555-0123"),
+        ("TEL:7042;phone-context=example.com", "7042;phone-context=example.com"),
+        ("tel:+441632960123;isub=1411;npdi", "+441632960123;isub=1411;npdi"),
+        ("sip:+15550100;npdi@carrier.example;user=phone", "+15550100;npdi"),
+    ],
+)
+def test_a_request_may_name_a_telephone_number(text: str, user: str) -> None:
+    uri = parse_request_uri(text)
+    assert uri.user == user
+    assert (uri.scheme == "tel") is (uri.host == "")
+    assert user_of(text) == user
+
+
+@pytest.mark.parametrize("text", ["tel:", "tel:;isub=1", "tel:bob smith", "tel:<1>", "isbn:29837"])
+def test_what_is_neither_is_refused(text: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        parse_request_uri(text)
+    assert user_of(text) is None
 
 
 # RFC 3261 section 19.1.4.
