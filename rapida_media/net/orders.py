@@ -101,7 +101,8 @@ class Orders:
         if remembered is not None:
             record, first = remembered
             same = first == order
-            record = self._engine.journal.live.get(record.id) or record
+            live = self._engine.journal.live.get(record.id)
+            record = live or await self._records.get(record.id) or record
         else:
             found = await self._records.find_by_key(key)
             if found is None:
