@@ -116,7 +116,7 @@ class Orders:
         """Refuse to send a call where it could not be placed to."""
         why = self._why_not(target, trunk=record.trunk, credential=record.credential)
         if why is not None:
-            raise Refused(403, why, field="to")
+            raise Refused(403, why, kind="not-allowed", field="to")
 
     def hang_up(self, record: CallRecord, reason: str) -> None:
         """End a call for an operator; one that was not answered is canceled."""
@@ -149,7 +149,10 @@ class Orders:
             raise Refused(422, "only calls over sip go by a trunk", field="trunk")
         if (spec := calls.specs.get(provider)) is None or spec.telephony is None:
             raise Refused(422, f"there is no provider {provider!r}", field="provider")
-        credential = calls.credential_of(provider, assistant)
+        try:
+            credential = calls.credential_of(provider, assistant)
+        except Refused as refused:  # 404 is for the provider, whose URL names what is not there
+            raise Refused(422, str(refused), field="provider") from None
         self._check_target(order, trunk=None, credential=credential)
         self._engine.admit()
         return await calls.place(
