@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from rapida_media.cli import main
 from rapida_media.demo.engine import environment
 
 from .phone import Phone
@@ -140,3 +142,19 @@ async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
         assert server.logged("ended: bye")
         server.signal()
         assert await server.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--dtmf", "12x", "--dtmf: expected 0-9 * # A-D, got 'x'"),
+        ("--codec", "gsm", "--codec: 'GSM' is unknown"),
+        ("--play", "nowhere.wav", "nowhere.wav"),
+        ("--password", "secret", "--user and --password belong together"),
+    ],
+)
+def test_the_softphone_calls_nobody_with_an_option_it_cannot_follow(
+    option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["call", "sip:echo@127.0.0.1:9", option, value]) == 2
+    assert said in capsys.readouterr().err
