@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.body import parts_of
 from rapida_media.sip.dtmf_info import PLAIN, RELAY
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
@@ -51,14 +52,15 @@ def extension_refusal(request: Request) -> Refusal | None:
 def body_refusal(request: Request) -> Refusal | None:
     """415 for an offer we cannot read, 406 for a caller that cannot read our answer.
 
-    A body may be ignored when its Content-Disposition says handling=optional (section 20.11).
+    A part may be ignored when its Content-Disposition says handling=optional (section 20.11).
     """
-    if request.body and not _optional(request):
-        if request.has("Content-Encoding"):
+    parts = parts_of(request)
+    if request.body and not parts:
+        return 400, ()  # "MUST be present if the body is not empty" (section 20.15)
+    for part in parts:
+        if part.required and part.encoded:
             return 415, (("Accept-Encoding", "identity"),)
-        if request.content_type is None:
-            return 400, ()  # "MUST be present if the body is not empty" (section 20.15)
-        if request.content_type.name != SDP:
+        if part.required and part.content_type != SDP:
             return 415, (ACCEPT,)
     if request.has("Accept") and not _accepts_sdp(request):
         return 406, (ACCEPT,)
@@ -67,10 +69,9 @@ def body_refusal(request: Request) -> Refusal | None:
 
 def offer_of(message: Message | None) -> bytes:
     """Give the SDP a message carries, empty when it carries none."""
-    if message is None or not message.body or message.has("Content-Encoding"):
-        return b""
-    content = message.content_type
-    return message.body if content is not None and content.name == SDP else b""
+    parts = [] if message is None else parts_of(message)
+    offers = (each.content for each in parts if each.content_type == SDP and not each.encoded)
+    return next(offers, b"")
 
 
 def retry_after(response: Response) -> int | None:
@@ -87,11 +88,6 @@ def cause_of(message: Message) -> str | None:
         return next(iter(message.header_values("Reason")), None)
     except RemoteProtocolError:
         return None
-
-
-def _optional(request: Request) -> bool:
-    disposition = request.header("Content-Disposition") or ""
-    return "handling=optional" in disposition.lower().replace(" ", "")
 
 
 def _accepts_sdp(request: Request) -> bool:
