@@ -47,6 +47,7 @@ max_calls = 400
 calls_per_second = 12.5
 max_call_seconds = 3600
 drain_seconds = 0
+ring_seconds = 45
 [store]
 contexts = "redis://:secret@127.0.0.1:6379/1"
 records = "sqlite:state/calls.db"
@@ -113,7 +114,7 @@ def test_every_key_is_read() -> None:
             comfort_noise=True,
             media_timeout=30.0,
         ),
-        limits=LimitsConfig(400, 12.5, 3600.0, 0.0),
+        limits=LimitsConfig(400, 12.5, 3600.0, 0.0, 45.0),
         store=StoreConfig(
             contexts="redis://:secret@127.0.0.1:6379/1",
             records=Path("/etc/rapida/state/calls.db"),
@@ -282,6 +283,10 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[limits]\nmax_calls = true",
             "[limits] max_calls: expected a whole number of at least 1, got true or false",
+        ),
+        (
+            "[limits]\nring_seconds = 0",
+            "[limits] ring_seconds: expected a number above 0, got 0",
         ),
         (
             "[limits]\ndrain_seconds = -1",

@@ -103,12 +103,17 @@ class RtpConfig:
 
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
-    """``[limits]``."""
+    """``[limits]``.
+
+    ring_seconds: how long a call over SIP may stay unanswered: as long as a proxy waits (RFC 3261
+    section 16.6, Timer C) unless given.
+    """
 
     max_calls: int = 500
     calls_per_second: float = 50.0
     max_call_seconds: float = 14400.0
     drain_seconds: float = 60.0
+    ring_seconds: float = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +307,7 @@ def _limits(table: Table) -> LimitsConfig:
         calls_per_second=table.number("calls_per_second", default.calls_per_second, above=0),
         max_call_seconds=table.number("max_call_seconds", default.max_call_seconds, above=0),
         drain_seconds=table.number("drain_seconds", default.drain_seconds),
+        ring_seconds=table.number("ring_seconds", default.ring_seconds, above=0),
     )
     table.finish()
     return config

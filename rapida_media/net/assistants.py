@@ -9,6 +9,7 @@ from rapida_media.agents.base import Agent, AgentContext, make_agent
 from rapida_media.agents.prologue import with_prologue
 from rapida_media.call.routing import Router
 from rapida_media.config import Assistant, Credential
+from rapida_media.errors import ConfigError
 from rapida_media.media.wav import read_wav
 
 
@@ -61,7 +62,12 @@ class Assistants:
 
 def _prepare(assistant: Assistant, context: AgentContext) -> Agent:
     context = replace(context, bot=assistant.bot, credential=assistant.credential)
-    agent = make_agent(assistant.agent, context)
     recordings = context.recordings if assistant.record else None
-    greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    try:
+        agent = make_agent(assistant.agent, context)
+        greeting = read_wav(assistant.greeting) if assistant.greeting is not None else None
+    except ConfigError as error:
+        if not assistant.name:  # of the command line
+            raise
+        raise ConfigError(f"[assistants.{assistant.name}] {error}") from error.__cause__
     return with_prologue(agent, greeting, recordings)

@@ -62,8 +62,6 @@ from rapida_media.sip.user_agent import EndpointConfig, Headers
 from rapida_media.stats import Counters
 
 RFC_TIMERS = TimerValues()
-# How long a call may stay unanswered: as long as a proxy waits (RFC 3261 section 16.6, Timer C).
-RING_S = 180.0
 # How long the BYEs of ``stop`` may take to be answered.
 STOP_S = 2.0
 
@@ -75,7 +73,7 @@ class Engine:
     default_agent: spec of the agent for calls that no assistant matches; None refuses them.
     contexts: where media finds its call; in memory unless given.
     guard: what may be called, by whoever orders it.
-    timers, ring_seconds: those of the SIP endpoint. traces: how many messages are kept.
+    timers: those of the SIP endpoint. traces: how many messages are kept.
     dial, dial_trunk: call a resolved SIP URI, or a number by a trunk; see ``Dialling``.
     """
 
@@ -88,12 +86,11 @@ class Engine:
         ids: IdSource | None = None,
         contexts: ContextStore | None = None,
         timers: TimerValues = RFC_TIMERS,
-        ring_seconds: float = RING_S,
         traces: TraceLimits | None = None,
     ) -> None:
         self.counters = Counters()
         self._config = config
-        self._timers, self._ring_seconds = timers, ring_seconds
+        self._timers = timers
         self._ids = ids or SystemIds()
         self._loop = asyncio.get_running_loop()
         self.disk = DiskThread(self._loop)
@@ -242,7 +239,7 @@ class Engine:
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
                 timers=self._timers,
-                ring_seconds=self._ring_seconds,
+                ring_seconds=self._config.limits.ring_seconds,
                 session_expires=self._config.sip.session_expires,
                 min_session_expires=self._config.sip.min_session_expires,
                 guard=self._gate.check,

@@ -100,7 +100,8 @@ class Orders:
         if remembered is not None:
             record, first = remembered
             same = first == order
-            record = self._engine.journal.live.get(record.id) or record
+            live = self._engine.journal.live.get(record.id)
+            record = live or await self._records.get(record.id) or record
         else:
             found = await self._records.find_by_key(key)
             if found is None:
@@ -116,7 +117,7 @@ class Orders:
             target, trunk=record.trunk, credential=record.credential, ordered=True
         )
         if why is not None:
-            raise Refused(403, why, field="to")
+            raise Refused(403, why, kind="not-allowed", field="to")
 
     def hang_up(self, record: CallRecord, reason: str) -> None:
         """End a call for an operator; one that was not answered is canceled."""
@@ -149,7 +150,10 @@ class Orders:
             raise Refused(422, "only calls over sip go by a trunk", field="trunk")
         if (spec := calls.specs.get(provider)) is None or spec.telephony is None:
             raise Refused(422, f"there is no provider {provider!r}", field="provider")
-        credential = calls.credential_of(provider, assistant)
+        try:
+            credential = calls.credential_of(provider, assistant)
+        except Refused as refused:  # 404 is for the provider, whose URL names what is not there
+            raise Refused(422, str(refused), field="provider") from None
         self._check_target(order, trunk=None, credential=credential)
         self._engine.admit()
         return await calls.place(

@@ -136,9 +136,11 @@ class ProviderCall:
 
     def _media_over(self, reason: str) -> None:
         if not self.finished.done():
-            left = reason in ("media_closed", "stopped")
+            if reason in ("media_closed", "stopped"):
+                gave_up = self.info.direction == "inbound" and self.answered_at is None
+                reason = "canceled" if gave_up else _FAR_END_LEFT
             self._over_at_provider |= self.spec.socket_is_the_call
-            self._end(ended(_FAR_END_LEFT if left else reason))
+            self._end(ended(reason))
 
     @property
     def call(self) -> Call | None:
@@ -214,7 +216,9 @@ class ProviderCall:
             self._shell.journal.changed(self.info.id, state, raw=news.raw)
             return
         self._over_at_provider = True
-        self._end(_ending_of(news), raw=news.raw, cause=news.cause)
+        # A call may be completed without having been in progress here: steps may be missing.
+        state = CallState.COMPLETED if news.state == "completed" else None
+        self._end(_ending_of(news), raw=news.raw, cause=news.cause, state=state)
 
     # -- Signalling ----------------------------------------------------------------------------
 
@@ -310,13 +314,15 @@ class ProviderCall:
         raw: str | None = None,
         cause: str | None = None,
         retry_after_s: int | None = None,
+        state: CallState | None = None,
     ) -> None:
+        """state: which end the provider says it is."""
         if self.finished.done():
             return
         if not self._over_at_provider and not self.being_placed:
             self._start(self._hang_up_at_provider())
         self.attempts.close(ending.reason)
-        self._finish(ending, raw, cause, retry_after_s)
+        self._finish(ending, raw=raw, cause=cause, retry_after_s=retry_after_s, state=state)
 
     async def _hang_up_at_provider(self) -> None:
         try:
@@ -337,9 +343,7 @@ class ProviderCall:
         """Wait until the provider was told what it has to be told."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _finish(
-        self, ending: Ending, raw: str | None, cause: str | None, retry_after_s: int | None
-    ) -> None:
+    def _finish(self, ending: Ending, *, cause: str | None, **facts: Any) -> None:
         quality: dict[str, Any] = {}
         if self.call is not None:
             quality = dict(self.call.stats())
@@ -355,11 +359,7 @@ class ProviderCall:
             f", failed: {ending.failure_class}" if ending.failure_class else "",
             extra={"call_id": self.info.id},
         )
-        facts: dict[str, Any] = {
-            "quality": quality,
-            "cause": cause,
-            "retry_after_s": retry_after_s,
-        }
+        facts |= {"quality": quality, "cause": cause}
         attempt = self.attempts.current
         if attempt is not None and attempt.leg.first_media_at is not None:
             ago = clock.monotonic() - attempt.leg.first_media_at
@@ -367,7 +367,6 @@ class ProviderCall:
         self._shell.journal.ended(
             self.info.id,
             reason=ending.reason,
-            raw=raw,
             code=ending.code,
             failure_class=ending.failure_class,
             retryable=ending.retryable,

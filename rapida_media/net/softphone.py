@@ -24,6 +24,7 @@ from rapida_media.config import (
 )
 from rapida_media.errors import ConfigError
 from rapida_media.ids import SystemIds
+from rapida_media.legs.rtp_leg import DIGITS
 from rapida_media.media.align import measure_echo
 from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
@@ -131,6 +132,8 @@ def _ms(value: float | None) -> str:
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
     speech = read_wav(options.play) if options.play else b""
+    if strange := set(options.dtmf or "") - DIGITS:
+        raise ConfigError(f"--dtmf: expected 0-9 * # A-D, got {''.join(sorted(strange))!r}")
     for name, path in (("--record", options.record), ("--pcap", options.pcap)):
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{name}: there is no directory {path.parent}")

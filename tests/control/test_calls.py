@@ -110,6 +110,27 @@ async def test_the_same_key_gives_the_same_call_also_at_once(desk: Desk) -> None
     assert problem["field"] == "idempotency_key"
 
 
+async def test_the_same_key_tells_how_its_call_is_now_also_when_that_is_over(desk: Desk) -> None:
+    await desk.open(TWO)
+    order = {"assistant": "support", "to": echo_uri(desk), "idempotency_key": "k-2"}
+    call_id = await placed(desk, idempotency_key="k-2")
+    await desk.until(call_id, "in-progress")
+    assert (await desk.post("/v1/calls", order))[1]["status"] == "in-progress"
+    await desk.post(f"/v1/calls/{call_id}/hangup")
+    await desk.until(call_id, "completed")
+    status, again = await desk.post("/v1/calls", order)
+    assert (status, again["call_id"], again["status"]) == (202, call_id, "completed")
+
+
+async def test_an_order_by_a_provider_without_an_account_names_the_field_at_fault(
+    desk: Desk,
+) -> None:
+    await desk.open(TWO)
+    order = {"assistant": "support", "to": "+15550100", "provider": "twilio"}
+    status, problem = await desk.post("/v1/calls", order)
+    assert (status, problem["field"]) == (422, "provider")
+
+
 async def test_many_orders_succeed_or_fail_each_by_itself(desk: Desk) -> None:
     await desk.open(TWO)
     good = {"assistant": "support", "to": echo_uri(desk)}

@@ -212,6 +212,30 @@ async def test_parameters_that_are_no_texts_reach_the_provider_as_json(
     assert handed == [{"plan": "gold", "vip": "true", "of": '{"a": [1]}', "no": "null"}]
 
 
+async def test_a_call_that_ends_before_its_media_came_ends_as_the_provider_says(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    assert (await platform.tell(document["news"], call="c-1", status="done"))[0] == 204
+    _, page = await platform.desk.get("/v1/calls?provider=acme")
+    (call,) = page["calls"]
+    assert (call["status"], call["reason"], call["raw_status"]) == ("completed", "bye", "done")
+    assert platform.hung_up == []
+
+
+async def test_a_caller_who_leaves_before_the_stream_began_has_given_up(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    socket = await platform.connect(document["connect"])
+    await socket.close()
+    _, page = await platform.desk.get("/v1/calls?provider=acme")
+    over = await platform.desk.until(page["calls"][0]["id"], "canceled")
+    assert (over["reason"], over["failure_class"]) == ("canceled", "caller")
+
+
 async def test_a_stream_that_names_another_call_does_not_rename_ours(platform: Platform) -> None:
     await platform.start()
     _, document = await platform.tell("/v1/talk/acme/call/support", call="c-1")

@@ -65,7 +65,6 @@ class Bench:
         *,
         agent: str | None = "echo",
         timers: TimerValues = FAST,
-        ring_seconds: float = 180.0,
     ) -> Engine:
         """Start an engine; tables of config replace those of BASE."""
         document = tomllib.loads(BASE) | tomllib.loads(config)
@@ -74,7 +73,6 @@ class Bench:
             directory=self.folder,
             default_agent=agent,
             timers=timers,
-            ring_seconds=ring_seconds,
         )
         await self.engine.start()
         self._engines.append(self.engine)

@@ -82,7 +82,8 @@ async def test_a_recording_that_cannot_be_written_costs_the_recording_and_not_th
 async def decided(bench: Bench, agent_named: AgentNamer, agent: object) -> PhoneCall:
     """Place a call that the agent decides about."""
     spec = agent_named(agent)  # type: ignore[arg-type]
-    await bench.start(f'[assistants.one]\nagent = "{spec}"\n{DECIDES}', ring_seconds=0.5)
+    limits = "[limits]\nring_seconds = 0.5\n"
+    await bench.start(f'{limits}[assistants.one]\nagent = "{spec}"\n{DECIDES}')
     return (await bench.phone()).invite("one")
 
 

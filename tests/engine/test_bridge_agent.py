@@ -151,7 +151,7 @@ async def test_a_target_that_cannot_be_found_is_404(bench: Bench) -> None:
 
 
 async def test_nobody_answers(bench: Bench, callee: Callee) -> None:
-    await bench.start(BRIDGE.format(uri=callee.uri), ring_seconds=0.6)
+    await bench.start("[limits]\nring_seconds = 0.6\n" + BRIDGE.format(uri=callee.uri))
     call = (await bench.phone()).invite("desk")
     invite = await callee.request("INVITE")
     callee.respond(invite, 180)

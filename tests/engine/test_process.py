@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from rapida_media.cli import main
 from rapida_media.demo.engine import environment
 
 from .phone import Phone
@@ -119,13 +121,18 @@ async def test_running_out_of_open_files_refuses_calls_and_harms_none(tmp_path: 
         assert await server.ended() == 0
 
 
-async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "transport"), [("--transport=tcp", "tcp"), ("--srtp=required", "udp")]
+)
+async def test_the_softphone_calls_an_engine_that_has_no_trunk(
+    tmp_path: Path, option: str, transport: str
+) -> None:
     write_wav(tmp_path / "said.wav", np.append(speech(1.0), np.zeros(1600, np.int16)))
     async with serving(tmp_path, LOOPBACK) as server:
-        address = server.address("tcp")
+        address = server.address(transport)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "rapida_media", "call",
-            f"sip:echo@{address.host}:{address.port}", "--transport", "tcp",
+            f"sip:echo@{address.host}:{address.port}", option,
             "--play", str(tmp_path / "said.wav"), "--json",
             env=environment(),
             stdout=asyncio.subprocess.PIPE,
@@ -137,6 +144,23 @@ async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
         assert report["answered"]
         assert report["packets_received"] > 40
         assert report["correlation"] > 0.9
+        assert (report["srtp"] is not None) == option.startswith("--srtp")
         assert server.logged("ended: bye")
         server.signal()
         assert await server.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--dtmf", "12x", "--dtmf: expected 0-9 * # A-D, got 'x'"),
+        ("--codec", "gsm", "--codec: 'GSM' is unknown"),
+        ("--play", "nowhere.wav", "nowhere.wav"),
+        ("--password", "secret", "--user and --password belong together"),
+    ],
+)
+def test_the_softphone_calls_nobody_with_an_option_it_cannot_follow(
+    option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["call", "sip:echo@127.0.0.1:9", option, value]) == 2
+    assert said in capsys.readouterr().err

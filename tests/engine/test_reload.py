@@ -98,8 +98,8 @@ async def reload(engine: Engine, config: str, folder: Path) -> None:
 
 BROKEN = {
     "[assistants": "no valid TOML",
-    f'{TABLES}[assistants.sales]\nagent = "ecko"\n': "there is no agent 'ecko'",
-    f'{TABLES}[assistants.sales]\nagent = "play:gone.wav"\n': "gone.wav",
+    f'{TABLES}[assistants.sales]\nagent = "ecko"\n': "[assistants.sales] agent 'ecko': there",
+    f'{TABLES}[assistants.sales]\nagent = "play:gone.wav"\n': "[assistants.sales] ",
     f'{TABLES}{SALES}[credentials.main]\nprovider = "nobody"\n': "there is no provider 'nobody'",
     f'{TABLES}{SALES}credential = "main"\n': "there is no table [credentials.main]",
     f'{TABLES}{SALES}[trunks.x]\nhosts = ["192.0.2.1"]\ncodecs = ["GSM"]\n': "got 'GSM'",

@@ -174,7 +174,7 @@ async def test_a_call_whose_handshakes_are_all_lost_ends(
     await exotel.idle()
     _, page = await exotel.desk.get("/v1/calls?provider=exotel")
     reasons = {each["provider_call_id"]: each["reason"] for each in page["calls"]}
-    assert reasons == {twice.id: "media_lost", CALL: "bye"}
+    assert reasons == {twice.id: "media_lost", CALL: "canceled"}
 
 
 def stream_url(body: bytes) -> str:
