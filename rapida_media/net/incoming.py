@@ -99,7 +99,7 @@ class Incoming:
             self._assistants.agent(assistant),
             address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
-            srtp=trunk.srtp if trunk is not None else "optional",
+            srtp=trunk.srtp if trunk is not None else "off",
             early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )

@@ -97,7 +97,7 @@ async def test_hold_and_resume_keep_the_keys_and_media_goes_on(bench: Bench) -> 
     await call.finished
 
 
-async def test_a_call_by_no_trunk_is_encrypted_where_it_asks_for_that(bench: Bench) -> None:
+async def test_strangers_to_every_trunk_get_no_encryption_and_no_noise(bench: Bench) -> None:
     await bench.start()
     key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
     sdp = (
@@ -105,9 +105,4 @@ async def test_a_call_by_no_trunk_is_encrypted_where_it_asks_for_that(bench: Ben
         f"m=audio 4000 RTP/SAVP 0\r\n{key}\r\n"
     )
     call = (await bench.phone()).invite(sdp=sdp)
-    assert await call.final() == 200
-    assert call.response is not None
-    answer = call.response.body.decode()
-    assert " RTP/SAVP 0" in answer
-    assert "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" in answer
-    assert await call.bye() == 200
+    assert await call.final() == 488
