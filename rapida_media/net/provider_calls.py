@@ -7,7 +7,6 @@ everywhere: known, verified, admitted, and only then does anything happen.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +18,10 @@ from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import (
     LIFETIME_S,
     CallContext,
-    ContextExpired,
     ContextRefused,
     ContextStore,
     ContextsUnavailable,
-    ContextUsed,
 )
-from rapida_media.call.endings import order_refused
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
@@ -36,16 +32,23 @@ from rapida_media.ids import IdSource
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.disk import DiskThread
-from rapida_media.net.http_client import ASKING_FOR, AiohttpClient
-from rapida_media.net.left_open import hang_up_left_open
+from rapida_media.net.http_client import AiohttpClient
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
+from rapida_media.net.provider_contexts import (
+    info_of,
+    refused,
+    seen_of,
+    unavailable,
+    websocket_url,
+)
 from rapida_media.net.provider_lines import Line, Lines, Refused
+from rapida_media.net.provider_orders import ProviderOrders
 from rapida_media.net.second_legs import Place
 from rapida_media.providers import base
-from rapida_media.providers.base import CallOrder, ProviderSpec, StatusInfo
+from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.registry import check_credentials, providers
 from rapida_media.providers.trace import ProviderTraces
@@ -57,7 +60,6 @@ T = TypeVar("T")
 
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
-UNAVAILABLE_RETRY_S = 5
 UPGRADE = Reply(101)
 
 
@@ -105,7 +107,7 @@ class ProviderCalls:
         self._book = ProviderBook()
         self.traces = ProviderTraces()
         self._agents = agents
-        self._ending: set[asyncio.Task[None]] = set()
+        self._orders = ProviderOrders(journal)
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -151,7 +153,7 @@ class ProviderCalls:
         if call is not None and seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
         url = self._context_url(line.spec, seen.context_id)
-        reply = line.telephony.inbound_call(seen, _websocket(url), f"{url}/event")
+        reply = line.telephony.inbound_call(seen, websocket_url(url), f"{url}/event")
         return reply if call is None else _traced(call, request, reply)
 
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
@@ -230,12 +232,12 @@ class ProviderCalls:
                 return call
             context = await self._contexts.claim(context_id, clock.monotonic())
         except ContextsUnavailable as error:
-            raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
+            raise unavailable(error) from None
         except ContextRefused as error:
             self._counters.add("contexts_refused")
-            raise Refused(_status_of(error), str(error)) from None
+            raise refused(error) from None
         if call is None:
-            call = self._register(line, _info_of(context), _seen_of(context))
+            call = self._register(line, info_of(context), seen_of(context))
         call.attempts.claim(clock.monotonic())
         _traced(call, request)
         await self.journal.kept()
@@ -283,45 +285,15 @@ class ProviderCalls:
         call = await self._create(
             line, seen, "outbound", parameters, call_id=call_id, idempotency_key=idempotency_key
         )
-        call.being_placed = True
-        task = asyncio.get_running_loop().create_task(self._order(line, call, ring_seconds))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return self.journal.live[call.info.id]
-
-    async def _order(self, line: Line, call: ProviderCall, ring_seconds: int) -> None:
-        """Task root of one order."""
-        base_url = self._context_url(line.spec, call.seen.context_id)
-        order = CallOrder(
-            to=call.info.called,
-            from_=call.info.caller,
-            context_id=call.seen.context_id,
-            media_url=_websocket(base_url),
-            event_url=f"{base_url}/event",
-            answer_url=f"{base_url}/answer",
-            parameters={name: _text(value) for name, value in call.info.parameters.items()},
-            ring_seconds=ring_seconds,
+        self._orders.place(
+            line, call, self._context_url(line.spec, call.seen.context_id), ring_seconds
         )
-        ASKING_FOR.set(call.trace)
-        await self.journal.kept()
-        try:
-            seen = await line.telephony.outbound_call(order)
-        except ProviderError as error:
-            log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
-            ending = order_refused(error.code, status=error.status, retryable=error.retryable)
-            call.not_placed(ending, str(error), error.retry_after_s)
-        except Exception:
-            log.exception("the order failed", extra={"call_id": call.info.id})
-            call.not_placed(order_refused(None, retryable=False), None)
-        else:
-            call.placed(replace(seen, state=seen.state or "initiated"))
+        return self.journal.live[call.info.id]
 
     def hang_up_left_open(self, records: Sequence[CallRecord]) -> None:
         """End calls of an earlier run at their providers; returns at once."""
         if records:
-            task = asyncio.get_running_loop().create_task(hang_up_left_open(records, self._lines))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._orders.hang_up_left_open(records, self._lines)
 
     # -- the life of the registry --------------------------------------------------------------
 
@@ -335,7 +307,7 @@ class ProviderCalls:
         calls = tuple(self._book)
         for call in calls:
             call.hang_up("engine_stopping")
-        pending = [*(call.settled() for call in calls), *self._ending]
+        pending = [*(call.settled() for call in calls), *self._orders.pending]
         if pending:
             waiting = [asyncio.ensure_future(each) for each in pending]
             _, late = await asyncio.wait(waiting, timeout=STOP_S)
@@ -391,9 +363,9 @@ class ProviderCalls:
         try:
             await self._contexts.put(context, clock.monotonic())
         except ContextsUnavailable as error:
-            raise Refused(503, str(error), retry_after_s=UNAVAILABLE_RETRY_S) from None
+            raise unavailable(error) from None
         seen = replace(seen, context_id=context.id)
-        return self._register(line, _info_of(context), seen, idempotency_key)
+        return self._register(line, info_of(context), seen, idempotency_key)
 
     def _register(
         self,
@@ -431,7 +403,7 @@ class ProviderCalls:
 
     def _document(self, line: Line, call: ProviderCall) -> Reply:
         url = self._context_url(line.spec, call.seen.context_id)
-        return line.telephony.inbound_call(call.seen, _websocket(url), f"{url}/event")
+        return line.telephony.inbound_call(call.seen, websocket_url(url), f"{url}/event")
 
     def _context_url(self, spec: ProviderSpec, context_id: str) -> str:
         return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"
@@ -445,47 +417,8 @@ def _traced(call: ProviderCall, request: WebhookRequest, reply: Reply = UPGRADE)
     return reply
 
 
-def _text(parameter: object) -> str:
-    """Write a parameter as providers carry them: texts as they are, all else as JSON."""
-    return parameter if isinstance(parameter, str) else json.dumps(parameter, default=str)
-
-
-def _websocket(url: str) -> str:
-    """http → ws, https → wss."""
-    return f"ws{url.removeprefix('http')}"
-
-
 def _understood(read: Callable[[], T]) -> T:
     try:
         return read()
     except ProviderError as error:
         raise Refused(400, str(error)) from None
-
-
-def _status_of(error: ContextRefused) -> int:
-    if isinstance(error, ContextUsed):
-        return 410
-    return 403 if isinstance(error, ContextExpired) else 404
-
-
-def _info_of(context: CallContext) -> CallInfo:
-    return CallInfo(
-        id=context.call_id,
-        provider=context.provider,
-        direction=context.direction,
-        caller=context.caller,
-        called=context.called,
-        assistant=context.assistant,
-        parameters=context.parameters,
-        provider_call_id=context.provider_call_id or "",
-        context_id=context.id,
-    )
-
-
-def _seen_of(context: CallContext) -> base.CallInfo:
-    return base.CallInfo(
-        provider_call_id=context.provider_call_id or "",
-        caller=context.caller,
-        called=context.called,
-        context_id=context.id,
-    )
