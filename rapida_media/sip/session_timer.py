@@ -146,10 +146,13 @@ class SessionTimer:
             return ()
         # "MUST NOT be set to a duration lower than the value in the Min-SE header field in the
         # request", whether the UAS reduces what was asked for or asks itself.
-        most = max(self._wanted, min_se_of(request), self._least)
-        seconds = most if interval is None else interval.seconds
-        if self._wanted:
-            seconds = min(seconds, most)
+        least = min_se_of(request)
+        if interval is None:
+            seconds = max(self._wanted, least) if request.has("Min-SE") else self._wanted
+        elif self._wanted:
+            seconds = min(interval.seconds, max(self._wanted, least, self._least))
+        else:
+            seconds = interval.seconds
         refresher = (interval.refresher if interval and supported else None) or "uas"
         self._start(seconds, refresher == "uas", now)
         fields = (("Session-Expires", f"{seconds};refresher={refresher}"),)
