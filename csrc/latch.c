@@ -10,7 +10,8 @@ void rm_latch_signal(rm_latch *latch, const rm_address *signalled)
 bool rm_latch_accept(rm_latch *latch, const rm_address *from, uint32_t ssrc, bool matching)
 {
     bool known = latch->remote.family != 0 && rm_address_equal(from, &latch->remote);
-    if (latch->frozen || !matching)
+    bool closed = latch->frozen && (known || !rm_address_equal(from, &latch->signalled));
+    if (closed || !matching)
         return known;
     if (latch->count == 0 || ssrc != latch->ssrc || !rm_address_equal(from, &latch->candidate)) {
         latch->candidate = *from;

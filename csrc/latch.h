@@ -3,7 +3,8 @@
  * The address in the peer's SDP is right unless a NAT stands between, so media is taken from that
  * address at once, and from another one only when three packets in a row from it carry a
  * negotiated payload type and one SSRC. Whichever address has sent three packets first keeps the
- * stream: nobody who learns the port can pull it away later. Called per packet by stream.c. */
+ * stream: nobody who learns the port can pull it away later, but the address in the SDP itself,
+ * should a stranger have been faster, takes it back with three. Called per packet by stream.c. */
 #ifndef RM_LATCH_H
 #define RM_LATCH_H
 

@@ -321,10 +321,24 @@ def test_another_address_latches_after_three_packets_and_then_for_good() -> None
     peer.send(1003, 1004)
     assert peer.stream.remote == ("198.51.100.7", 5555)
     assert values(peer) == [1003, 1004]
-    peer.source = HOST
+    peer.source = ("198.51.100.8", 5555)
     peer.send(1, 1, 1, 1)
     assert values(peer) == []
     assert count(peer, "wrong_source") == (6,)
+
+
+def test_the_signalled_address_takes_back_what_a_faster_stranger_latched() -> None:
+    peer = Peer(make_stream())
+    stranger = Peer(peer.stream, sequence=900)
+    stranger.source, stranger.ssrc = ("198.51.100.7", 5555), 50
+    stranger.send(*[1] * 5)
+    assert peer.stream.remote == stranger.source
+    peer.send(1, 1)
+    assert peer.stream.remote == stranger.source
+    peer.send(1)
+    assert peer.stream.remote == HOST
+    stranger.send(*[1] * 10)
+    assert peer.stream.remote == HOST
 
 
 @pytest.mark.parametrize("fault", ["payload type", "ssrc", "interrupted"])
