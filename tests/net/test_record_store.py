@@ -172,22 +172,40 @@ async def test_the_database_of_a_later_version_is_left_alone(tmp_path, monkeypat
         patch.setattr(record_tables, "MIGRATIONS", later)
         async with opened(path) as store:
             store.record_changed(FULL)
-    with pytest.raises(ConfigError, match="version 2 and this engine knows 1"):
+    ours = len(record_tables.MIGRATIONS)
+    with pytest.raises(ConfigError, match=f"version {ours + 1} and this engine knows {ours}"):
         await RecordStore(path, run="run").open()
 
 
-async def test_an_older_database_is_brought_up_to_date(tmp_path, monkeypatch):
+@pytest.mark.parametrize("version", range(1, len(record_tables.MIGRATIONS) + 1))
+async def test_an_older_database_is_brought_up_to_date(tmp_path, monkeypatch, version):
     path = tmp_path / "calls.db"
-    async with opened(path) as store:
-        store.record_changed(FULL)
+    with monkeypatch.context() as patch:
+        patch.setattr(record_tables, "MIGRATIONS", record_tables.MIGRATIONS[:version])
+        async with opened(path) as store:
+            store.record_changed(call("later", 1001.0))
+            store.record_changed(FULL)
     added = "ALTER TABLE calls ADD COLUMN more TEXT"
     monkeypatch.setattr(record_tables, "MIGRATIONS", (*record_tables.MIGRATIONS, (added,)))
     async with opened(path) as store:
         assert await store.get("c1") == FULL
-    with sqlite3.connect(path) as database:
-        assert database.execute("SELECT version FROM migrations").fetchall() == [(1,), (2,)]
-        assert database.execute("SELECT more FROM calls").fetchall() == [(None,)]
-    database.close()
+        assert await store.find_by_key("k") == FULL
+        assert [each.id for each in (await store.page(RecordQuery())).records] == ["later", "c1"]
+    with closing(sqlite3.connect(path)) as database:
+        versions = [number for (number,) in database.execute("SELECT version FROM migrations")]
+        assert versions == list(range(1, len(record_tables.MIGRATIONS) + 1))
+        assert database.execute("SELECT more FROM calls").fetchall() == [(None,), (None,)]
+
+
+async def test_more_records_than_a_statement_takes_are_written_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_tables, "ROWS_AT_ONCE", 3)
+    async with opened(tmp_path / "calls.db") as store:
+        for number in range(10):
+            store.record_changed(replace(FULL, id=f"c{number}"))
+        assert await store.settled(5)
+        assert sum(store.commit_s.counts) == 1
+        kept = {each.id: each for each in (await store.page(RecordQuery())).records}
+        assert kept == {f"c{number}": replace(FULL, id=f"c{number}") for number in range(10)}
 
 
 async def test_old_calls_are_deleted_and_open_ones_stay(tmp_path, monkeypatch):
