@@ -7,7 +7,6 @@ whenever the poller says that the stream has something to hand up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.kernels import MediaStream
@@ -25,6 +24,7 @@ from rapida_media.sdp.offer_answer import NegotiatedAudio
 
 # RFC 4733 section 3.2, table 3: the events that are keys, and ! for the hook flash.
 DIGITS = frozenset("0123456789*#ABCD!")
+UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104 — nothing is bound to them
 
 
 class RtpLeg:
@@ -59,7 +59,7 @@ class RtpLeg:
         self.negotiated = audio
         self._quality.codec = audio.receive[0].name
         self._secure(audio.srtp)
-        unspecified = ip_address(audio.remote_address).is_unspecified
+        unspecified = audio.remote_address in UNSPECIFIED
         self.stream.configure(
             receive={codec.payload_type: codec.name for codec in audio.receive},
             send_payload_type=audio.send.payload_type,

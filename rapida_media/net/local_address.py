@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def local_address_towards(host: str) -> str:
     return address
 
 
+@lru_cache(1024)  # our own few addresses, and what far ends call theirs
 def is_unspecified(host: str) -> bool:
     """Tell ``0.0.0.0`` and ``::``."""
     return ip_address(host).is_unspecified

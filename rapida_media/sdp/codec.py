@@ -7,6 +7,7 @@ without one has the meaning of RFC 3551 section 6; a dynamic number without one 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from rapida_media.sdp.description import Attribute, MediaDescription, parse_number
 
@@ -109,6 +110,7 @@ _SPELLING = {name.lower(): name for name, _, _ in SUPPORTED.values()} | {
 }
 
 
+@cache
 def local_codecs(names: tuple[str, ...], *, comfort_noise: bool = False) -> tuple[Codec, ...]:
     """Give our codecs of these names of ``SUPPORTED``, then telephone-event at each clock rate, and
     so comfort noise where it is wanted.

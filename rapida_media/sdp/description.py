@@ -110,7 +110,7 @@ class MediaDescription:
         found = [Line("m", " ".join((self.kind, port, self.protocol, *self.formats)))]
         if self.connection is not None:
             found.append(Line("c", str(self.connection)))
-        return _in_order([*found, *self.other, *_attribute_lines(self.attributes)], _MEDIA_ORDER)
+        return _written(found, self.other, self.attributes, _MEDIA_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class SessionDescription:
         if self.connection is not None:
             found.append(Line("c", str(self.connection)))
         found += [Line("t", value) for value in self.times]
-        return _in_order([*found, *self.other, *_attribute_lines(self.attributes)], _SESSION_ORDER)
+        return _written(found, self.other, self.attributes, _SESSION_ORDER)
 
     def format(self) -> bytes:
         """Write the description, CRLF after every line.
@@ -147,10 +147,9 @@ class SessionDescription:
         lines = self.lines()
         for media in self.media:
             lines += media.lines()
-        for letter, value in lines:
-            if any(forbidden in value for forbidden in "\r\n\0"):
-                raise LocalProtocolError(f"a line break or NUL in the value of {letter}=")
-        text = "".join(f"{letter}={value}\r\n" for letter, value in lines)
+        text = "".join([f"{letter}={value}\r\n" for letter, value in lines])
+        if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
+            raise LocalProtocolError("a line break or NUL in the value of a line")
         return text.encode("utf-8", "surrogateescape")
 
 
@@ -305,8 +304,12 @@ def _in_order(lines: Iterable[Line], order: str) -> list[Line]:
     return sorted(lines, key=position)
 
 
-def _attribute_lines(attributes: Iterable[Attribute]) -> list[Line]:
-    return [Line("a", name if value is None else f"{name}:{value}") for name, value in attributes]
+def _written(
+    found: list[Line], other: tuple[Line, ...], attributes: Iterable[Attribute], order: str
+) -> list[Line]:
+    """Give the lines of a section, where ``found`` is in order."""
+    last = [Line("a", name if value is None else f"{name}:{value}") for name, value in attributes]
+    return _in_order([*found, *other, *last], order) if other else [*found, *last]
 
 
 def _first(attributes: Iterable[Attribute], name: str) -> str | None:

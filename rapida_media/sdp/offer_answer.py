@@ -277,7 +277,7 @@ class OfferAnswer:
         # RFC 3264 section 6.1: "if a particular codec was referenced with a specific payload type
         # number in the offer, that same payload type number SHOULD be used for that codec in the
         # answer."
-        pairs = [(peers, replace(ours, payload_type=peers.payload_type)) for peers, ours in pairs]
+        pairs = [(peers, _as_numbered(peers, ours)) for peers, ours in pairs]
         agreed = _agree(local, peer, pairs, keys, muxed=peer.rtcp_mux)
         answered = tuple(ours for _, ours in pairs)
         lines = [_refused(media) for media in offer.media]
@@ -304,7 +304,7 @@ class OfferAnswer:
         origin line does not increment, the SDP MUST be identical to the SDP with that version
         number."
         """
-        first = Origin("-", self._session_id, "0", local.address_type, local.address)
+        first = Origin("-", self._session_id, "1", local.address_type, local.address)
         origin = self._sent.origin if self._sent else first
         description = SessionDescription(
             origin=origin,
@@ -312,7 +312,7 @@ class OfferAnswer:
             connection=Connection(local.address_type, local.address),
             times=times,
         )
-        if description != self._sent:
+        if self._sent is not None and description != self._sent:
             newer = replace(origin, version=str(int(origin.version) + 1))
             description = replace(description, origin=newer)
         self._sent = description
@@ -392,6 +392,11 @@ def _agree(
     )
 
 
+def _as_numbered(peers: Codec, ours: Codec) -> Codec:
+    number = peers.payload_type
+    return ours if ours.payload_type == number else replace(ours, payload_type=number)
+
+
 def _at_rate(rate_hz: int, pairs: list[_Pair]) -> int | None:
     """Give the peer's number of what goes at a clock rate."""
     return next((peers.payload_type for peers, _ in pairs if peers.rate_hz == rate_hz), None)
@@ -403,7 +408,7 @@ def _packet_ms(peer: PeerAudio, local: LocalMedia) -> int:
     wanted = peer.ptime_ms or local.ptime_ms
     if peer.maxptime_ms is not None:
         wanted = min(wanted, peer.maxptime_ms)
-    return max((length for length in PACKET_MS if length <= wanted), default=PACKET_MS[0])
+    return max([length for length in PACKET_MS if length <= wanted], default=PACKET_MS[0])
 
 
 def _audio_line(

@@ -8,6 +8,7 @@ no RTP stream over IP can follow reads as None.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from rapida_media.errors import RemoteProtocolError
@@ -37,6 +38,9 @@ DIRECTIONS = {
 
 # The longest packet interval worth believing, in milliseconds.
 _MAXIMUM_PTIME_MS = 1000
+
+# Whose reading is kept: trunks' and our own are in every description.
+ADDRESSES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def audio_address(body: bytes) -> str | None:
     return None
 
 
+@lru_cache(ADDRESSES)
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an IP literal; None for names and for zones, which mean nothing on another machine."""
     try:

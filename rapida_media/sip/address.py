@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ class Datagram(NamedTuple):
     local: Address | None
 
 
+@lru_cache(1024)  # the same few peers again and again
 def is_numeric(host: str) -> bool:
     """Tell an IP address (IPv6 without brackets) from a name."""
     try:

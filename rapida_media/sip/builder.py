@@ -171,11 +171,11 @@ def _write(before: str, headers: Sequence[tuple[str, str]], body: bytes) -> tupl
     for name, value in headers:
         if usual_key(name) is None and TOKEN.fullmatch(name) is None:
             raise LocalProtocolError(f"header name {name!r} is not a token")
+        if field_key(name) == "content-length":
+            raise LocalProtocolError("Content-Length is written from the body")
         text += f"{name}: {value}\r\n"
     if text.count("\r") != len(headers) or text.count("\n") != len(headers):
         raise LocalProtocolError("CR or LF in a header value")
-    if any(field_key(name) == "content-length" for name, _ in headers):
-        raise LocalProtocolError("Content-Length is written from the body")
     try:
         # Octets of an echoed line that are no UTF-8 go out as they came in.
         head = f"{before}{text}Content-Length: {len(body)}\r\n\r\n".encode(
