@@ -228,10 +228,9 @@ class Journal:
             facts.setdefault(_TIMES[state], self._wall())
         elif state is None and raw is not None:
             facts["raw_status"] = raw
-        new = replace(record, **facts)
-        if new == record:
+        if all(getattr(record, name) == value for name, value in facts.items()):
             return False
-        self._tell("changed", new)
+        self._tell("changed", replace(record, **facts))
         return True
 
     def ended(
