@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
+from rapida_media.legs.base import Stats
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.local_address import (
     address_towards,
@@ -37,6 +38,8 @@ from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.trace import Tracer, ladder
 
 log = logging.getLogger(__name__)
+
+_OFFERED_SUITES = tuple(suite for suite in OFFERED_SUITES if suite in AVAILABLE_SUITES)
 
 
 class Calls:
@@ -96,7 +99,7 @@ class Calls:
             rtcp_mux=self._shell.media.rtcp_mux,
             comfort_noise=self._shell.media.comfort_noise,
             srtp=srtp,
-            offered_suites=_available(OFFERED_SUITES),
+            offered_suites=_OFFERED_SUITES,
             accepted_suites=AVAILABLE_SUITES,
         )
         return SipCall(
@@ -195,7 +198,7 @@ class Calls:
         """Let go of a call that is over."""
         for session in call.sessions:
             self._by_session.pop(session, None)
-        ended = call.call.ended
+        ended, quality = call.call.ended, call.call.stats()
         assert ended is not None
         self._journal.ended(
             call.call.id,
@@ -205,7 +208,7 @@ class Calls:
             retryable=ended.retryable,
             cause=ended.cause,
             retry_after_s=ended.retry_after_s,
-            quality=call.call.stats(),
+            quality=quality,
         )
         if log.isEnabledFor(logging.INFO):
             log.info(
@@ -214,7 +217,7 @@ class Calls:
                 f" ({ended.code})" if ended.code else "",
                 f", {ended.cause}" if ended.cause else "",
                 f", failed: {ended.failure_class}" if ended.failure_class else "",
-                extra={"call_id": call.call.id, "fields": _facts(call.call)},
+                extra={"call_id": call.call.id, "fields": _facts(call.call, quality)},
             )
         if (error := call.call.recording_error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
@@ -223,15 +226,11 @@ class Calls:
             self.idle.set()
 
 
-def _available(suites: Iterable[str]) -> tuple[str, ...]:
-    return tuple(suite for suite in suites if suite in AVAILABLE_SUITES)
-
-
-def _facts(call: Call) -> dict[str, object]:
+def _facts(call: Call, quality: Stats) -> dict[str, object]:
     """Give what the log says of a call that is over."""
     assert call.ended is not None
     return {
-        **call.stats(),
+        **quality,
         "reason": call.ended.reason,
         "failure_class": call.ended.failure_class,
         "retryable": call.ended.retryable,
