@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rapida_media.call.records import CallRecord
 from rapida_media.call.signalling import Future
@@ -35,8 +34,7 @@ _TIMES = {
 _OWN = frozenset({"id", "state", "raw_status", "created_at", "ended_at", "reason"})
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEvent:
+class JournalEvent(NamedTuple):
     """Something that happened to a call.
 
     number: grows by one with each event of the journal.  kind: ``created``, ``changed`` or
@@ -230,7 +228,7 @@ class Journal:
             facts["raw_status"] = raw
         if all(getattr(record, name) == value for name, value in facts.items()):
             return False
-        self._tell("changed", replace(record, **facts))
+        self._tell("changed", record._replace(**facts))
         return True
 
     def ended(
@@ -257,7 +255,7 @@ class Journal:
         facts |= {"state": state, "reason": reason, "ended_at": self._wall()}
         if raw is not None:
             facts["raw_status"] = raw
-        self._tell("ended", replace(record, **facts))
+        self._tell("ended", record._replace(**facts))
         return True
 
     def _tell(self, kind: str, record: CallRecord) -> None:

@@ -6,14 +6,15 @@ Made and changed by the journal only; everybody else reads.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rapida_media.call.state import CallState
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
+
+class CallRecord(NamedTuple):
     """One call. Times are seconds since the Unix epoch, None for what did not happen.
 
     provider: ``sip``, ``twilio`` …  direction: ``inbound`` or ``outbound``.  credential, trunk: by
@@ -33,7 +34,7 @@ class CallRecord:
     assistant: str | None = None
     credential: str | None = None
     trunk: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = _NOTHING
     context_id: str | None = None
     provider_call_id: str | None = None
     idempotency_key: str | None = None
@@ -50,7 +51,7 @@ class CallRecord:
     retryable: bool | None = None
     cause: str | None = None
     retry_after_s: int | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = _NOTHING
 
     @property
     def answered(self) -> bool:

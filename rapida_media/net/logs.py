@@ -17,8 +17,7 @@ __all__ = ["redact", "set_up_logging"]
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        date = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        when = date[len("2000-01-01T") : -len("+00:00")]
+        when = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
         call = f" [{record.call_id}]" if hasattr(record, "call_id") else ""
         line = f"{when} {record.levelname.lower():7} {record.getMessage()}{call}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

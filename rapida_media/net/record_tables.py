@@ -10,9 +10,8 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,10 +53,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 
-_FIELDS = tuple(field.name for field in fields(CallRecord))
-_COLUMNS = ", ".join(_FIELDS)
+_COLUMNS = ", ".join(CallRecord._fields)
 _SELECT = f"SELECT {_COLUMNS} FROM calls"  # noqa: S608 — names of our own fields
-_values = attrgetter(*_FIELDS)
 _JSON = frozenset({"parameters", "quality"})
 _encode = json.JSONEncoder(default=str).encode  # TOML knows dates, JSON does not
 # What the journal never changes, so that its indexes are left alone.
@@ -169,7 +166,7 @@ def write(database: sqlite3.Connection, records: Sequence[CallRecord], run: str)
     """Write records of this run of the engine, ``ROWS_AT_ONCE`` of them in one transaction."""
     for start in range(0, len(records), ROWS_AT_ONCE):
         rows = records[start : start + ROWS_AT_ONCE]
-        values = [value for record in rows for value in (*map(_column, _values(record)), run)]
+        values = [value for record in rows for value in (*map(_column, record), run)]
         database.execute(_upsert(len(rows)), values)
 
 
@@ -180,8 +177,10 @@ def _upsert(count: int) -> str:
     It is a transaction of its own, and the interpreter lock changes hands once for a batch instead
     of twice for each row, which takes a busy event loop's 5 ms every time.
     """
-    row = f"({', '.join('?' * (len(_FIELDS) + 1))})"
-    changes = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS if name not in _FIXED)
+    row = f"({', '.join('?' * (len(CallRecord._fields) + 1))})"
+    changes = ", ".join(
+        f"{name} = excluded.{name}" for name in CallRecord._fields if name not in _FIXED
+    )
     return (
         f"INSERT INTO calls ({_COLUMNS}, run) VALUES {', '.join([row] * count)} "  # noqa: S608
         f"ON CONFLICT (id) DO UPDATE SET {changes}"
@@ -284,7 +283,7 @@ def _column(value: object) -> object:
 
 
 def _record(row: tuple[Any, ...]) -> CallRecord:
-    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    values: dict[str, Any] = dict(zip(CallRecord._fields, row, strict=True))
     for name in _JSON:
         values[name] = _mapping(values[name])
     values["state"] = CallState(values["state"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 
 import pytest
 
@@ -171,12 +170,12 @@ def test_calls_at_once_are_counted_by_assistant() -> None:
     watched = guard(live)
     assistants = parse_config(tomllib.loads(CONFIG)).assistants
     for number in range(5):
-        record = replace(RECORD, id=str(number), assistant="free")
+        record = RECORD._replace(id=str(number), assistant="free")
         live[record.id] = record
     assert watched.check_limits(assistants["support"], 0.0) is None
     for number in range(2):
-        live[f"s{number}"] = replace(RECORD, id=f"s{number}")
-    live["in"] = replace(RECORD, id="in", direction="inbound")
+        live[f"s{number}"] = RECORD._replace(id=f"s{number}")
+    live["in"] = RECORD._replace(id="in", direction="inbound")
     denial = watched.check_limits(assistants["support"], 0.0)
     assert denial is not None
     assert denial.kind == "too-many-calls"
@@ -187,12 +186,12 @@ def test_a_day_costs_no_more_than_it_may() -> None:
     live: dict[str, CallRecord] = {}
     watched = guard(live)
     support = parse_config(tomllib.loads(CONFIG)).assistants["support"]
-    over = replace(RECORD, answered_at=100.0, ended_at=100.0 + 61, state=CallState.COMPLETED)
+    over = RECORD._replace(answered_at=100.0, ended_at=100.0 + 61, state=CallState.COMPLETED)
     watched.ledger.record_changed(over)  # two minutes of half a unit each
-    watched.ledger.record_changed(replace(over, answered_at=None))
-    watched.ledger.record_changed(replace(over, direction="inbound"))
+    watched.ledger.record_changed(over._replace(answered_at=None))
+    watched.ledger.record_changed(over._replace(direction="inbound"))
     assert watched.ledger.spent("support", 200.0) == 1.0
-    live["c"] = replace(RECORD, answered_at=200.0)
+    live["c"] = RECORD._replace(answered_at=200.0)
     assert watched.ledger.spent("support", 200.0 + 170) == 1.0 + 1.5
     assert watched.check_limits(support, 200.0 + 170) is None
     denial = watched.check_limits(support, 200.0 + 190)
@@ -205,7 +204,7 @@ def test_a_day_costs_no_more_than_it_may() -> None:
 def test_a_credential_has_its_price() -> None:
     watched = guard()
     watched.ledger.record_changed(
-        replace(RECORD, trunk=None, credential="main", answered_at=0.0, ended_at=1.0,
+        RECORD._replace(trunk=None, credential="main", answered_at=0.0, ended_at=1.0,
                 state=CallState.COMPLETED)
     )  # fmt: skip
     assert watched.ledger.spent("support", 2.0) == 1.0

@@ -502,12 +502,12 @@ async def test_what_a_crash_left_open_is_hung_up_at_the_provider(
     await crashed.open()
     left = CallRecord("1", "acme", "inbound", "+15550199", "+15550100", 1.0, credential="main")
     for record in (
-        replace(left, provider_call_id="left-1"),
-        replace(left, id="2", provider_call_id="left-2", credential="gone"),
-        replace(left, id="3", provider_call_id="over", ended_at=2.0, state=CallState.COMPLETED),
-        replace(left, id="4"),
-        replace(left, id="5", provider="no-more", provider_call_id="left-5"),
-        replace(left, id="6", provider_call_id="left-6"),
+        left._replace(provider_call_id="left-1"),
+        left._replace(id="2", provider_call_id="left-2", credential="gone"),
+        left._replace(id="3", provider_call_id="over", ended_at=2.0, state=CallState.COMPLETED),
+        left._replace(id="4"),
+        left._replace(id="5", provider="no-more", provider_call_id="left-5"),
+        left._replace(id="6", provider_call_id="left-6"),
     ):
         crashed.record_changed(record)
     await crashed.close()
