@@ -171,15 +171,14 @@ class Dialling:
         if order.trunk is None and not is_sip_uri(order.uri):
             raise ConfigError(f"{order.uri!r} is no SIP URI, and no trunk is named to call it by")
         assistant = owner.info.assistant
-        why = self._guard.check(order.uri, clock.wall(), assistant=assistant, trunk=order.trunk)
-        if why is not None:
-            raise DialError(FORBIDDEN, f"not allowed: {why}")
+        self._ask_guard(order, assistant)
         # A call that comes back to us through others must not go round for ever: what takes the
         # place of a proxy counts the hops down like one (RFC 7332 section 4).
         hops = owner.info.max_forwards
         if not hops:
             raise DialError(TOO_MANY_HOPS, REASONS[TOO_MANY_HOPS])
         way = await self.way_to(order.uri, order.trunk, order.caller_id)
+        self._ask_guard(order, assistant)  # others may have dialled meanwhile
         codecs = _preferring(owner.codec, way.codecs or DEFAULT_CODECS)
         return self._dial(
             way,
@@ -189,6 +188,11 @@ class Dialling:
             assistant=assistant,
             max_forwards=hops - 1,
         )
+
+    def _ask_guard(self, order: DialOrder, assistant: str | None) -> None:
+        why = self._guard.check(order.uri, clock.wall(), assistant=assistant, trunk=order.trunk)
+        if why is not None:
+            raise DialError(FORBIDDEN, f"not allowed: {why}")
 
     async def way_to(self, whom: str, trunk: str | None, caller_id: str | None) -> Outbound:
         """Find out how to call a SIP URI, by its trunk where it belongs to one, or a number by a

@@ -96,7 +96,7 @@ async def test_a_bridge_is_allowed_whom_it_names_and_nobody_else(
     assert await call.final() == 480
     assert bench.logged("sent elsewhere, not allowed")
     await nothing_is_left(bench)
-    assert [each.uri_text for each in callee.received if each.method == "INVITE"] == [callee.uri]
+    assert {each.uri_text for each in callee.received if each.method == "INVITE"} == {callee.uri}
 
 
 async def test_a_transfer_is_not_even_ordered_where_it_is_not_allowed(
@@ -162,6 +162,26 @@ async def test_second_legs_count_among_the_calls_of_their_assistant(
     await call.bye()
     callee.respond(await callee.request("BYE"), 200)
     await nothing_is_left(bench)
+
+
+async def test_two_second_legs_at_once_do_not_slip_through_while_names_are_looked_up(
+    bench: Bench, agent_named: AgentNamer, callee: Callee
+) -> None:
+    results: list[object] = []
+
+    async def agent(call: Call) -> None:
+        uri = f"sip:callee@localhost:{callee.port}"
+        dials = [call.dial(uri, timeout=0.3) for _ in range(3)]
+        results.extend(await asyncio.gather(*dials, return_exceptions=True))
+        async for _ in call:
+            pass
+
+    await bench.start(DESK.format(agent=agent_named(agent)) + "max_outbound_calls = 1\n")
+    call = await (await bench.phone()).call("desk")
+    await callee.request("INVITE")
+    await eventually(lambda: len(results) == 3)
+    assert sorted(each.status for each in results) == [403, 403, 408]
+    await call.bye()
 
 
 async def test_a_uri_of_a_trunk_is_called_with_its_password_its_keys_and_its_codecs(
