@@ -154,7 +154,7 @@ def test_a_star_allows_every_host() -> None:
 
 
 def test_what_an_agent_dials_has_to_keep_the_limits_of_its_assistant_as_well() -> None:
-    live = {"c": RECORD, "d": replace(RECORD, id="d")}
+    live = {"c": RECORD, "d": RECORD._replace(id="d")}
     watched = guard(live)
     target = "sip:a@pbx.example"
     assert "max_outbound_calls" in (watched.check(target, 0.0, assistant="support") or "")
