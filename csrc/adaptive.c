@@ -14,7 +14,13 @@ enum {
     AHEAD_MS = 40,  /* of the other side of a hole: what concealment can use */
     BEHIND_PAUSE_MS = 80, /* a talkspurt may begin this much before its packet that comes first */
     GIVE_UP_MS = 1000, /* waiting longer than this, what comes is a new beginning */
+    LEAVE_OUT_MAX_MS = 120,
+    LEAVE_OUT_AHEAD_MS = 10, /* so much must be here behind it */
+    AGAIN_MS = 1000, /* two waits that are no further apart: a queue is filling somewhere */
+    LONGER_MS = 20,
 };
+/* MOS that a delay may be worse without moving the listener: that is heard. */
+#define UNMOVED 0.1f
 
 rm_adaptive *rm_adaptive_new(uint32_t rate_hz, int32_t fixed_ms)
 {
@@ -23,6 +29,7 @@ rm_adaptive *rm_adaptive_new(uint32_t rate_hz, int32_t fixed_ms)
         return NULL;
     a->rate_hz = rate_hz;
     a->fixed_ms = fixed_ms;
+    a->waited_at = -INFINITY;
     a->idle = true;
     a->tick = rate_hz / 100;
     rm_jitter_init(&a->jitter);
@@ -147,7 +154,10 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
         rm_jitter_rebase(&a->jitter);
     if (!place.behind)
         a->silent = false;
-    rm_jitter_packet(&a->jitter, packet->arrival * 1000, (double)place.start * 1000 / rate_hz);
+    double per_ms = rate_hz / 1000.0;
+    rm_jitter_packet heard = {packet->arrival * 1000, (double)place.start / per_ms, n / per_ms,
+                              place.behind, place.after_pause};
+    rm_jitter_heard(&a->jitter, &heard);
     store(a, packet, &place, n);
 }
 
@@ -303,6 +313,40 @@ static void step_stalled(rm_adaptive *a, size_t step)
     a->owed += (int64_t)step;
 }
 
+/* Leave out as much as was made up while waiting, if the delay is as good without it: the listener
+ * misses a little and is not moved. */
+static bool leave_out_owed(rm_adaptive *a, double now)
+{
+    size_t per_ms = a->rate_hz / 1000, needed = (size_t)a->owed + LEAVE_OUT_AHEAD_MS * per_ms;
+    if (a->owed > (int64_t)(LEAVE_OUT_MAX_MS * per_ms)
+        || rm_backlog_run(&a->backlog, a->play, needed) < needed)
+        return false;
+    rm_jitter_refresh(&a->jitter);
+    double delay = delay_of(a, a->play, now), before = delay - to_ms(a, a->owed);
+    if (rm_adaptive_cost(a, before, before) > rm_adaptive_cost(a, delay, delay) + UNMOVED)
+        return false;
+    move_to(a, a->play + a->owed);
+    a->real_from = a->play;
+    return true;
+}
+
+/* What was waited for is here. When it has to be waited for again and again, one longer wait is
+ * better than many short ones. */
+static void step_arrived(rm_adaptive *a, double now, size_t step)
+{
+    if (a->longer > 0) {
+        extrapolate(a, step, &a->counters.stalled);
+        a->longer -= (int64_t)step;
+        a->owed += (int64_t)step;
+    } else if (!leave_out_owed(a, now)) {
+        bool again = (now - a->waited_at) * 1000 < AGAIN_MS;
+        a->longer = again ? LONGER_MS * (int64_t)(a->rate_hz / 1000) : 0;
+        a->waited_at = now;
+    }
+    if (a->longer <= 0)
+        a->owed = a->longer = 0;
+}
+
 static void take(rm_adaptive *a, int16_t *out, size_t n)
 {
     memcpy(out, a->queue, n * sizeof *out);
@@ -323,8 +367,9 @@ bool rm_adaptive_play(rm_adaptive *a, double now, int16_t *out, size_t n)
             step_idle(a, now, step);
         } else if (first == NULL) {
             step_stalled(a, step);
+        } else if (first->start <= a->play && a->owed > 0) {
+            step_arrived(a, now, step);
         } else if (first->start <= a->play) {
-            a->owed = 0;
             step_present(a, now, step);
         } else {
             step_hole(a, first, step);

@@ -1,11 +1,12 @@
 /* Playout for a listener: sound of one source, whenever its packets come, as an even stream of
  * samples. Two policies: `adaptive` finds the delay that costs least (jitter.h), `fixed` keeps one.
  *
- *   sound is there           played; in pauses, and reluctantly inside speech, some of it is left
- *                            out or repeated until the delay is right
+ *   sound is there           played; in pauses some of it is left out or repeated until the delay
+ *                            is right, and reluctantly left out inside speech
  *   a hole, later sound      lost: concealed from both sides, the position moves on
  *   nothing later            stalled: extrapolated, the position waits for the sound; it counts as
- *                            lost once what follows it arrives
+ *                            lost once what follows it arrives. When it comes after all, it is
+ *                            played, or left out where its delay is not worth keeping
  *   a pause of the sender    comfort noise; the next sound begins when its delay is right
  *
  * Memory is allocated once; a packet or a tick is one call. Called by stream.c. */
@@ -25,7 +26,7 @@ typedef struct rm_adaptive_counters {
     uint64_t played, late, skipped;
     /* samples */
     uint64_t lost, stalled, noise; /* made up: for lost sound, while waiting, in pauses */
-    uint64_t cut_in_pause, cut_in_speech, added_in_pause, added_in_speech;
+    uint64_t cut_in_pause, cut_in_speech, added_in_pause;
     uint64_t stretches_in_speech; /* events */
     double delay_sum;             /* ms, over played steps */
     uint64_t delay_count;
@@ -36,6 +37,7 @@ typedef struct rm_loudness {
     float recent[3]; /* of the last blocks that were put out, 10 ms each */
     float minima[RM_FLOOR_WINDOWS];
     uint32_t blocks; /* in the newest window */
+    uint32_t quiet; /* blocks since the last that was not quiet, real or not */
     float floor, peak;
 } rm_loudness;
 
@@ -56,7 +58,10 @@ typedef struct rm_adaptive {
     int64_t real_from; /* without a break since here */
     uint32_t idled;    /* samples put out since the pause began */
     int64_t owed;      /* samples made up while waiting at `play` */
+    int64_t longer;    /* samples to wait although the sound is here */
+    double waited_at;  /* when the last wait ended */
     float suffered;         /* MOS × seconds of a delay that is too long, since the last pause */
+    float regretted;        /* the same of one that is not the best, since it was changed */
     uint32_t since_stretch; /* samples */
     uint32_t tick;          /* samples of the last request */
     uint32_t queued;

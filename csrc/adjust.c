@@ -1,8 +1,9 @@
 /* When to change the delay of the playout, and how: the half of adaptive.c that decides.
  *
- *   pause   cut or repeat what makes the delay cheapest, as soon as it gains a little
- *   speech  leave out or repeat one pitch period where it repeats itself well, and only when much
- *           is to be gained: each such event is heard
+ *   pause   cut or repeat what makes the delay cheapest when it gains something at once, or a little
+ *           for long: where it was no pause after all, it is heard
+ *   speech  leave out one pitch period where it repeats itself well, and only when much is to be
+ *           gained: each such event is heard. A delay that is too short grows by waiting
  *
  * A packet is needed at the tick in which its first sample is put out. So the delay is changed such
  * that packets begin where ticks begin: any other place costs delay and wins no time. */
@@ -16,20 +17,22 @@ enum {
     CUT_MAX_MS = 60,
     ADD_MAX_MS = 40,
     AHEAD_MS = 30, /* this much of what follows must be pause too */
-    SPEECH_RANGE_MS = 30, /* what a pitch search looks at: 25 at least */
     APART_MS = 120,       /* between two changes inside speech */
     APART_HURRIED_MS = 60,
+    LONG_PAUSE = 20,      /* blocks of 10 ms */
     FLOOR_WINDOW = 50, /* blocks of 10 ms: the floor is the least of 8 s */
 };
 /* MOS to be gained before anything is done. */
-#define GAIN_IN_PAUSE 0.01f
-#define GAIN_ADD_IN_PAUSE 0.01f
-#define GAIN_ADD_IN_SPEECH 0.10f
+#define GAIN_IN_PAUSE 0.05f
+#define GAIN_ADD_IN_PAUSE 0.03f
+/* Or so little, once so many MOS × seconds were lost by not doing it, and in a pause that is certain. */
+#define GAIN_LEAST 0.01f
+#define REGRET 0.25f
 #define CUT_IN_SPEECH_MS 40.0
 #define HURRIED_MS 120.0
 /* A stretch inside speech costs what 100 ms of delay for a second cost: so it is not done before
  * that much has been suffered waiting for a pause. MOS × seconds. */
-#define PATIENCE 0.8f
+#define PATIENCE 1.4f
 #define PERIODIC 0.9f
 /* Pauses: up to twice the floor's amplitude, 20 dB under speech, and never louder than -50 dBov as
  * long as no speech was heard. */
@@ -48,10 +51,17 @@ void rm_loudness_init(rm_loudness *l)
         l->minima[i] = INFINITY;
 }
 
+static float pause_limit(const rm_loudness *l)
+{
+    float limit = fmaxf(OVER_FLOOR * l->floor, SILENCE);
+    return fminf(limit, fmaxf(QUIET, UNDER_PEAK * l->peak));
+}
+
 void rm_loudness_heard(rm_loudness *l, const int16_t *pcm, size_t n, bool real)
 {
     memmove(l->recent, l->recent + 1, 2 * sizeof *l->recent);
     l->recent[2] = rm_power(pcm, n);
+    l->quiet = l->recent[2] <= pause_limit(l) ? l->quiet + 1 : 0;
     if (!real)
         return;
     float power = (l->recent[1] + l->recent[2]) / 2;
@@ -68,12 +78,6 @@ void rm_loudness_heard(rm_loudness *l, const int16_t *pcm, size_t n, bool real)
     for (int i = 0; i < RM_FLOOR_WINDOWS; i++)
         l->floor = fminf(l->floor, l->minima[i]);
     l->floor = fminf(l->floor, power);
-}
-
-static float pause_limit(const rm_loudness *l)
-{
-    float limit = fmaxf(OVER_FLOOR * l->floor, SILENCE);
-    return fminf(limit, fmaxf(QUIET, UNDER_PEAK * l->peak));
 }
 
 static bool was_quiet(const rm_loudness *l)
@@ -161,24 +165,33 @@ static void repeat(rm_adaptive *a, const int16_t *ahead, size_t add, size_t n)
     rm_adaptive_put_real(a, add, false);
 }
 
+static bool worth_it(const rm_adaptive *a, float gain, float enough)
+{
+    bool patient = a->regretted > REGRET && a->loudness.quiet >= LONG_PAUSE;
+    return gain >= enough || (gain >= GAIN_LEAST && patient);
+}
+
 static bool adjust_in_pause(rm_adaptive *a, plan change, const int16_t *ahead, size_t run)
 {
     size_t step = a->rate_hz / 100;
     if (change.cut > 0) {
         size_t used = (size_t)change.cut + step;
         a->suffered = 0;
-        if (change.gain < GAIN_IN_PAUSE || used > run || !is_quiet(&a->loudness, ahead, run, step))
+        if (!worth_it(a, change.gain, GAIN_IN_PAUSE) || used > run
+            || !is_quiet(&a->loudness, ahead, run, step))
             return false;
         leave_out(a, ahead, (size_t)change.cut, step);
         a->counters.cut_in_pause += (uint64_t)change.cut;
+        a->regretted = 0;
         return true;
     }
     size_t add = (size_t)-change.cut;
-    if (change.gain < GAIN_ADD_IN_PAUSE || a->play - a->real_from < (int64_t)add
+    if (!worth_it(a, change.gain, GAIN_ADD_IN_PAUSE) || a->play - a->real_from < (int64_t)add
         || !is_quiet(&a->loudness, ahead, step, step))
         return false;
     repeat(a, ahead, add, add < step ? add : step);
     a->counters.added_in_pause += add;
+    a->regretted = 0;
     return true;
 }
 
@@ -186,34 +199,26 @@ static bool adjust_in_speech(rm_adaptive *a, plan change, const int16_t *ahead, 
 {
     uint32_t per_ms = a->rate_hz / 1000;
     double excess_ms = (double)change.cut / per_ms;
-    a->suffered += fmaxf(0, change.gain) * a->tick / a->rate_hz;
-    bool cut = excess_ms > CUT_IN_SPEECH_MS && a->suffered > PATIENCE;
+    a->suffered += change.gain * a->tick / a->rate_hz;
     uint32_t apart = excess_ms > HURRIED_MS ? APART_HURRIED_MS : APART_MS;
-    if (a->since_stretch < apart * per_ms
-        || (!cut && (change.cut > 0 || change.gain < GAIN_ADD_IN_SPEECH)))
+    if (excess_ms <= CUT_IN_SPEECH_MS || a->suffered <= PATIENCE
+        || a->since_stretch < apart * per_ms)
         return false;
-    if (cut) {
-        rm_period period = rm_find_period(ahead, run, per_ms);
-        size_t n = period.samples;
-        if (period.correlation < PERIODIC || 2 * n > run)
-            return false;
-        leave_out(a, ahead, n, n);
-        a->counters.cut_in_speech += n;
-    } else {
-        int16_t around[SPEECH_RANGE_MS * 16];
-        size_t range = 15 * per_ms, n = run < range ? run : range;
-        if (a->play - a->real_from < (int64_t)range)
-            return false;
-        rm_backlog_read(&a->backlog, a->play - (int64_t)range, around, range + n);
-        rm_period period = rm_find_period(around, range + n, per_ms);
-        if (period.correlation < PERIODIC || period.samples > run)
-            return false;
-        repeat(a, ahead, period.samples, period.samples);
-        a->counters.added_in_speech += period.samples;
-    }
+    rm_period period = rm_find_period(ahead, run, per_ms);
+    size_t n = period.samples;
+    if (period.correlation < PERIODIC || 2 * n > run)
+        return false;
+    leave_out(a, ahead, n, n);
+    a->counters.cut_in_speech += n;
     a->counters.stretches_in_speech++;
     a->since_stretch = 0;
     return true;
+}
+
+static plan regret(rm_adaptive *a, plan change)
+{
+    a->regretted = change.cut != 0 ? a->regretted + change.gain * a->tick / a->rate_hz : 0;
+    return change;
 }
 
 bool rm_adaptive_adjust(rm_adaptive *a, double delay_ms)
@@ -226,14 +231,14 @@ bool rm_adaptive_adjust(rm_adaptive *a, double delay_ms)
         return false;
     if (was_quiet(&a->loudness)) {
         size_t most = run - step < CUT_MAX_MS * per_ms ? run - step : CUT_MAX_MS * per_ms;
-        plan change = best_change(a, delay_ms, (int32_t)most);
+        plan change = regret(a, best_change(a, delay_ms, (int32_t)most));
         if (change.cut != 0) {
             rm_backlog_read(&a->backlog, a->play, ahead, run);
             return adjust_in_pause(a, change, ahead, run);
         }
         return false;
     }
-    plan change = best_change(a, delay_ms, 400 * (int32_t)per_ms);
+    plan change = regret(a, best_change(a, delay_ms, 400 * (int32_t)per_ms));
     if (change.cut == 0)
         return false;
     rm_backlog_read(&a->backlog, a->play, ahead, run);

@@ -11,24 +11,43 @@
 #define WEIGHT_MAX 1e12f
 #define PRIOR_WEIGHT 0.3f /* before anything is known: a little less than one packet, */
 #define PRIOR_MEAN_MS 4.0 /* so that a call begins with some 20 ms */
+/* MOS: of a ms of delay; of all packets being late; of one packet in each 20 ms making the listener
+ * wait; and what is gained on a share of lost packets when the next one is here in time. */
 #define DELAY_PRICE 0.005f
-#define LATE_PRICE 40.0f
+#define LATE_PRICE 12.0f
+#define WAIT_PRICE 20.0f
+#define WAIT_PACKET_MS 20.0f
+#define LOST_PRICE 8.0f
+#define LOST_PRICE_MAX 0.2f
+#define LEVEL_FALLS (1 / 640.0) /* a ms: what was waited for is given back in the next pause */
 
 /* What came late often, and in the last two to three seconds nothing came half as late, is over: a
  * route that changed back. Some of it is remembered. A queue that fills again and again is not. */
 #define OVER_SHARE 0.12f
 #define REMEMBERED_SHARE 0.003f
 
-enum { PACKETS_PER_UPDATE = 5, FIRST_PACKETS = 250, WINDOW_PACKETS = 75, NEAR_MS = 20 };
+enum { PACKETS_PER_UPDATE = 10, FIRST_PACKETS = 250, WINDOW_PACKETS = 75, NEAR_MS = 20 };
 
-static void update_tail(rm_jitter *j)
+static void update_price(rm_jitter *j)
 {
-    float sum = 0;
-    for (int i = RM_JITTER_BINS - 1; i >= 0; i--)
+    float sum = 0, waits = 0;
+    for (int i = RM_JITTER_BINS - 1; i >= 0; i--) {
         j->tail[i] = sum += j->bins[i];
+        waits += j->waits[i];
+        waits = waits > 0 ? waits : 0; /* less where what is over was forgotten */
+        j->price[i] = waits;
+    }
     float scale = 1 / sum;
-    for (int i = 0; i < RM_JITTER_BINS; i++)
+    for (int i = 0; i < RM_JITTER_BINS; i++) {
         j->tail[i] *= scale;
+        j->price[i] = LATE_PRICE * j->tail[i] + WAIT_PRICE * scale * j->price[i];
+    }
+    float lost = fminf(LOST_PRICE * j->missing / (j->missing + sum), LOST_PRICE_MAX);
+    int alone = j->packet_ms < RM_JITTER_BINS ? j->packet_ms : RM_JITTER_BINS;
+    for (int i = 0; i < alone; i++)
+        j->price[i] += lost;
+    for (int i = alone; i < RM_JITTER_BINS; i++)
+        j->price[i] += lost * j->tail[i - alone];
     j->pending = 0;
 }
 
@@ -36,31 +55,38 @@ void rm_jitter_init(rm_jitter *j)
 {
     *j = (rm_jitter){.weight = 1};
     for (int i = 0; i < RM_JITTER_BINS; i++)
-        j->bins[i] = PRIOR_WEIGHT / PRIOR_MEAN_MS * (float)exp(-i / PRIOR_MEAN_MS);
-    update_tail(j);
+        j->bins[i] = j->waits[i] = PRIOR_WEIGHT / PRIOR_MEAN_MS * (float)exp(-i / PRIOR_MEAN_MS);
+    update_price(j);
 }
 
 void rm_jitter_rebase(rm_jitter *j) { j->begun = false; }
 
 /* Move all bins by whole ms: up for positive steps. */
-static void shift(rm_jitter *j, int steps)
+static void shift_bins(float *bins, int steps)
 {
     if (steps > 0) {
         steps = steps < RM_JITTER_BINS ? steps : RM_JITTER_BINS;
         for (int i = RM_JITTER_BINS - 1 - steps; i < RM_JITTER_BINS - 1; i++)
-            j->bins[RM_JITTER_BINS - 1] += j->bins[i];
-        memmove(j->bins + steps, j->bins, (size_t)(RM_JITTER_BINS - 1 - steps) * sizeof *j->bins);
-        memset(j->bins, 0, (size_t)(steps < RM_JITTER_BINS - 1 ? steps : RM_JITTER_BINS - 1)
-                               * sizeof *j->bins);
+            bins[RM_JITTER_BINS - 1] += bins[i];
+        memmove(bins + steps, bins, (size_t)(RM_JITTER_BINS - 1 - steps) * sizeof *bins);
+        memset(bins, 0, (size_t)(steps < RM_JITTER_BINS - 1 ? steps : RM_JITTER_BINS - 1)
+                            * sizeof *bins);
     } else if (steps < 0) {
         steps = -steps < RM_JITTER_BINS - 1 ? -steps : RM_JITTER_BINS - 1;
         float below = 0;
         for (int i = 0; i < steps; i++)
-            below += j->bins[i];
-        memmove(j->bins, j->bins + steps, (size_t)(RM_JITTER_BINS - 1 - steps) * sizeof *j->bins);
-        memset(j->bins + RM_JITTER_BINS - 1 - steps, 0, (size_t)steps * sizeof *j->bins);
-        j->bins[0] += below;
+            below += bins[i];
+        memmove(bins, bins + steps, (size_t)(RM_JITTER_BINS - 1 - steps) * sizeof *bins);
+        memset(bins + RM_JITTER_BINS - 1 - steps, 0, (size_t)steps * sizeof *bins);
+        bins[0] += below;
     }
+}
+
+static void shift(rm_jitter *j, int steps)
+{
+    shift_bins(j->bins, steps);
+    shift_bins(j->waits, steps);
+    j->level += steps;
 }
 
 /* The bins keep what they say about the packets of their time when clocks drift apart, or when the
@@ -112,22 +138,60 @@ static void forget_what_is_over(rm_jitter *j, int bin)
     j->in_window = 0;
     j->latest[0] = j->latest[1];
     j->latest[1] = 0;
-    update_tail(j);
+    update_price(j);
     int over = 2 * latest + NEAR_MS;
     if (over >= RM_JITTER_BINS || j->tail[over] < OVER_SHARE)
         return;
     float scale = REMEMBERED_SHARE / j->tail[over];
-    for (int i = over; i < RM_JITTER_BINS; i++)
+    for (int i = over; i < RM_JITTER_BINS; i++) {
         j->bins[i] *= scale;
-    update_tail(j);
+        j->waits[i] *= scale;
+    }
+    update_price(j);
 }
 
-void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
+static int bin_of(double delay) { return delay < RM_JITTER_BINS - 1 ? (int)delay : RM_JITTER_BINS - 1; }
+
+/* Packets that a stall let go together make the listener wait once, for the first: the others come
+ * in time at the delay that this leaves behind, the level. */
+static void count_wait(rm_jitter *j, const rm_jitter_packet *p, double delay)
 {
-    double transit = arrival_ms - position_ms;
-    if (!j->begun)
-        begin(j, arrival_ms, transit);
-    j->packets++;
+    double level = p->behind ? 0 : j->level;
+    if (delay > level) {
+        float weight = j->weight * WAIT_PACKET_MS / (float)p->packet_ms;
+        j->waits[bin_of(delay)] += weight;
+        if (level >= 1)
+            j->waits[bin_of(level - 1)] -= weight;
+    }
+    if (!p->behind)
+        j->level = fmax(delay, j->level * fmax(0, 1 - p->packet_ms * LEVEL_FALLS));
+}
+
+static void count_missing(rm_jitter *j, const rm_jitter_packet *p)
+{
+    double packets = p->behind ? -1 : (p->position_ms - j->end) / p->packet_ms;
+    if (p->behind || !p->after_pause)
+        j->missing = fmaxf(0, j->missing + j->weight * (float)packets);
+    if (!p->behind)
+        j->end = p->position_ms + p->packet_ms;
+}
+
+static void remember(rm_jitter *j, int bin)
+{
+    j->bins[bin] += j->weight;
+    j->weight *= FORGETTING;
+    if (j->weight < WEIGHT_MAX)
+        return;
+    for (int i = 0; i < RM_JITTER_BINS; i++) {
+        j->bins[i] /= WEIGHT_MAX;
+        j->waits[i] /= WEIGHT_MAX;
+    }
+    j->missing /= WEIGHT_MAX;
+    j->weight /= WEIGHT_MAX;
+}
+
+static void find_base(rm_jitter *j, double arrival_ms, double transit)
+{
     bool aged = arrival_ms >= j->block_end;
     if (aged)
         next_blocks(j, arrival_ms);
@@ -141,29 +205,42 @@ void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms)
     } else if (transit < j->base) {
         move_base(j, transit);
     }
-    double delay = fmax(0, transit - j->origin);
-    int bin = delay < RM_JITTER_BINS - 1 ? (int)delay : RM_JITTER_BINS - 1;
-    j->bins[bin] += j->weight;
-    j->weight *= FORGETTING;
-    if (j->weight > WEIGHT_MAX) {
-        for (int i = 0; i < RM_JITTER_BINS; i++)
-            j->bins[i] /= WEIGHT_MAX;
-        j->weight /= WEIGHT_MAX;
+}
+
+void rm_jitter_heard(rm_jitter *j, const rm_jitter_packet *p)
+{
+    double transit = p->arrival_ms - p->position_ms;
+    if (!j->begun) {
+        begin(j, p->arrival_ms, transit);
+        j->end = p->position_ms;
     }
+    j->packets++;
+    j->packet_ms = (int32_t)p->packet_ms;
+    find_base(j, p->arrival_ms, transit);
+    double delay = fmax(0, transit - j->origin);
+    count_missing(j, p);
+    count_wait(j, p, delay);
+    remember(j, bin_of(delay));
     if (++j->pending >= PACKETS_PER_UPDATE)
-        update_tail(j);
-    forget_what_is_over(j, bin);
+        update_price(j);
+    forget_what_is_over(j, bin_of(delay));
+}
+
+void rm_jitter_refresh(rm_jitter *j)
+{
+    if (j->pending > 0)
+        update_price(j);
 }
 
 float rm_jitter_cost(const rm_jitter *j, double delay_ms, double total_ms)
 {
     double at = delay_ms + j->base - j->origin;
-    float late = 1;
+    float late = LATE_PRICE + WAIT_PRICE;
     if (at >= 0) {
-        int bin = at < RM_JITTER_BINS - 1 ? (int)at : RM_JITTER_BINS - 1;
+        int bin = bin_of(at);
         float part = (float)(at - bin);
-        float next = bin + 1 < RM_JITTER_BINS ? j->tail[bin + 1] : 0;
-        late = part < 1 ? j->tail[bin] + part * (next - j->tail[bin]) : next;
+        float next = bin + 1 < RM_JITTER_BINS ? j->price[bin + 1] : 0;
+        late = part < 1 ? j->price[bin] + part * (next - j->price[bin]) : next;
     }
-    return DELAY_PRICE * (float)total_ms + LATE_PRICE * late;
+    return DELAY_PRICE * (float)total_ms + late;
 }

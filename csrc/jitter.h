@@ -4,10 +4,13 @@
  *            every packet, no filter between
  * histogram  of these delays in 1 ms bins, forgetting about 1000 packets, at once trusted at the
  *            start of a call
- * cost(D)  = price of a ms of delay × D + price of a share of late packets × P(delay > D)
+ * cost(D)  = price of a ms of delay × D + price of late sound × P(delay > D)
+ *          + price of a wait × waits that a listener at D has + price of a loss × P(next is not here)
  *
- * The prices are MOS: ITU-T G.107 figures about 0.005 a ms where delay begins to hurt; one packet
- * of a hundred that is not there in time and each delay that it leaves behind cost about 0.4.
+ * The prices are MOS: ITU-T G.107 figures about 0.005 a ms where delay begins to hurt. The others are
+ * PESQ's of this very playout (docs/media-quality.md): a stall costs nearly the root of its length,
+ * a wait that is short as much as one that is long and a little for each ms, and what is lost costs
+ * less when the packet after it is here to conceal it from both sides.
  * Called per packet and per tick by adaptive.c. */
 #ifndef RM_JITTER_H
 #define RM_JITTER_H
@@ -24,8 +27,14 @@ typedef struct rm_jitter {
     double blocks[RM_JITTER_BLOCKS]; /* minima of half seconds, newest last */
     double block_end;
     float bins[RM_JITTER_BINS]; /* the last one: and later */
-    float tail[RM_JITTER_BINS]; /* share of packets later than the bin begins */
-    float weight;               /* of the next packet; grows instead of the bins fading */
+    float waits[RM_JITTER_BINS]; /* their sum from a bin on: waits of a listener at that delay */
+    float tail[RM_JITTER_BINS];  /* share of packets later than the bin begins */
+    float price[RM_JITTER_BINS]; /* MOS lost at the delay where the bin begins, but for the delay */
+    float weight;                /* of the next packet; grows instead of the bins fading */
+    float missing;               /* weight of packets that did not come */
+    double level;                /* delay of a listener who waited for all that came lately, ms */
+    double end;                  /* position behind the newest packet, ms */
+    int32_t packet_ms;           /* of the newest */
     uint64_t packets;           /* since begun */
     uint32_t pending;           /* packets since tail was computed */
     uint32_t in_window;         /* packets of the window that is open */
@@ -37,8 +46,17 @@ void rm_jitter_init(rm_jitter *j);
 /* Forget the least delay, keep the histogram: another source, the same network. */
 void rm_jitter_rebase(rm_jitter *j);
 
-/* One packet: when it came and where its sound begins, both in ms of any origin. */
-void rm_jitter_packet(rm_jitter *j, double arrival_ms, double position_ms);
+typedef struct rm_jitter_packet {
+    double arrival_ms, position_ms; /* when it came and where its sound begins, of any origin */
+    double packet_ms;
+    bool behind;      /* it arrived behind a packet that was sent after it */
+    bool after_pause; /* the sender was silent before it: nothing is missing there */
+} rm_jitter_packet;
+
+void rm_jitter_heard(rm_jitter *j, const rm_jitter_packet *packet);
+
+/* Let the cost know the newest packets too: it learns of ten at a time. */
+void rm_jitter_refresh(rm_jitter *j);
 
 /* Expected loss of MOS when packets are needed delay_ms after the least delay; total_ms is the
  * delay until they are heard. */

@@ -22,7 +22,6 @@ cdef dict _listener_figures(const rm_adaptive *a):
         "cut_in_pause_ms": c.cut_in_pause // per_ms,
         "cut_in_speech_ms": c.cut_in_speech // per_ms,
         "added_in_pause_ms": c.added_in_pause // per_ms,
-        "added_in_speech_ms": c.added_in_speech // per_ms,
         "stretches_in_speech": c.stretches_in_speech,
     }
 

@@ -23,6 +23,7 @@ from rapida_media.testing.jitter import PCMU, PEER, RtpPacket, open_stream
 from rapida_media.testing.traces import MODELS
 
 SEEDS = (1, 2)
+LISTENED_SEEDS = range(1, 5)  # PESQ of one call tells little
 POLICIES = ("adaptive", "fixed:60")
 PACKETS = 1 << 16
 
@@ -102,7 +103,7 @@ def facts() -> Facts:
 def _listen_to_all(policy: str, pesq: Callable[..., float]) -> dict[str, dict[str, Fact]]:
     table: dict[str, dict[str, Fact]] = {}
     for name in conditions():
-        heard = [listen(make_condition(name, seed), policy, pesq, seed) for seed in SEEDS]
+        heard = [listen(make_condition(name, seed), policy, pesq, seed) for seed in LISTENED_SEEDS]
         table[name] = {
             "MOS": round(statistics.fmean(each.mos for each in heard), 2),
             "delay ms": round(statistics.fmean(each.delay_ms for each in heard), 1),

@@ -142,7 +142,6 @@ cdef extern from "adaptive.h" nogil:
         uint64_t cut_in_pause
         uint64_t cut_in_speech
         uint64_t added_in_pause
-        uint64_t added_in_speech
         uint64_t stretches_in_speech
         double delay_sum
         uint64_t delay_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from collections.abc import Iterator
@@ -122,13 +123,50 @@ def test_a_lost_packet_is_concealed_and_costs_no_delay() -> None:
 
 
 def test_a_stall_is_waited_for_and_its_delay_given_back_within_five_seconds() -> None:
-    stalled = {300 + n: 10 + 200 - 20.0 * n for n in range(10)}
+    stalled = {350 + n: 10 + 200 - 20.0 * n for n in range(10)}  # from 7 s on: inside speech
     heard = Listener(make_call(straight(20, stalled), SPEECH)).run()
     heard.require_sums()
     count = heard.stream.statistics()
     assert (count["late"], count["skipped"], count["lost_ms"]) == (0, 0, 0)
-    assert heard.delay(6.25, 6.3) > 150
-    assert heard.delay(11.2) < heard.delay(4, 6) + 20
+    assert heard.delay(7.25, 7.3) > 150
+    assert heard.delay(12.2) < heard.delay(4, 6) + 20
+
+
+def test_a_packet_that_comes_a_little_late_does_not_move_the_listener() -> None:
+    heard = Listener(make_call(straight(10, {430: 25.0}), SPEECH)).run()
+    heard.require_sums()
+    assert heard.stream.statistics()["stalled_ms"] == 10
+    assert heard.delay(8.7, 9.9) == pytest.approx(heard.delay(7, 8.5), abs=0.1)
+
+
+def test_a_stall_counts_once_however_many_packets_it_held() -> None:
+    stalled = {
+        first + n: 160 - 20.0 * n for first in range(200, 2000, 250) for n in range(8)
+    }  # 150 ms every five seconds
+    heard = Listener(make_call(straight(40, stalled), SPEECH)).run()
+    heard.require_sums()
+    assert heard.delay(20) < 60
+
+
+def test_a_queue_that_fills_is_followed_in_few_steps() -> None:
+    filling = {600 + n: 10 + 1.2 * n for n in range(100)}  # 120 ms in two seconds
+    heard = Listener(make_call(straight(15, filling), SPEECH)).run()
+    heard.require_sums()
+    longest, moved = heard.delay(11, 11.9), [12.0]
+    for at, delay in heard.delays:
+        if 12 <= at < 14 and delay > longest + 5:
+            longest = delay
+            moved.append(at)
+    assert longest > 100
+    assert sum(later - before > 0.1 for before, later in itertools.pairwise(moved)) <= 7
+
+
+def test_where_much_is_lost_the_packet_after_it_is_waited_for() -> None:
+    lost = straight(20, dict.fromkeys(range(50, 1000, 15)))
+    heard = Listener(make_call(lost, SPEECH)).run()
+    heard.require_sums()
+    assert 20 < heard.delay(10) < 35
+    assert Listener(make_call(straight(20), SPEECH)).run().delay(10) < 14
 
 
 def test_the_delay_follows_a_route_up_and_down_within_five_seconds() -> None:
