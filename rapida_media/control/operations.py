@@ -71,9 +71,13 @@ class Operation:
 def add_operations(
     app: web.Application, operations: Iterable[Operation], check: Callable[[web.Request], None]
 ) -> None:
-    """Route every operation. check: who may ask; raises ProblemError."""
+    """Route every operation, and HEAD where there is a GET that ends (RFC 9110 section 9.1 has all
+    servers support both). check: who may ask; raises ProblemError."""
     for operation in operations:
-        app.router.add_route(operation.method, operation.path, _route(operation, check))
+        route = _route(operation, check)
+        app.router.add_route(operation.method, operation.path, route)
+        if operation.method == "GET" and not operation.endless:
+            app.router.add_route("HEAD", operation.path, route)
 
 
 def _route(

@@ -121,6 +121,16 @@ async def test_what_does_not_fit_is_told_with_its_field(
     assert (answer.status, problem["status"], problem.get("field")) == (status, status, field)
 
 
+async def test_head_tells_what_get_would_without_its_body(desk: Desk) -> None:
+    await desk.open(KEYED)
+    for path, expected in (("/healthz", 200), ("/readyz", 200), ("/v1/calls", 401)):
+        async with desk.client.head(f"{desk.url}{path}") as answer:
+            assert (answer.status, await answer.read()) == (expected, b"")
+            assert int(answer.headers["Content-Length"]) > 0
+    async with desk.client.head(f"{desk.url}/v1/events") as answer:
+        assert answer.status == 405
+
+
 async def test_other_methods_and_paths_are_problems_too(desk: Desk) -> None:
     await desk.open()
     async with desk.client.delete(f"{desk.url}/v1/calls") as answer:
