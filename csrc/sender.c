@@ -79,9 +79,11 @@ uint32_t rm_sender_timestamp_at(const rm_sender *s, double now)
 
 bool rm_sender_recognises(const rm_sender *s, uint16_t sequence_number, uint32_t timestamp)
 {
-    uint32_t rate_hz = rm_encoding_rate_hz(s->encoder.encoding);
+    /* What passes through is placed by the other side's clock, which may run ahead of ours. */
+    int32_t behind = (int32_t)(s->timestamp - timestamp);
+    int32_t most = (int32_t)(REFLECTED_SECONDS * rm_encoding_rate_hz(s->encoder.encoding));
     return (uint16_t)(s->sequence_number - sequence_number) <= REFLECTED_PACKETS &&
-           s->timestamp - timestamp <= REFLECTED_SECONDS * rate_hz;
+           behind <= most && behind >= -most;
 }
 
 void rm_sender_change_ssrc(rm_sender *s, uint32_t ssrc)

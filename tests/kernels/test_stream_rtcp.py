@@ -101,6 +101,15 @@ def test_our_own_packets_come_back_are_no_collision_and_are_heard() -> None:
     assert len(peer.frames()) == 20
 
 
+def test_what_passed_through_ahead_of_our_clock_comes_back_as_no_collision() -> None:
+    peer = started()
+    last = send(peer, 20)[-1]
+    timestamp = (int.from_bytes(last[4:8], "big") + 480) % 2**32
+    peer.deliver(last[:4] + timestamp.to_bytes(4, "big") + last[8:])
+    assert not peer.stream.take_collision()
+    assert peer.stream.statistics()["own_packets_back"] == 1
+
+
 def test_another_source_with_our_ssrc_is_a_collision() -> None:
     peer = started()
     send(peer, 5)

@@ -79,6 +79,7 @@ async def test_our_agent_connects_the_far_ends_of_its_two_calls(
         calls.append(call)
         if len(calls) == 2:  # from now on the phones speak
             await asyncio.gather(*(each.answer() for each in calls))
+            await asyncio.sleep(0.3)  # Asterisk puts them through to their phones
             outcomes.append(await calls[0].transfer(calls[1]))
         async for _ in call:
             pass
