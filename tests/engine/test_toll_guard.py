@@ -121,13 +121,9 @@ async def test_a_transfer_is_not_even_ordered_where_it_is_not_allowed(
 
 
 async def test_a_far_end_may_not_have_us_call_whom_we_may_not_call(
-    bench: Bench, agent_named: AgentNamer, callee: Callee
+    bench: Bench, callee: Callee
 ) -> None:
-    async def agent(call: Call) -> None:
-        async for _ in call:
-            pass
-
-    table = DESK.format(agent=agent_named(agent)) + "follow_transfers = true\n"
+    table = DESK.format(agent="silence") + "follow_transfers = true\n"
     await bench.start(NOBODY + table)
     call = await (await bench.phone(host=STRANGER)).call("desk")
     assert await refer(call, callee.uri) == 403
@@ -208,13 +204,9 @@ async def test_a_uri_of_a_trunk_is_called_with_its_password_its_keys_and_its_cod
 
 
 async def test_a_far_end_that_refers_to_a_trunk_has_it_called_as_the_trunk_wants(
-    bench: Bench, agent_named: AgentNamer, callee: Callee
+    bench: Bench, callee: Callee
 ) -> None:
-    async def agent(call: Call) -> None:
-        async for _ in call:
-            pass
-
-    table = DESK.format(agent=agent_named(agent)) + "follow_transfers = true\n"
+    table = DESK.format(agent="silence") + "follow_transfers = true\n"
     await bench.start(NOBODY + TRUNK.format(port=callee.port) + table)
     call = await (await bench.phone(host=STRANGER)).call("desk")
     assert await refer(call, "sip:+15550199@carrier.example") == 202
