@@ -17,7 +17,7 @@ from rapida_media.call.endings import Ending
 from rapida_media.call.hunt import hunt
 from rapida_media.call.ring_back import RingBack
 from rapida_media.call.second_leg import DIAL_S, DialOrder, Headers
-from rapida_media.call.signalling import Future, Signalling
+from rapida_media.call.signalling import OVER, Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg
@@ -295,6 +295,14 @@ class Call(Conversation):
         for outcome in self._outcomes:
             resolve(outcome, None)
         self._wake()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Cut the circles of who tells whom: what an ended call holds goes with its last user, and
+        does not wait for a garbage collection, which would stop the audio of all others."""
+        self._listen(False)
+        self.leg.disconnect()
+        self._signalling = OVER
 
     def _settle(self) -> None:
         settling, self._settling = self._settling, []

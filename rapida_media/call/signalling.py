@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.transfer import TransferOutcome
+from rapida_media.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from rapida_media.agents.base import Agent
@@ -37,3 +38,30 @@ class Signalling(Protocol):
     def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]: ...
     def hand_over(self, agent: Agent) -> None: ...
     def hang_up(self, reason: str, cause: str | None = None) -> None: ...
+
+
+class Over:
+    """The signalling of a call that is over: nobody is there, so every verb comes to nothing."""
+
+    def ring(self) -> None: ...
+    def progress(self) -> None: ...
+    def answer(self) -> None: ...
+    def reject(self, status: int) -> None: ...
+    def redirect(self, uri: str) -> None: ...
+    def hand_over(self, agent: Agent) -> None: ...
+    def hang_up(self, reason: str, cause: str | None = None) -> None: ...
+
+    def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
+        done(False)
+
+    def hold(self, held: bool, done: Callable[[bool], None]) -> None:
+        done(False)
+
+    def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
+        done(TransferOutcome(487, "Request Terminated"))
+
+    def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
+        raise LocalProtocolError("cannot dial: the call is ended")
+
+
+OVER = Over()

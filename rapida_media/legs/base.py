@@ -23,6 +23,10 @@ class Leg(Protocol):
         """Name who hears of received digits (digit, duration in ms) and of marks (id, played)."""
         ...
 
+    def disconnect(self) -> None:
+        """Tell nobody any more: the call is over."""
+        ...
+
     @property
     def elapsed_samples(self) -> int:
         """16 kHz samples since the leg's media started; the time line of ``sent``."""

@@ -15,7 +15,7 @@ from rapida_media.media.bus import Bus
 from rapida_media.media.frame import RATE_HZ
 from rapida_media.rtp.path import Address
 from rapida_media.rtp.quality import QualityMeter, voip_metrics
-from rapida_media.rtp.session import RtcpSession
+from rapida_media.rtp.session import RtcpSession, no_metrics
 from rapida_media.rtp.srtp import WINDOW, SrtpReceiver, SrtpSender
 from rapida_media.rtp.watch import MediaWatch
 from rapida_media.rtp.xr import VoipMetrics
@@ -30,12 +30,14 @@ UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104 — nothing is bound to them
 class RtpLeg:
     """A ``Leg`` over RTP (RFC 3550). rtcp: the reports on the same stream."""
 
+    _on_digit: Callable[[str, int], None]
+    _on_mark: Callable[[int, bool], None]
+
     def __init__(self, stream: MediaStream, rtcp: RtcpSession) -> None:
         self.received = Bus(wanted=stream.listen)
         self.sent = Bus(wanted=stream.observe_sent)
         self.stream = stream
         self.rtcp = rtcp
-        rtcp.metrics = self._voip_metrics
         self._quality = QualityMeter()
         self._watch = MediaWatch()
         self.negotiated: NegotiatedAudio | None = None
@@ -47,12 +49,17 @@ class RtpLeg:
         self._started_at: float | None = None
         self._now = 0.0
         self._relay_lost: Callable[[], None] | None = None
-        self._on_digit: Callable[[str, int], None] = _ignore_digit
-        self._on_mark: Callable[[int, bool], None] = _ignore_mark
+        self.disconnect()
+        rtcp.metrics = self._voip_metrics
 
     def connect(self, digit: Callable[[str, int], None], mark: Callable[[int, bool], None]) -> None:
         self._on_digit = digit
         self._on_mark = mark
+
+    def disconnect(self) -> None:
+        self._on_digit = _ignore_digit
+        self._on_mark = _ignore_mark
+        self.rtcp.metrics = no_metrics
 
     def configure(self, audio: NegotiatedAudio) -> None:
         """Take over what offer and answer agreed; again after a re-INVITE."""
@@ -220,8 +227,8 @@ class RtpLeg:
 
 
 def _ignore_digit(digit: str, duration_ms: int) -> None:
-    """Nobody is connected yet."""
+    """Nobody is connected."""
 
 
 def _ignore_mark(mark_id: int, played: bool) -> None:
-    """Nobody is connected yet."""
+    """Nobody is connected."""

@@ -55,6 +55,9 @@ class StreamHandler(Protocol):
 class StreamLeg:
     """A ``Leg`` over one media stream of one provider."""
 
+    _on_digit: Callable[[str, int], None]
+    _on_mark: Callable[[int, bool], None]
+
     def __init__(
         self,
         spec: ProviderSpec,
@@ -82,12 +85,15 @@ class StreamLeg:
         )
         self._clock = FarClock() if spec.continuous else None
         self._sends: AudioFormat | None = None
-        self._on_digit: Callable[[str, int], None] = _ignore_digit
-        self._on_mark: Callable[[int, bool], None] = _ignore_mark
+        self.disconnect()
 
     def connect(self, digit: Callable[[str, int], None], mark: Callable[[int, bool], None]) -> None:
         self._on_digit = digit
         self._on_mark = mark
+
+    def disconnect(self) -> None:
+        self._on_digit = _ignore_digit
+        self._on_mark = _ignore_mark
 
     # -- for the shell -------------------------------------------------------------------------
 
@@ -216,8 +222,8 @@ class StreamLeg:
 
 
 def _ignore_digit(digit: str, duration_ms: int) -> None:
-    """Nobody is connected yet."""
+    """Nobody is connected."""
 
 
 def _ignore_mark(mark_id: int, played: bool) -> None:
-    """Nobody is connected yet."""
+    """Nobody is connected."""

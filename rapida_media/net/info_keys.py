@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from rapida_media import clock
 from rapida_media.sip.dtmf_info import RELAY, USUAL_MS, format_key_press
@@ -18,18 +17,18 @@ PACE_S = (USUAL_MS + 50) / 1000
 class InfoKeys:
     """The keys of one call that wait to be sent.
 
-    send: runs an intent of the session and drains the endpoint.
+    drain: sends what the session produced.
     """
 
     def __init__(
         self,
         session: InviteSession,
         loop: asyncio.AbstractEventLoop,
-        send: Callable[[Callable[[float], None]], None],
+        drain: Callable[[float], None],
     ) -> None:
         self._session = session
         self._loop = loop
-        self._send = send
+        self._drain = drain
         # Bodies to send, and who hears the outcome once those before are sent.
         self._waiting: deque[bytes | Callable[[bool], None]] = deque()
         self._under_way = False
@@ -61,6 +60,8 @@ class InfoKeys:
             each = self._waiting.popleft()
             if isinstance(each, bytes):
                 self._under_way = True
-                self._send(partial(self._session.info, RELAY, each))
+                now = clock.monotonic()
+                self._session.info(RELAY, each, now)
+                self._drain(now)
                 return
             each(True)

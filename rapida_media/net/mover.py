@@ -10,6 +10,7 @@ Each ``SipCall`` has one, which also hears the events of all sessions but the pr
 from __future__ import annotations
 
 from typing import Protocol
+from weakref import proxy
 
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.errors import NegotiationError, RemoteProtocolError
@@ -56,7 +57,7 @@ class Mover:
     """follows: whether the far end may send this call elsewhere by REFER."""
 
     def __init__(self, call: MovingCall, *, follows: bool) -> None:
-        self._call = call
+        self._call = proxy(call)  # which holds us
         self._follows = follows
         self._referred: str | None = None  # whom we are calling because of a REFER
         self._next: tuple[OutgoingSession, Negotiation] | None = None

@@ -97,7 +97,7 @@ class ProviderCall:
         self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
         self._transfer_asked: asyncio.Task[None] | None = None
-        self._legs = SecondLegs(self, shell.dial_for)
+        self._legs = SecondLegs(shell.dial_for)
         self.being_placed = False
         self.finished: asyncio.Future[None] = self._loop.create_future()
 
@@ -278,7 +278,7 @@ class ProviderCall:
         """No codec that the payloads of an RTP leg could pass in."""
 
     def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
-        return self._legs.dial(order, ringing)
+        return self._legs.dial(self, order, ringing)
 
     def hand_over(self, agent: Agent) -> None:
         raise LocalProtocolError("the call has an agent already")

@@ -44,14 +44,16 @@ Place = Callable[[Owner, DialOrder], Awaitable["SipCall"]]
 class SecondLegs:
     """place: sends the INVITE."""
 
-    def __init__(self, owner: Owner, place: Place) -> None:
-        self._owner = owner
+    def __init__(self, place: Place) -> None:
         self._place = place
         self._legs: set[SipCall] = set()
 
-    async def dial(self, order: DialOrder, ringing: OnRinging) -> Call:
-        """Call somebody and wait for the answer; DialError tells why there was none."""
-        leg = await self._send(order)
+    async def dial(self, owner: Owner, order: DialOrder, ringing: OnRinging) -> Call:
+        """Call somebody and wait for the answer; DialError tells why there was none.
+
+        owner: whose agent dials, the call that has these legs.
+        """
+        leg = await self._send(owner, order)
         leg.on_ringing = lambda status, early: ringing(leg.call, Ringing(order.uri, status, early))
         try:
             async with asyncio.timeout(order.timeout_s):
@@ -68,11 +70,11 @@ class SecondLegs:
             raise _refusal(leg.call)
         return leg.call
 
-    async def _send(self, order: DialOrder) -> SipCall:
+    async def _send(self, owner: Owner, order: DialOrder) -> SipCall:
         try:
-            leg = await self._place(self._owner, order)
+            leg = await self._place(owner, order)
         except DialError as error:
-            log.warning("%s", error, extra={"call_id": self._owner.info.id})
+            log.warning("%s", error, extra={"call_id": owner.info.id})
             raise
         except ConfigError as error:
             raise DialError(NOT_FOUND, str(error)) from error
@@ -80,7 +82,7 @@ class SecondLegs:
             raise
         except RapidaError as error:
             raise DialError(UNAVAILABLE, str(error)) from error
-        if self._owner.finished.done():
+        if owner.finished.done():
             leg.hang_up("canceled")
             raise _error(REQUEST_TERMINATED)
         self._legs.add(leg)

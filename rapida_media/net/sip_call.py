@@ -90,7 +90,7 @@ class SipCall(SipSignalling):
         self.agent_task: AgentTask | None = None
         self._hang_up_reason: str | None = None
         self._hang_up_cause: str | None = None
-        self._legs = SecondLegs(self, shell.dial_for)
+        self._legs = SecondLegs(shell.dial_for)
         # For who dialled this call as a second leg: status and whether early media is heard.
         self.on_ringing: Callable[[int, bool], None] | None = None
         self.on_hand_over: Callable[[], None] | None = None
@@ -125,7 +125,7 @@ class SipCall(SipSignalling):
         """Name the INVITE session that carries the call."""
         self.session = self.negotiation.session = session
         self.sessions.add(session)
-        self._keys = InfoKeys(session, self._loop, self._act)
+        self._keys = InfoKeys(session, self._loop, self._shell.drain_signalling)
 
     def discard(self) -> None:
         """Give everything back of a call that never began."""
@@ -361,5 +361,6 @@ class SipCall(SipSignalling):
         self._legs.end(cause)
         if self.agent_task is not None:
             self.agent_task.stop_soon()
+        self.on_ringing = self.on_hand_over = None
         self.finished.set_result(None)
         self._shell.call_ended(self)

@@ -54,6 +54,9 @@ class SipSignalling(ABC):
 
     @property
     @abstractmethod
+    def codec(self) -> str | None: ...
+    @property
+    @abstractmethod
     def info(self) -> CallInfo: ...
     @abstractmethod
     def _start_agent(self) -> None: ...
@@ -136,7 +139,7 @@ class SipSignalling(ABC):
         self._act(lambda now: self.negotiation.hold(held, done, now))
 
     def dial(self, order: DialOrder, ringing: OnRinging) -> Awaitable[Call]:
-        return self._legs.dial(order, ringing)
+        return self._legs.dial(self, order, ringing)
 
     def hand_over(self, agent: Agent) -> None:
         if self._agent is not None or self.on_hand_over is None:

@@ -100,10 +100,15 @@ class RtcpCounters:
     own_packets_back: int = 0
 
 
+def no_metrics(ssrc: int) -> None:
+    """There are none."""
+
+
 class RtcpSession:
     """One participant: us.
 
-    ntp_offset: NTP seconds minus monotonic seconds.  metrics: gives the VoIP metrics of an SSRC.
+    ntp_offset: NTP seconds minus monotonic seconds.  metrics: gives the VoIP metrics of an SSRC;
+    set by who has them.
     """
 
     def __init__(
@@ -111,14 +116,13 @@ class RtcpSession:
         stream: ReportedStream,
         ids: IdSource,
         ntp_offset: float,
-        metrics: Callable[[int], VoipMetrics | None] = lambda ssrc: None,
     ) -> None:
         self.counters = RtcpCounters()
         self.path = RtcpPath()
         self.remote: RemoteView | None = None
         self.remote_metrics: VoipMetrics | None = None
         self.round_trip_s: float | None = None
-        self.metrics = metrics
+        self.metrics: Callable[[int], VoipMetrics | None] = no_metrics
         self._stream = stream
         self._ids = ids
         self._ntp_offset = ntp_offset

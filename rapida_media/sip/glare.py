@@ -6,6 +6,7 @@ Each session keeps one ``OfferWait`` for its re-INVITEs and UPDATEs.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from weakref import proxy
 
 from rapida_media.sip.request_checks import retry_after
 
@@ -33,7 +34,7 @@ class OfferWait:
     __slots__ = ("_agent", "_owner", "_timer", "refusals")
 
     def __init__(self, owner: Offerer, agent: UserAgent) -> None:
-        self._owner = owner
+        self._owner = proxy(owner)  # which holds us
         self._agent = agent
         self._timer: Timer | None = None
         self.refusals = 0

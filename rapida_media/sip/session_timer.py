@@ -12,6 +12,7 @@ it: ``request_fields`` and ``answered`` as UAC, ``interval_refusal`` and ``accep
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from weakref import proxy
 
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.headers import parse_delta_seconds
@@ -83,7 +84,7 @@ class SessionTimer:
     def __init__(self, owner: Refresher, timers: Timers, config: EndpointConfig) -> None:
         self.seconds = 0
         self.ours = False  # the refreshing
-        self._owner = owner
+        self._owner = proxy(owner)  # which holds us
         self._timers = timers
         self._timer: Timer | None = None
         self._limit = 0.0
