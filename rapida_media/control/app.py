@@ -21,6 +21,7 @@ from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
 from rapida_media.config.reload import left_for_restart, taking_over
 from rapida_media.control.calls import CallOperations, Records
+from rapida_media.control.console import add_console
 from rapida_media.control.door import Door
 from rapida_media.control.events import EventOperations
 from rapida_media.control.keys import KeyRing
@@ -158,6 +159,7 @@ class ControlServer:
         keys = KeyRing(http.api_keys, http.requests_per_second)
         add_operations(app, operations, keys.check)
         Webhooks(self._engine.provider_calls).add_routes(app)
+        add_console(app)
         return app
 
     @web.middleware
