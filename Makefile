@@ -5,7 +5,7 @@
 PYTHON ?= python3
 ARGS ?=
 # Test files run side by side in so many processes: most of them wait for a peer, or for time.
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 
 BUILT_FROM := pyproject.toml setup.py $(wildcard csrc/*.c csrc/*.h csrc/*.p??)
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
