@@ -97,12 +97,12 @@ async def _run(
 def _spare_the_collector() -> None:
     """Have the garbage collector stop the audio as rarely as can be.
 
-    What exists now lives as long as the process. Calls leave no circles behind
-    (tests/engine/test_gone_at_once.py), so there are those of agents alone to look for.
+    What exists now lives as long as the process. SIP calls leave no circles behind
+    (tests/engine/test_gone_at_once.py), so there are those of WebSockets and of agents to look for.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 5, 20)
+    gc.set_threshold(5_000, 5, 10)
 
 
 def _with_file(options: ServeOptions) -> ServeOptions:
