@@ -57,6 +57,8 @@ class SipUri:
 
     def __str__(self) -> str:
         text = f"{self.scheme}:"
+        if not self.host:  # a tel URI
+            return f"{text}{self.user}"
         if self.user is not None:
             text += self.user if self.password is None else f"{self.user}:{self.password}"
             text += "@"

@@ -25,7 +25,7 @@ from rapida_media.sip.message import (
     parse_message,
 )
 from rapida_media.sip.trace import Tracer, ladder
-from rapida_media.sip.uri import equivalent, parse_uri
+from rapida_media.sip.uri import equivalent, parse_request_uri
 
 from . import thorough
 
@@ -112,7 +112,7 @@ def _read_all(message: Request | Response) -> None:
         assert parse_cseq(str(values["cseq"])) == values["cseq"]
     uri = _read(message, "uri") if isinstance(message, Request) else None
     if uri is not None:
-        assert parse_uri(str(uri)) == uri
+        assert parse_request_uri(str(uri)) == uri
         assert equivalent(uri, uri)
 
 

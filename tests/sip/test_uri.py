@@ -107,6 +107,7 @@ def test_a_request_may_name_a_telephone_number(text: str, user: str) -> None:
     assert uri.user == user
     assert (uri.scheme == "tel") is (uri.host == "")
     assert user_of(text) == user
+    assert str(uri) == text.replace("TEL", "tel")
 
 
 @pytest.mark.parametrize("text", ["tel:", "tel:;isub=1", "tel:bob smith", "tel:<1>", "isbn:29837"])
