@@ -6,8 +6,6 @@ websocket:URL   python:package.module:function
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 from rapida_media.agents.bot_link import BotShell
 from rapida_media.agents.bridge import bridge
 from rapida_media.agents.builtin import echo, play, record, silence, tone
+from rapida_media.agents.modules import import_fresh
 from rapida_media.agents.websocket import BotPlace, websocket
 from rapida_media.config import BotConfig, Credential
 from rapida_media.config.bot import check_bot_url
@@ -115,12 +114,8 @@ def _make_python(argument: str, context: AgentContext) -> Agent:
     module_name, colon, function_name = argument.partition(":")
     if not (module_name and colon and function_name):
         raise ConfigError(f"agent python:{argument}: write it as python:package.module:function")
-    directory = str(context.directory.resolve())
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
-    importlib.invalidate_caches()  # the file may be younger than this process
     try:
-        module = importlib.import_module(module_name)
+        module = import_fresh(module_name, context.directory)
     except ImportError as error:
         raise ConfigError(f"agent python:{argument}: cannot import it: {error}") from error
     function = getattr(module, function_name, None)

@@ -21,6 +21,7 @@ from rapida_media.call.records import CallRecord
 from rapida_media.config import Config, HttpListen
 from rapida_media.config.reload import left_for_restart, taking_over
 from rapida_media.control.calls import CallOperations, Records
+from rapida_media.control.connection import connections
 from rapida_media.control.console import add_console
 from rapida_media.control.door import Door
 from rapida_media.control.events import EventOperations
@@ -37,16 +38,11 @@ from rapida_media.net.orders import Orders
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.record_store import RecordsUnavailable
 from rapida_media.net.record_tables import RecordQuery
-from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
-# How long a connection may wait for its next request.
-KEEP_ALIVE_S = 30.0
 # Records that are read at once at the start.
 PAGE = 500
-# How long what is left of a refused body is read, so that the client sees the answer.
-LINGER_S = 1.0
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
 
@@ -98,18 +94,10 @@ class ControlServer:
         port = self._door.listen(http.listen)
         self.address = HttpListen(http.listen.host, port)
         self._engine.provider_calls.public_url = http.public_url or f"http://{self.address}"
-        self._runner = web.AppRunner(
-            self._app(),
-            access_log=None,
-            keepalive_timeout=KEEP_ALIVE_S,
-            shutdown_timeout=SHUTDOWN_S,
-            handle_signals=False,
-            lingering_time=LINGER_S,
-            logger=_peers_log(self._engine.counters),
-        )
+        self._runner = web.AppRunner(self._app(), shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         assert self._runner.server is not None, "it was set up"
-        self._door.open(self._runner.server)
+        self._door.open(connections(self._runner.server, self._engine.counters))
 
     async def reload(self, newer: Config) -> list[str]:
         """Take over the assistants, accounts and trunks of another configuration, engine included.
@@ -230,19 +218,6 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         path = "?" if resource is None else resource.canonical
         log.exception("a request failed: %s %s", request.method, path)
         return ProblemError(500, "internal", "it failed here; the log says why").response()
-
-
-def _peers_log(counters: Counters) -> logging.Logger:
-    """Make the log aiohttp writes to, which is of what peers send that is no HTTP: what handlers
-    raise never gets there. It is counted, since a stranger must not fill a disk with tracebacks."""
-
-    def count(record: logging.LogRecord) -> bool:
-        counters.add("http_malformed")
-        return False
-
-    made = logging.Logger("rapida_media.control.peers", logging.INFO)
-    made.addFilter(count)
-    return made
 
 
 def _version() -> str:

@@ -30,6 +30,7 @@ BACKLOG = 512
 # Out of descriptors: calls that end give some back.
 EXHAUSTED_S = 0.1
 
+Connections = Callable[[], asyncio.BaseProtocol]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -64,9 +65,9 @@ class Door:
         port: int = bound.getsockname()[1]
         return port
 
-    def open(self, server: web.Server) -> None:
-        """Let connections in, to this server."""
-        self._accepting = self._loop.create_task(self._accept(server), name="http door")
+    def open(self, connections: Connections) -> None:
+        """Let connections in; each is given a protocol of these."""
+        self._accepting = self._loop.create_task(self._accept(connections), name="http door")
 
     async def close(self) -> None:
         """Let nobody in any more, and idlers out."""
@@ -85,7 +86,7 @@ class Door:
             self._leave_alone(request.transport)
         return await handler(request)
 
-    async def _accept(self, server: web.Server) -> None:
+    async def _accept(self, connections: Connections) -> None:
         """Task root of the listening socket."""
         assert self._socket is not None, "it listens"
         while True:
@@ -97,7 +98,7 @@ class Door:
                 continue
             with contextlib.suppress(OSError):
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                transport, _ = await self._loop.connect_accepted_socket(server, accepted)
+                transport, _ = await self._loop.connect_accepted_socket(connections, accepted)
                 self._watch(transport)
 
     def _watch(self, transport: asyncio.BaseTransport) -> None:

@@ -66,5 +66,10 @@ def of_http_error(error: web.HTTPException) -> ProblemError:
     return ProblemError(error.status, _kind(error.status), error.reason, headers=headers)
 
 
+def of_status(status: int, detail: str) -> ProblemError:
+    """Give the problem of a status that says all there is to tell programs."""
+    return ProblemError(status, _kind(status), detail)
+
+
 def _kind(status: int) -> str:
     return HTTPStatus(status).phrase.lower().replace(" ", "-")

@@ -7,11 +7,11 @@ Nothing is changed, and nothing of a secret is shown but the token of URLs that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,7 +210,7 @@ def _records(config: Config) -> Iterator[Finding]:
         yield _writable(subject, path.parent, f"{path} will be made")
         return
     try:
-        with closing(record_tables.open_for_reading(path)) as database:
+        with contextlib.closing(record_tables.open_for_reading(path)) as database:
             (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
             (count,) = database.execute("SELECT count(*) FROM calls").fetchone()
     except sqlite3.Error as error:
@@ -244,17 +244,17 @@ async def _trunks(config: Config) -> list[Finding]:
     for trunk in config.trunks.values():
         subject = f"[trunks.{trunk.name}]"
         server = [trunk.server] if trunk.server is not None else []
+        # A host that may call is often the server, too, and has then other records besides.
+        known: dict[str, set[str]] = {}
         for host, port in (*server, *((name, 0) for name in trunk.names)):
-            try:
+            addresses = known.setdefault(host, set())
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESOLVE_S):
                     found = await resolver.resolve(host, port, trunk.transport)
-            except TimeoutError:
-                found = []
-            if found:
-                where = ", ".join(sorted({each.host for each in found}))
-                findings.append(Finding(OK, subject, f"{host} is {where}"))
-            else:
-                findings.append(Finding(FAULT, subject, f"{host} cannot be resolved"))
+                    addresses.update(each.host for each in found)
+        for host, addresses in known.items():
+            where = f"is {', '.join(sorted(addresses))}" if addresses else "cannot be resolved"
+            findings.append(Finding(OK if addresses else FAULT, subject, f"{host} {where}"))
     return findings
 
 

@@ -1,11 +1,12 @@
 """Which calls over providers there are, by each name they are asked for.
 
 A call that is over is remembered by its context for a while: providers still call back about it.
-Used by ``ProviderCalls`` only.
+Owned by ``ProviderCalls``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -18,12 +19,17 @@ REMEMBERED = 10_000
 
 
 class ProviderBook:
-    """Living calls by id and by context, and the lines of those that are over."""
+    """Living calls by id and by context, and the lines of those that are over.
+
+    idle: set while none lives.
+    """
 
     def __init__(self) -> None:
         self._by_id: dict[str, ProviderCall] = {}
         self._by_context: dict[str, ProviderCall] = {}
         self._over: OrderedDict[str, Line] = OrderedDict()  # by context
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -35,6 +41,7 @@ class ProviderBook:
     def add(self, call: ProviderCall) -> None:
         self._by_id[call.info.id] = call
         self._by_context[call.seen.context_id] = call
+        self.idle.clear()
 
     def end(self, call: ProviderCall) -> None:
         """Let go of a call, and remember its context."""
@@ -44,6 +51,8 @@ class ProviderBook:
         self._over[context_id] = call.line
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
+        if not self._by_id:
+            self.idle.set()
 
     def of(self, call_id: str) -> ProviderCall | None:
         return self._by_id.get(call_id)

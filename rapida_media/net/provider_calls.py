@@ -7,17 +7,14 @@ everywhere: known, verified, admitted, and only then does anything happen.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from rapida_media import clock
 from rapida_media.call.admission import Admission
-from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import (
     LIFETIME_S,
-    CallContext,
     ContextRefused,
     ContextStore,
     ContextsUnavailable,
@@ -33,18 +30,12 @@ from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.http_client import AiohttpClient
-from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
-from rapida_media.net.provider_contexts import (
-    info_of,
-    refused,
-    seen_of,
-    unavailable,
-    websocket_url,
-)
+from rapida_media.net.provider_contexts import refused, unavailable, websocket_url
 from rapida_media.net.provider_lines import Line, Lines, Refused
+from rapida_media.net.provider_making import ProviderMaking
 from rapida_media.net.provider_orders import ProviderOrders
 from rapida_media.net.second_legs import Place
 from rapida_media.providers import base
@@ -53,8 +44,6 @@ from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.registry import check_credentials, providers
 from rapida_media.providers.trace import ProviderTraces
 from rapida_media.stats import Counters
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -68,7 +57,7 @@ class ProviderCalls:
 
     active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
     agent, over SIP. guard: what agents may call. disk: what recordings are written by. agents:
-    those that outlive their call.
+    those that outlive their call. idle: set while there is no call.
     """
 
     public_url = ""
@@ -102,14 +91,13 @@ class ProviderCalls:
         self._contexts = contexts
         self._admission = admission
         self._active = active
-        self._ids = ids
         self._counters = counters
         self._book = ProviderBook()
+        self.idle = self._book.idle
         self.traces = ProviderTraces()
+        self._making = ProviderMaking(self, self._book, self.traces, contexts, ids)
         self._agents = agents
         self._orders = ProviderOrders(journal)
-        self.idle = asyncio.Event()
-        self.idle.set()
 
     def use(self, credentials: Mapping[str, Credential]) -> None:
         """Take other accounts, which were checked, and assistants for the calls to come."""
@@ -137,7 +125,7 @@ class ProviderCalls:
         if refusal is not None:
             self._counters.add(f"refused_{refusal.reason}")
             return line.telephony.refuse_call("busy")
-        call = await self._create(line, seen, "inbound", line.assistant.parameters)
+        call = await self._making.make(line, seen, "inbound", line.assistant.parameters)
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
         return _traced(call, request, self._document(line, call))
 
@@ -237,7 +225,7 @@ class ProviderCalls:
             self._counters.add("contexts_refused")
             raise refused(error) from None
         if call is None:
-            call = self._register(line, info_of(context), seen_of(context))
+            call = self._making.make_again(line, context)
         call.attempts.claim(clock.monotonic())
         _traced(call, request)
         await self.journal.kept()
@@ -282,7 +270,7 @@ class ProviderCalls:
         if not line.spec.outbound:
             raise Refused(409, f"the provider {provider} places no calls")
         seen = base.CallInfo(caller=from_, called=to)
-        call = await self._create(
+        call = await self._making.make(
             line, seen, "outbound", parameters, call_id=call_id, idempotency_key=idempotency_key
         )
         self._orders.place(
@@ -319,8 +307,6 @@ class ProviderCalls:
         """Let go of a call that is over; called by the call itself, once."""
         self._book.end(call)
         self._agents.outlives(call.agent_task)
-        if not self._book:
-            self.idle.set()
 
     # -- finding -------------------------------------------------------------------------------
 
@@ -336,70 +322,7 @@ class ProviderCalls:
         line.verify(request)
         return line, call
 
-    # -- making --------------------------------------------------------------------------------
-
-    async def _create(
-        self,
-        line: Line,
-        seen: base.CallInfo,
-        direction: str,
-        parameters: Mapping[str, object],
-        *,
-        call_id: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> ProviderCall:
-        context = CallContext(
-            id=self._ids.token(),
-            call_id=call_id or self._ids.token(),
-            provider=line.spec.name,
-            direction=direction,
-            caller=seen.caller,
-            called=seen.called,
-            assistant=line.assistant.name,
-            credential=line.credential.name if line.credential is not None else None,
-            provider_call_id=seen.provider_call_id or None,
-            parameters={**parameters, **seen.parameters},
-        )
-        try:
-            await self._contexts.put(context, clock.monotonic())
-        except ContextsUnavailable as error:
-            raise unavailable(error) from None
-        seen = replace(seen, context_id=context.id)
-        return self._register(line, info_of(context), seen, idempotency_key)
-
-    def _register(
-        self,
-        line: Line,
-        info: CallInfo,
-        seen: base.CallInfo,
-        idempotency_key: str | None = None,
-    ) -> ProviderCall:
-        trace = self.traces.open(info.id, line.spec.name)
-        call = ProviderCall(self, line=line, info=info, seen=seen, trace=trace)
-        self._book.add(call)
-        self.idle.clear()
-        log.info(
-            "%s call %s → %s over %s",
-            *(info.direction, redact(info.caller), redact(info.called), line.spec.name),
-            extra={"call_id": info.id},
-        )
-        self.journal.created(
-            CallRecord(
-                id=info.id,
-                provider=info.provider,
-                direction=info.direction,
-                caller=info.caller,
-                called=info.called,
-                created_at=clock.wall(),
-                assistant=info.assistant,
-                credential=line.credential.name if line.credential is not None else None,
-                parameters=info.parameters,
-                context_id=seen.context_id,
-                provider_call_id=seen.provider_call_id or None,
-                idempotency_key=idempotency_key,
-            )
-        )
-        return call
+    # -- documents -----------------------------------------------------------------------------
 
     def _document(self, line: Line, call: ProviderCall) -> Reply:
         url = self._context_url(line.spec, call.seen.context_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -340,23 +341,18 @@ class Trunks:
     async def _resolve(self, link: TrunkLink) -> bool:
         """Look up who may call by this trunk and where our requests for it go."""
         trunk = link.trunk
-        hosts: list[str] = []
-        found = True
+        # A host that may call is often the server, too, and has then other records besides.
+        known: dict[str, list[str]] = {}
         for name in trunk.names:
-            addresses = await self._resolver.resolve(name, 0)
-            hosts += [each.host for each in addresses]
-            found = found and self._known(trunk, name, bool(addresses))
+            known[name] = [each.host for each in await self._resolver.resolve(name, 0)]
         if trunk.server is not None:
             host, port = trunk.server
             link.addresses = await self._resolver.resolve(host, port, trunk.transport)
-            hosts += [each.host for each in link.addresses]
-            found = found and self._known(trunk, host, bool(link.addresses))
-        link.hosts = hosts
-        if self._links.get(trunk.name) is link:
-            self._gate.resolved(trunk.name, hosts)
-        return found
-
-    def _known(self, trunk: Trunk, name: str, known: bool) -> bool:
-        if not known:
+            known.setdefault(host, []).extend(each.host for each in link.addresses)
+        unknown = [name for name, found in known.items() if not found]
+        for name in unknown:
             log.warning("trunk %s: the host %s cannot be resolved", trunk.name, name)
-        return known
+        link.hosts = list(itertools.chain.from_iterable(known.values()))
+        if self._links.get(trunk.name) is link:
+            self._gate.resolved(trunk.name, link.hosts)
+        return not unknown

@@ -7,6 +7,9 @@
     optional   RTP/AVP with a=crypto    a line with keys if there is one, and else a plain one
     required   RTP/SAVP                 lines with keys; a plain one is refused
 
+RTP/AVPF (RFC 4585) is answered where RTP/AVP would be, RTP/SAVPF (RFC 5124) where RTP/SAVP would
+be, each as such; neither is what we offer first.
+
 Of the two usual ways to offer both, ours is one RTP/AVP line that also has keys: a peer without
 SRTP does not know the attribute and answers plainly, where a second audio line makes many refuse.
 """
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from rapida_media.errors import NegotiationError
 from rapida_media.ids import IdSource
 from rapida_media.sdp.crypto import SUITES, Crypto, SrtpKeys
-from rapida_media.sdp.peer_audio import PLAIN, SECURE, PeerAudio
+from rapida_media.sdp.peer_audio import PLAIN, PROFILES, SECURE, PeerAudio
 
 MODES = ("off", "optional", "required")
 
@@ -67,7 +70,7 @@ class Keying:
         The first of the offered suites that is ours is chosen, under its tag.
         """
         if not secure:
-            return (Keyed(), None) if peer.protocol == PLAIN else None
+            return None if peer.secure else (Keyed(peer.protocol), None)
         for theirs in peer.cryptos:
             if theirs.suite in suites:
                 own = Crypto(theirs.tag, theirs.suite, self._key(theirs.suite))
@@ -79,18 +82,18 @@ class Keying:
     ) -> tuple[Keyed, SrtpKeys | None]:
         """Read the answer to ``offered``; NegotiationError when it is none or not allowed."""
         if not peer.keyed:
-            if SECURE in {peer.protocol, offered.protocol} or mode == "required":
+            if peer.secure or PROFILES[offered.protocol] or mode == "required":
                 raise NegotiationError("the answer has no key for SRTP")
-            return Keyed(), None
+            return Keyed(offered.protocol), None
         ours = {crypto.tag: crypto for crypto in offered.cryptos}
         for theirs in peer.cryptos:
             own = ours.get(theirs.tag)
             # A peer that sends with our own key could have our packets played back to us.
             if own is not None and own.suite == theirs.suite and own.key != theirs.key:
                 return Keyed(offered.protocol, (own,)), SrtpKeys(own.suite, own.key, theirs)
-        if offered.cryptos or peer.protocol == SECURE:
+        if offered.cryptos or peer.secure:
             raise NegotiationError("the answer has no key for SRTP that fits the offer")
-        return Keyed(), None
+        return Keyed(offered.protocol), None
 
     def _key(self, suite: str) -> bytes:
         if suite not in self._keys:

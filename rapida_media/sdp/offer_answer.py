@@ -11,19 +11,13 @@ numbers already bound to a codec, and the offer that waits for its answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rapida_media.errors import LocalProtocolError, NegotiationError
 from rapida_media.ids import IdSource
-from rapida_media.sdp.codec import (
-    DEFAULT_CODECS,
-    FIRST_DYNAMIC,
-    MAXIMUM_PAYLOAD_TYPE,
-    SUPPORTED,
-    Codec,
-    local_codecs,
-)
-from rapida_media.sdp.crypto import OFFERED_SUITES, SUITES, SrtpKeys
+from rapida_media.sdp.agreement import LocalMedia, NegotiatedAudio, Pair, agree, common, usable
+from rapida_media.sdp.codec import FIRST_DYNAMIC, MAXIMUM_PAYLOAD_TYPE, Codec
+from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.description import (
     Attribute,
     Connection,
@@ -32,108 +26,11 @@ from rapida_media.sdp.description import (
     SessionDescription,
     parse_sdp,
 )
-from rapida_media.sdp.keying import MODES, Keyed, Keying, attempts
-from rapida_media.sdp.peer_audio import (
-    DIRECTIONS,
-    PLAIN,
-    RTCP_MUX,
-    PeerAudio,
-    direction_attribute,
-    parse_address,
-    read_audio,
-)
+from rapida_media.sdp.keying import Keyed, Keying, attempts
+from rapida_media.sdp.peer_audio import PLAIN, RTCP_MUX, PeerAudio
 
+__all__ = ["LocalMedia", "NegotiatedAudio", "OfferAnswer"]
 
-@dataclass(frozen=True, slots=True)
-class LocalMedia:
-    """What we bring to a negotiation.
-
-    address, port: where we receive RTP; the address is an IPv4 or IPv6 literal.
-    codecs: names of ``codec.SUPPORTED``, the preferred first.
-    rtcp_mux: offer to take RTCP on the RTP port; an offer of it is taken in any case.
-    comfort_noise: offer RFC 3389 and take it, so that either side may stop sending in pauses.
-    srtp: one of ``keying.MODES``.  offered_suites, accepted_suites: of ``crypto.SUITES``.
-    """
-
-    address: str
-    port: int
-    codecs: tuple[str, ...] = DEFAULT_CODECS
-    ptime_ms: int = 20
-    direction: str = "sendrecv"
-    rtcp_mux: bool = False
-    comfort_noise: bool = False
-    srtp: str = "off"
-    offered_suites: tuple[str, ...] = OFFERED_SUITES
-    accepted_suites: tuple[str, ...] = tuple(SUITES)
-
-    def __post_init__(self) -> None:
-        if parse_address(self.address) is None:
-            raise LocalProtocolError(f"address: expected an IP literal, got {self.address!r}")
-        if not 1 <= self.port <= 65535:
-            raise LocalProtocolError(f"port: expected 1 to 65535, got {self.port}")
-        if not self.codecs or not set(self.codecs) <= SUPPORTED.keys():
-            known = ", ".join(SUPPORTED)
-            raise LocalProtocolError(f"codecs: expected some of {known}, got {self.codecs}")
-        if self.ptime_ms < 1:
-            raise LocalProtocolError(f"ptime_ms: expected a positive number, got {self.ptime_ms}")
-        if self.direction not in DIRECTIONS:
-            known = ", ".join(DIRECTIONS)
-            raise LocalProtocolError(f"direction: expected {known}, got {self.direction!r}")
-        if self.srtp not in MODES:
-            raise LocalProtocolError(f"srtp: expected {', '.join(MODES)}, got {self.srtp!r}")
-
-    @property
-    def all_codecs(self) -> tuple[Codec, ...]:
-        return local_codecs(self.codecs, comfort_noise=self.comfort_noise)
-
-    @property
-    def address_type(self) -> str:
-        return "IP6" if ":" in self.address else "IP4"
-
-
-@dataclass(frozen=True, slots=True)
-class NegotiatedAudio:
-    """What offer and answer agreed on, seen from our side.
-
-    remote_rtcp: None when the peer has no RTCP port.
-    send: codec to send, by the peer's payload type number.  receive: what may arrive, by ours.
-    send_event: the peer's telephone-event number at the clock rate of ``send``, if it takes any.
-    receive_events: our telephone-event numbers and their clock rates.
-    send_noise: the peer's comfort noise number at that rate, if both sides take any.
-    receive_noise: our numbers of comfort noise.
-    direction: ours, "recvonly" when the peer holds us.  ptime_ms: packet length the peer wishes.
-    packet_ms: the one of PACKET_MS we send.
-    srtp: None for plain RTP.  rtcp_mux: RTP and RTCP share one port on both sides (RFC 5761).
-    """
-
-    remote_address: str
-    remote_port: int
-    remote_rtcp: tuple[str, int] | None
-    send: Codec
-    receive: tuple[Codec, ...]
-    send_event: int | None
-    receive_events: dict[int, int]
-    direction: str
-    ptime_ms: int
-    packet_ms: int = 20
-    srtp: SrtpKeys | None = None
-    rtcp_mux: bool = False
-    send_noise: int | None = None
-    receive_noise: tuple[int, ...] = ()
-
-    @property
-    def sending(self) -> bool:
-        return DIRECTIONS[self.direction][0]
-
-    @property
-    def receiving(self) -> bool:
-        return DIRECTIONS[self.direction][1]
-
-
-# The packet lengths we can send, in milliseconds.
-PACKET_MS = (10, 20, 40, 60)
-# A codec both sides know: (the peer's numbering, ours).
-_Pair = tuple[Codec, Codec]
 # How one line of an offer is answered: our words and the keys both sides have.
 _Security = tuple[Keyed, SrtpKeys | None]
 # What we described: from what, with which codecs and keys.
@@ -230,16 +127,16 @@ class OfferAnswer:
         answer = parse_sdp(body)
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")
-        peer = _usable(answer, answer.media[self._slot], local)
+        peer = usable(answer, answer.media[self._slot], local)
         if peer is None:
             raise NegotiationError("the answer refuses the audio line or gives no usable address")
         # RFC 3264 section 7: the offerer "MAY immediately cease listening for media formats that
         # were listed in the initial offer, but not present in the answer".
-        pairs = _common(peer, offered)
+        pairs = common(peer, offered)
         if not pairs:
             raise NegotiationError("the answer names no codec of the offer")
         agreed, keys = self._keying.receive_answer(peer, keyed, local.srtp)
-        return agreed, _agree(local, peer, pairs, keys, muxed=self._muxed and peer.rtcp_mux)
+        return agreed, agree(local, peer, pairs, keys, muxed=self._muxed and peer.rtcp_mux)
 
     def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio]:
         """Read the peer's offer and write our answer.
@@ -255,8 +152,8 @@ class OfferAnswer:
         offer = parse_sdp(body)
         for secure in attempts(local.srtp):
             for slot, media in enumerate(offer.media):
-                peer = _usable(offer, media, local)
-                pairs = _common(peer, local.all_codecs) if peer else []
+                peer = usable(offer, media, local)
+                pairs = common(peer, local.all_codecs) if peer else []
                 if not peer or not pairs:
                     continue
                 security = self._keying.answer(peer, local.accepted_suites, secure=secure)
@@ -270,7 +167,7 @@ class OfferAnswer:
         self,
         offer: SessionDescription,
         slot: int,
-        found: tuple[PeerAudio, list[_Pair], _Security],
+        found: tuple[PeerAudio, list[Pair], _Security],
         local: LocalMedia,
     ) -> tuple[bytes, NegotiatedAudio]:
         peer, pairs, (keyed, keys) = found
@@ -278,7 +175,7 @@ class OfferAnswer:
         # number in the offer, that same payload type number SHOULD be used for that codec in the
         # answer."
         pairs = [(peers, _as_numbered(peers, ours)) for peers, ours in pairs]
-        agreed = _agree(local, peer, pairs, keys, muxed=peer.rtcp_mux)
+        agreed = agree(local, peer, pairs, keys, muxed=peer.rtcp_mux)
         answered = tuple(ours for _, ours in pairs)
         lines = [_refused(media) for media in offer.media]
         lines[slot] = _audio_line(local, answered, agreed.direction, keyed, muxed=agreed.rtcp_mux)
@@ -336,79 +233,9 @@ class OfferAnswer:
         return replace(codec, payload_type=self._numbers[codec.name])
 
 
-def _usable(
-    session: SessionDescription, media: MediaDescription, local: LocalMedia
-) -> PeerAudio | None:
-    """Read a media line, None when our socket cannot reach it."""
-    peer = read_audio(session, media)
-    if peer is None or (":" in peer.address) != (":" in local.address):
-        return None
-    return peer
-
-
-def _common(peer: PeerAudio, ours: tuple[Codec, ...]) -> list[_Pair]:
-    """Pair the codecs both sides know, in the peer's order; empty when no audio is among them.
-
-    RFC 3264 section 6.1 recommends "that unless there is a specific reason, the answerer list
-    formats in the same relative order they were present in the offer". Events and comfort noise
-    count only at the clock rate of an audio codec: RFC 4733 section 2.1 has events "use the same
-    sequence number and timestamp base as the regular audio channel".
-    """
-    by_name = {codec.name: codec for codec in ours}
-    pairs = [(codec, by_name[codec.name]) for codec in peer.codecs if codec.name in by_name]
-    rates = {codec.rate_hz for codec, _ in pairs if codec.is_audio}
-    return [pair for pair in pairs if pair[0].rate_hz in rates]
-
-
-def _agree(
-    local: LocalMedia,
-    peer: PeerAudio,
-    pairs: list[_Pair],
-    keys: SrtpKeys | None,
-    *,
-    muxed: bool,
-) -> NegotiatedAudio:
-    audio = [pair for pair in pairs if pair[0].is_audio]
-    noises = [pair for pair in pairs if pair[0].is_comfort_noise]
-    events = [pair for pair in pairs if pair[0].is_telephone_event]
-    # RFC 3264 section 7: the sender "SHOULD use the first media format listed".
-    send = audio[0][0]
-    sends, receives = DIRECTIONS[local.direction]
-    return NegotiatedAudio(
-        remote_address=peer.address,
-        remote_port=peer.port,
-        remote_rtcp=(peer.address, peer.port) if muxed else peer.rtcp,
-        send=send,
-        receive=tuple(ours for _, ours in audio),
-        send_event=_at_rate(send.rate_hz, events),
-        receive_events={ours.payload_type: ours.rate_hz for _, ours in events},
-        direction=direction_attribute(sends and peer.receives, receives and peer.sends).name,
-        ptime_ms=peer.ptime_ms or local.ptime_ms,
-        packet_ms=_packet_ms(peer, local),
-        srtp=keys,
-        rtcp_mux=muxed,
-        send_noise=_at_rate(send.rate_hz, noises),
-        receive_noise=tuple(ours.payload_type for _, ours in noises),
-    )
-
-
 def _as_numbered(peers: Codec, ours: Codec) -> Codec:
     number = peers.payload_type
     return ours if ours.payload_type == number else replace(ours, payload_type=number)
-
-
-def _at_rate(rate_hz: int, pairs: list[_Pair]) -> int | None:
-    """Give the peer's number of what goes at a clock rate."""
-    return next((peers.payload_type for peers, _ in pairs if peers.rate_hz == rate_hz), None)
-
-
-def _packet_ms(peer: PeerAudio, local: LocalMedia) -> int:
-    """Give the longest packet the peer wants, and never one that it does not take: RFC 8866 section
-    6.4 has maxptime as "the maximum amount of media that can be encapsulated in each packet"."""
-    wanted = peer.ptime_ms or local.ptime_ms
-    if peer.maxptime_ms is not None:
-        wanted = min(wanted, peer.maxptime_ms)
-    return max([length for length in PACKET_MS if length <= wanted], default=PACKET_MS[0])
 
 
 def _audio_line(

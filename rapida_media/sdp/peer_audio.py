@@ -22,8 +22,11 @@ from rapida_media.sdp.description import (
     parse_sdp,
 )
 
-# RFC 3551 and RFC 3711: plain RTP and SRTP.
+# What we offer, RFC 3551 and RFC 3711: plain RTP and SRTP.
 PLAIN, SECURE = "RTP/AVP", "RTP/SAVP"
+# profile → whether its media is encrypted. Those with feedback (RFC 4585, RFC 5124) differ in what
+# RTCP may carry and how early: "a=rtcp-fb" lines ask for it, and none of ours do.
+PROFILES = {PLAIN: False, SECURE: True, "RTP/AVPF": False, "RTP/SAVPF": True}
 
 # RFC 5761 section 5.1.1.
 RTCP_MUX = "rtcp-mux"
@@ -51,7 +54,7 @@ class PeerAudio:
     sends, receives: its direction.  ptime_ms: packet length it wishes to receive, if it said so.
     maxptime_ms: the longest it takes.
     rtcp_mux: RTCP may go to the RTP port.
-    protocol: PLAIN or SECURE.  cryptos: its keys that we can use.  keyed: whether it gave any.
+    protocol: one of PROFILES.  cryptos: its keys that we can use.  keyed: whether it gave any.
     """
 
     address: str
@@ -67,11 +70,15 @@ class PeerAudio:
     cryptos: tuple[Crypto, ...] = ()
     keyed: bool = False
 
+    @property
+    def secure(self) -> bool:
+        return PROFILES[self.protocol]
+
 
 def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | None:
     """Read a media line, None unless it is an accepted RTP audio line to a unicast address."""
     connection = media.connection or session.connection
-    if media.kind != "audio" or media.protocol not in {PLAIN, SECURE}:
+    if media.kind != "audio" or media.protocol not in PROFILES:
         return None
     if not media.port or not connection:
         return None

@@ -11,9 +11,7 @@ back, so that it can be answered: ``validate`` names the fault and the status.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
 
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.headers import (
@@ -31,13 +29,8 @@ from rapida_media.sip.headers import (
     parse_via,
 )
 from rapida_media.sip.index import Index, index_lines, printable, tidy
-from rapida_media.sip.syntax import (
-    LIST_FIELDS,
-    TOKEN,
-    field_key,
-    split_list,
-    split_tokens,
-)
+from rapida_media.sip.lazy import lazy
+from rapida_media.sip.syntax import LIST_FIELDS, TOKEN, field_key, split_list, split_tokens
 from rapida_media.sip.uri import SipUri, parse_request_uri
 from rapida_media.sip.validation import REGISTERED_METHODS, validate_request, validate_response
 
@@ -46,8 +39,6 @@ _STATUS_LINE = re.compile(
     r"(SIP/[0-9]{1,9}\.[0-9]{1,9})[ \t]++([1-6][0-9][0-9])(?: (.*+))?+",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +55,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-
-
-class lazy(Generic[T]):  # noqa: N801 — a decorator
-    """A value computed on first use and then an ordinary attribute.
-
-    Like functools.cached_property without its lock; a malformed value raises each time.
-    """
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> lazy[T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> lazy[T] | T:
-        if instance is None:
-            return self
-        value = instance.__dict__[self._name] = self._compute(instance)
-        return value
 
 
 class Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -187,16 +188,35 @@ async def test_a_body_that_trickles_is_given_up(
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_nonsense_for_http_is_answered_and_closed(desk: Desk) -> None:
-    await desk.open()
-    for nonsense in (
+@pytest.mark.parametrize(
+    "nonsense",
+    [
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
         b"HELLO\r\n\r\n",
-        b"GET " + b"a" * 9000,
-    ):
-        answer = await raw(desk, nonsense + b"\r\n\r\n")
-        assert b" 400 " in answer[:20]
-    assert desk.bench.engine.counters["http_malformed"] >= 1
+        b"GET /healthz HTTP/9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX secret\r\n\r\n",
+        pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", id="long path"),
+        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"a" * 9000 + b"\r\n\r\n", id="long field"),
+        pytest.param(b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 9000 + b"\r\n", id="many fields"),
+    ],
+)
+async def test_nonsense_for_http_is_answered_with_a_problem_and_closed(
+    desk: Desk, nonsense: bytes
+) -> None:
+    await desk.open()
+    head, _, body = (await raw(desk, nonsense)).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert re.fullmatch("HTTP/1.[01] 400 Bad Request", lines[0])
+    assert "Content-Type: application/problem+json" in lines
+    problem = json.loads(body)
+    assert problem.pop("detail")
+    assert problem == {
+        "type": "urn:rapida-media:bad-request", "title": "Bad Request", "status": 400,
+    }  # fmt: skip
+    assert b"secret" not in body
+    assert desk.bench.engine.counters["http_malformed"] == 1
 
 
 async def test_idle_connections_are_bounded_and_calls_unharmed(

@@ -16,12 +16,12 @@ from rapida_media.sip.address import Address
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.framing import StreamFramer
 from rapida_media.sip.headers import parse_contact, parse_cseq, parse_media_type, parse_via
+from rapida_media.sip.lazy import lazy
 from rapida_media.sip.message import (
     DEFAULT_LIMITS,
     Message,
     Request,
     Response,
-    lazy,
     parse_message,
 )
 from rapida_media.sip.trace import Tracer, ladder

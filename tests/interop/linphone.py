@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ ipv6_migration_done=1
 audio_rtp_port={media_port}
 audio_adaptive_jitt_comp_enabled=0
 audio_jitt_comp=100
+avpf={avpf}
 [misc]
 use_cn={use_cn}
 [sound]
@@ -49,6 +51,7 @@ class Linphone:
     """A linphone with a home directory of its own; it speaks ``speech``, if any, on each call. With
     authorities to trust, media has to be encrypted. It takes calls over TCP: it has no TLS server.
 
+    feedback: it offers the profiles with RTCP feedback (RFC 4585, RFC 5124).
     comfort_noise: it agrees on RFC 3389. (5.1 crashes then as soon as it has something to say.)
     """
 
@@ -59,6 +62,7 @@ class Linphone:
     speech: Path | None
     authorities: Path | None = None
     comfort_noise: bool = False
+    feedback: bool = False
 
     @property
     def uri(self) -> str:
@@ -75,6 +79,7 @@ class Linphone:
                 media_port=self.media_port,
                 security=SECURITY.format(authorities=self.authorities) if self.authorities else "",
                 use_cn=int(self.comfort_noise),
+                avpf=int(self.feedback),
             )
         )
         log = self.directory / "linphone.log"
@@ -123,6 +128,10 @@ class Console:
             assert time.monotonic() < deadline, f"no {text!r} in {told[-4000:]}"
             assert self.process.poll() is None, told[-4000:]
             time.sleep(POLL_SECONDS)
+
+    def profiles(self) -> set[str]:
+        """Give the profiles of all audio lines of both sides."""
+        return set(re.findall(r"^m=audio \d+ (\S+)", self._told(), re.MULTILINE))
 
     def _told(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,16 +146,19 @@ def heard_by(linphone: Linphone) -> float:
     return match_of_most_pieces(said, linphone.heard()).correlation
 
 
+@pytest.mark.parametrize("profile", ["RTP/SAVP", "RTP/SAVPF"])
 def test_linphone_calls_over_tls_and_hears_its_speech_back_by_srtp(
-    start_engine: StartEngine, linphone: Linphone, tmp_path: Path
+    start_engine: StartEngine, linphone: Linphone, tmp_path: Path, profile: str
 ) -> None:
     port = start_engine("required")
+    linphone = replace(linphone, feedback=profile == "RTP/SAVPF")
     with linphone.running() as console:
         console.do(f"call sip:recorded@localhost:{port};transport=tls")
         console.wait_for("LinphoneCallStreamsRunning")
         time.sleep(7.4)
         console.do("terminate")
         console.wait_for("LinphoneCallReleased")
+        assert console.profiles() == {profile}
     assert heard_by(linphone) >= 0.99
     assert min(recorded(tmp_path)) >= 0.99
     told = figures(tmp_path)

@@ -18,6 +18,8 @@ from rapida_media.cli import main
 from rapida_media.config import parse_config
 from rapida_media.net import doctor
 from rapida_media.net.doctor import FAULT, OK, WARNING, Diagnosis, examine
+from rapida_media.net.resolver import Resolver
+from rapida_media.sip.address import Address
 
 LOOPBACK = (
     '[sip]\nlisten = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]\n[http]\nlisten = "127.0.0.1:0"\n'
@@ -46,6 +48,28 @@ async def test_a_good_configuration_is_healthy_and_shows_how_to_call(tmp_path: P
         "sip:+15550100@203.0.113.7:0",
     ]
     assert found(diagnosis, "[trunks.carrier]") == (OK, "127.0.0.1 is 127.0.0.1")
+
+
+async def test_a_host_that_calls_and_is_called_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is called may stand in SRV records, and who calls in those of the name itself."""
+    records: dict[int | None, list[str]] = {}
+
+    async def resolve(self: Resolver, host: str, port: int | None, transport: str) -> list[Address]:
+        return [Address(each, 5060) for each in records.get(port, [])]
+
+    monkeypatch.setattr(Resolver, "resolve", resolve)
+    text = f'{LOOPBACK}[trunks.carrier]\nhosts = ["carrier.example"]\n'
+    for known, finding in (
+        ({None: ["192.0.2.1"], 0: ["192.0.2.2"]}, (OK, "is 192.0.2.1, 192.0.2.2")),
+        ({None: ["192.0.2.1"]}, (OK, "is 192.0.2.1")),
+        ({}, (FAULT, "cannot be resolved")),
+    ):
+        records = known
+        result, told = finding
+        diagnosis = await diagnose(tmp_path, text)
+        assert found(diagnosis, "[trunks.carrier]") == (result, f"carrier.example {told}")
 
 
 async def test_a_port_in_use_is_a_warning_and_a_foreign_address_a_fault(tmp_path: Path) -> None:
@@ -123,8 +147,7 @@ provider = "unheard-of"
         result, said = found(diagnosis, subject)
         assert result == FAULT, subject
         assert words in said
-    trunk = [each for each in diagnosis.findings if each.subject == "[trunks.carrier]"]
-    assert {each.result for each in trunk} == {FAULT}
+    assert found(diagnosis, "[trunks.carrier]") == (FAULT, "nobody.invalid cannot be resolved")
     assert "tell-nobody" not in diagnosis.to_text()
     assert "tell-nobody" not in json.dumps(diagnosis.to_dict())
 

@@ -147,7 +147,11 @@ def test_without_our_consent_secure_lines_are_refused_and_keys_are_ignored() -> 
         (body("m=audio 4000 RTP/AVP 0", UNKNOWN), REQUIRED),
         (body("m=audio 4000 RTP/SAVP 0", f"{CRYPTO} UNENCRYPTED_SRTP"), OPTIONAL),
         (body("m=audio 4000 UDP/TLS/RTP/SAVP 0", CRYPTO), OPTIONAL),
-        (body("m=audio 4000 RTP/SAVPF 0", CRYPTO), OPTIONAL),
+        (body("m=audio 4000 UDP/TLS/RTP/SAVPF 0", CRYPTO), OPTIONAL),
+        (body("m=audio 4000 RTP/SAVPF 0"), OPTIONAL),
+        (body("m=audio 4000 RTP/SAVPF 0", UNKNOWN), OPTIONAL),
+        (body("m=audio 4000 RTP/SAVPF 0", CRYPTO), OFF),
+        (body("m=audio 4000 RTP/AVPF 0"), REQUIRED),
     ],
 )
 def test_offers_without_a_usable_key_where_one_is_needed_are_refused(
@@ -155,6 +159,24 @@ def test_offers_without_a_usable_key_where_one_is_needed_are_refused(
 ) -> None:
     with pytest.raises(NegotiationError):
         session().receive_offer(offer, local)
+
+
+@pytest.mark.parametrize("local", [OPTIONAL, REQUIRED])
+@pytest.mark.parametrize("profile", ["RTP/SAVPF", "RTP/AVPF"])
+def test_a_line_with_keys_and_feedback_is_answered_as_one_with_keys(
+    profile: str, local: LocalMedia
+) -> None:
+    """RFC 5124; and RTP/AVPF with keys as RTP/AVP with keys."""
+    negotiation = session()
+    offer = body(f"m=audio 4000 {profile} 0", CRYPTO, "a=rtcp-fb:* nack")
+    answer, audio = negotiation.receive_offer(offer, local)
+    without = offer.replace(profile.encode(), profile[:-1].encode())
+    assert audio == session().receive_offer(without, local)[1]
+    assert audio.srtp is not None
+    assert media(answer)[0].protocol == profile
+    held = negotiation.make_offer(replace(local, direction="sendonly"))
+    assert media(held)[0].protocol == profile
+    assert negotiation.receive_answer(answer_to(held, profile, CRYPTO)).srtp == audio.srtp
 
 
 @pytest.mark.parametrize("first", ["plain", "secure"])
@@ -180,6 +202,10 @@ def answer_to(offer: bytes, protocol: str, *lines: str) -> bytes:
         (REQUIRED, "RTP/SAVP", []),
         (REQUIRED, "RTP/AVP", []),
         (REQUIRED, "RTP/SAVP", [UNKNOWN]),
+        (REQUIRED, "RTP/SAVPF", []),
+        (REQUIRED, "RTP/AVPF", []),
+        (OPTIONAL, "RTP/SAVPF", []),
+        (OFF, "RTP/SAVPF", [CRYPTO]),
         (OPTIONAL, "RTP/SAVP", []),
         (OPTIONAL, "RTP/AVP", [f"a=crypto:9 AES_CM_128_HMAC_SHA1_80 {INLINE}"]),
         (OPTIONAL, "RTP/AVP", [CRYPTO]),  # its tag belongs to another suite
@@ -217,7 +243,9 @@ def test_a_change_keeps_our_key_and_takes_the_new_one_of_the_peer() -> None:
     assert after.srtp.receive.key == bytes(30)
 
 
-@pytest.mark.parametrize("first", [SAVP_OFFER, AVP_OFFER_WITH_KEYS, PLAIN_OFFER])
+@pytest.mark.parametrize(
+    "first", [SAVP_OFFER, AVP_OFFER_WITH_KEYS, PLAIN_OFFER, body("m=audio 4000 RTP/AVPF 0")]
+)
 def test_our_next_offer_says_what_was_agreed(first: bytes) -> None:
     negotiation = session()
     answer, _ = negotiation.receive_offer(first, OPTIONAL)

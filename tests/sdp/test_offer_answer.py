@@ -124,6 +124,60 @@ def test_one_of_n_codecs_of_rfc_3264_keeps_only_what_we_know() -> None:
     assert not audio.receiving
 
 
+# RFC 4585 section 4.4, example 1, with an address where the RFC has a host name.
+WITH_FEEDBACK = body(
+    "m=audio 49170 RTP/AVPF 0 96",
+    "a=rtpmap:0 PCMU/8000",
+    "a=rtpmap:96 telephone-event/8000",
+    "a=fmtp:96 0-16",
+    "a=rtcp-fb:96 nack",
+)
+
+
+def test_the_offer_of_rfc_4585_is_answered_in_its_profile_and_without_feedback() -> None:
+    """Section 4.2: "The answerer MUST remove all attributes it does not understand as well as those
+    it does not support"."""
+    answer, audio = session().receive_offer(WITH_FEEDBACK, OURS)
+    assert answer.partition(b"m=")[2] == (
+        b"audio 5000 RTP/AVPF 0 96\r\n"
+        b"a=rtpmap:0 PCMU/8000\r\n"
+        b"a=rtpmap:96 telephone-event/8000\r\n"
+        b"a=fmtp:96 0-16\r\n"
+        b"a=ptime:20\r\n"
+        b"a=sendrecv\r\n"
+    )
+    plain = WITH_FEEDBACK.replace(b"RTP/AVPF", b"RTP/AVP").replace(b"a=rtcp-fb:96 nack\r\n", b"")
+    assert audio == session().receive_offer(plain, OURS)[1]
+
+
+def test_what_we_offer_in_a_session_keeps_the_profile_the_far_end_chose() -> None:
+    ours = session()
+    ours.receive_offer(WITH_FEEDBACK, OURS)
+    for _ in range(2):
+        offer = ours.make_offer(replace(OURS, direction="sendonly"))
+        (line,) = media_lines(offer)
+        assert line.startswith("m=audio 5000 RTP/AVPF ")
+        assert b"rtcp-fb" not in offer
+        ours.receive_answer(WITH_FEEDBACK)
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_of_the_same_stream_with_and_without_feedback_the_first_is_taken(taken: int) -> None:
+    """As two lines, as in example 3 of RFC 4585 section 4.4."""
+    lines = ["m=audio 49170 RTP/AVP 0", "m=audio 49170 RTP/AVPF 0"]
+    answer, _ = session().receive_offer(body(*(lines if taken == 0 else reversed(lines))), OURS)
+    chosen, other = media_lines(answer)
+    assert chosen == lines[taken].replace("49170", "5000")
+    assert other == lines[1 - taken].replace("49170", "0")
+
+
+def test_an_answer_in_the_profile_with_feedback_to_our_plain_offer_is_taken() -> None:
+    ours = session()
+    ours.make_offer(OURS)
+    assert ours.receive_answer(WITH_FEEDBACK).remote_port == 49170
+    assert media_lines(ours.make_offer(OURS))[0].startswith("m=audio 5000 RTP/AVP ")
+
+
 def test_our_first_offer_reads_as_written() -> None:
     assert session().make_offer(OURS) == (
         b"v=0\r\n"
@@ -189,6 +243,7 @@ def test_a_static_number_means_what_its_rtpmap_says() -> None:
         ["m=audio 4000 RTP/AVP 18"],
         ["m=audio 4000 RTP/AVP pcmu 128"],
         ["m=audio 4000 RTP/SAVP 0"],
+        ["m=audio 4000 RTP/SAVPF 0"],
         ["m=audio 4000 UDP/TLS/RTP/SAVPF 0"],
         ["m=audio 0 RTP/AVP 0"],
         ["m=video 4000 RTP/AVP 0"],

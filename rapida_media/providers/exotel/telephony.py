@@ -33,7 +33,7 @@ API_BASE = "https://api.in.exotel.com"
 FLOW_BASE = "http://my.exotel.com"
 DEFAULT_RATE_HZ = "16000"
 DEFAULT_COUNTRY = "91"
-EVENTS = ("answered", "terminal")
+EVENTS = ("ringing", "answered", "terminal")
 STREAM_URL_LIMIT = 600
 LONGEST_RING_S = 600
 # Says in CustomField that the rest is a context of ours: other systems use the field, too.

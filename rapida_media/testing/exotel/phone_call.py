@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WEBHOOK_FAILED, NO_URL = "the webhook failed", "the webhook gave no wss URL"
 CALLBACK_FAILED, NO_UPGRADE = "a callback failed", "the stream was refused"
 ENDED = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+EVENT_OF = {"ringing": "ringing", "in-progress": "answered"}
 RATES_HZ = (8000, 16000, 24000)
 # As Exotel says them: what the REST API, the webhook and the callbacks share.
 NEVER = "1970-01-01 05:30:00"
@@ -66,7 +67,7 @@ class PhoneCall(PlatformCall):
 
     def _entered(self) -> None:
         """Tell the callback that subscribed to the state."""
-        event = "terminal" if self.state in ENDED else "answered"
+        event = "terminal" if self.state in ENDED else EVENT_OF[self.state]
         if self.status_callback is not None and event in self.events:
             self._tell(self.status_callback, self._news(event), self.callback_method)
 
@@ -148,6 +149,7 @@ class PhoneCall(PlatformCall):
         """Ring at the callee; tells whether they answered."""
         callee = self._platform.callee
         self.microphone = callee.microphone
+        self.enter("ringing")
         await asyncio.sleep(callee.ring_s)
         if callee.ends is not None:
             self.enter(callee.ends)

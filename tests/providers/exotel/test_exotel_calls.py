@@ -265,7 +265,7 @@ async def test_an_order_becomes_a_call(exotel: ExotelDeployment, flow: bool) -> 
     )  # fmt: skip
     assert hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=3)
     told = [(fields["EventType"], status) for _, fields, status in exotel.platform.callbacks]
-    assert told == [("answered", 200), ("terminal", 200)]
+    assert told == [("ringing", 200), ("answered", 200), ("terminal", 200)]
     assert len(exotel.platform.calls) == 1, "the flow's webhook made no second call"
 
 
@@ -285,7 +285,7 @@ async def test_an_order_taken_back_gets_no_stream(exotel: ExotelDeployment, flow
     exotel.platform.flows = {"1001": exotel.webhook}
     await exotel.start()
     call_id = await exotel.order()
-    await exotel.desk.until(call_id, "initiated")
+    await exotel.desk.until(call_id, "ringing")
     assert (await exotel.desk.post(f"/v1/calls/{call_id}/hangup"))[0] == 200
     assert (await exotel.desk.until(call_id, "canceled"))["reason"] == "canceled"
     (call,) = exotel.platform.calls.values()

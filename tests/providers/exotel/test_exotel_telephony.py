@@ -230,7 +230,7 @@ async def test_an_order_goes_straight_to_the_stream_and_has_no_secret_in_a_url()
         "From": ["+919876543210"], "CallerId": ["08047000000"],
         "StreamUrl": [f"{ORDER.media_url}?sample-rate=16000"], "StreamType": ["bidirectional"],
         "CustomField": ["rapida:42"], "TimeOut": ["60"], "StatusCallback": [ORDER.event_url],
-        "StatusCallbackEvents[]": ["answered", "terminal"],
+        "StatusCallbackEvents[]": ["ringing", "answered", "terminal"],
         "StatusCallbackContentType": ["application/json"],
     }  # fmt: skip
     said = asked.url + asked.body.decode()

@@ -1,0 +1,110 @@
+"""How a call over a telephony provider comes to be: its context, its trace and its record.
+
+Owned by ``ProviderCalls``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rapida_media import clock
+from rapida_media.call.call import CallInfo
+from rapida_media.call.contexts import CallContext, ContextStore, ContextsUnavailable
+from rapida_media.call.records import CallRecord
+from rapida_media.ids import IdSource
+from rapida_media.net.logs import redact
+from rapida_media.net.provider_book import ProviderBook
+from rapida_media.net.provider_call import ProviderCall, ProviderShell
+from rapida_media.net.provider_contexts import info_of, seen_of, unavailable
+from rapida_media.net.provider_lines import Line
+from rapida_media.providers import base
+from rapida_media.providers.trace import ProviderTraces
+
+log = logging.getLogger(__name__)
+
+
+class ProviderMaking:
+    """shell: what each call gets around it. book, traces: where each is found from then on."""
+
+    def __init__(
+        self,
+        shell: ProviderShell,
+        book: ProviderBook,
+        traces: ProviderTraces,
+        contexts: ContextStore,
+        ids: IdSource,
+    ) -> None:
+        self._shell = shell
+        self._book = book
+        self._traces = traces
+        self._contexts = contexts
+        self._ids = ids
+
+    async def make(
+        self,
+        line: Line,
+        seen: base.CallInfo,
+        direction: str,
+        parameters: Mapping[str, object],
+        *,
+        call_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> ProviderCall:
+        """Make a call, and the context its media will name. Refused while the store is away."""
+        context = CallContext(
+            id=self._ids.token(),
+            call_id=call_id or self._ids.token(),
+            provider=line.spec.name,
+            direction=direction,
+            caller=seen.caller,
+            called=seen.called,
+            assistant=line.assistant.name,
+            credential=line.credential.name if line.credential is not None else None,
+            provider_call_id=seen.provider_call_id or None,
+            parameters={**parameters, **seen.parameters},
+        )
+        try:
+            await self._contexts.put(context, clock.monotonic())
+        except ContextsUnavailable as error:
+            raise unavailable(error) from None
+        seen = replace(seen, context_id=context.id)
+        return self._enter(line, info_of(context), seen, idempotency_key)
+
+    def make_again(self, line: Line, context: CallContext) -> ProviderCall:
+        """Make a call of which another machine made the context."""
+        return self._enter(line, info_of(context), seen_of(context))
+
+    def _enter(
+        self,
+        line: Line,
+        info: CallInfo,
+        seen: base.CallInfo,
+        idempotency_key: str | None = None,
+    ) -> ProviderCall:
+        trace = self._traces.open(info.id, line.spec.name)
+        call = ProviderCall(self._shell, line=line, info=info, seen=seen, trace=trace)
+        self._book.add(call)
+        log.info(
+            "%s call %s → %s over %s",
+            *(info.direction, redact(info.caller), redact(info.called), line.spec.name),
+            extra={"call_id": info.id},
+        )
+        self._shell.journal.created(
+            CallRecord(
+                id=info.id,
+                provider=info.provider,
+                direction=info.direction,
+                caller=info.caller,
+                called=info.called,
+                created_at=clock.wall(),
+                assistant=info.assistant,
+                credential=line.credential.name if line.credential is not None else None,
+                parameters=info.parameters,
+                context_id=seen.context_id,
+                provider_call_id=seen.provider_call_id or None,
+                idempotency_key=idempotency_key,
+            )
+        )
+        return call
