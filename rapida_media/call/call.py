@@ -48,6 +48,7 @@ class Call(Conversation):
     ) -> None:
         super().__init__(info, leg, signalling, new_future)
         self.answered = False
+        self._held = False
         self._settling: list[Future] = []
         self._bridge: Bridge | None = None
 
@@ -262,13 +263,15 @@ class Call(Conversation):
         """The call is answered and media may flow. For the shell.
 
         early_agent: the agent was there before; otherwise what was heard so far, the callee's
-        ring-back tone or an announcement, is none of its business.
+        ring-back tone or an announcement, is none of its business. That the call begins on hold is.
         """
         self.answered = True
         if early_agent:
             self._post(Answered())
         else:
             self._events.clear()
+            if self._held:
+                self._post(Hold(True))
         self._settle()
 
     def end(
@@ -318,6 +321,7 @@ class Call(Conversation):
 
     def hold_changed(self, held: bool) -> None:
         """Tell the agent that the far end holds the call, or took it back. For the shell."""
+        self._held = held
         self._post(Hold(held))
         if self._bridge is not None:
             self._bridge.held(self, held)
