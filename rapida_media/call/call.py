@@ -347,7 +347,9 @@ class Call(Conversation):
                 self._signalling.send_digits(digit, _ignore)
 
     def pass_hold(self, held: bool) -> None:
-        self._signalling.hold(held, _ignore)
+        """Hold this far end for the other one, where it can be: over a provider it cannot."""
+        with suppress(LocalProtocolError):
+            self._signalling.hold(held, _ignore)
 
     def ring_now(self) -> None:
         self._signalling.ring()

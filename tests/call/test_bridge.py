@@ -203,6 +203,21 @@ async def test_hold_is_passed_on_and_taken_back(two: Two) -> None:
     joined.cancel()
 
 
+async def test_a_call_that_cannot_be_held_is_none_of_the_far_ends_business(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(held: bool, done: object) -> None:
+        raise LocalProtocolError("a call over this provider cannot be held")
+
+    monkeypatch.setattr(two.other.signals, "hold", cannot)
+    joined = two.bridge()
+    await two.run(0.05)
+    two.one.call.hold_changed(True)  # out of the receive path of its re-INVITE
+    two.one.call.hold_changed(False)
+    assert [e.held for e in two.one.call._events._items if isinstance(e, Hold)] == [True, False]
+    joined.cancel()
+
+
 async def test_an_announcement_is_heard_in_place_of_the_other_party(either: Two) -> None:
     joined = either.bridge()
     await either.run(0.1)
