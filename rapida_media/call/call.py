@@ -30,7 +30,7 @@ __all__ = ["Call", "CallInfo"]
 
 
 class Call(Conversation):
-    """A phone call on the 16 kHz bus.
+    """A phone call on the 16 kHz bus. held: its far end holds it.
 
     ``async for event in call`` gives Audio, Digit, PlaybackMarked, Hold and at last HangUp.
     ``write`` takes any amount at any speed; the engine paces it.
@@ -48,7 +48,7 @@ class Call(Conversation):
     ) -> None:
         super().__init__(info, leg, signalling, new_future)
         self.answered = False
-        self._held = False
+        self.held = False
         self._settling: list[Future] = []
         self._bridge: Bridge | None = None
 
@@ -158,22 +158,38 @@ class Call(Conversation):
         of them meanwhile is heard in place of the other. listen: ``Audio`` events go on.
         Gives the call that ended, or None when they were parted.
         """
+        bridge, over = self._join(other, listen=listen)
+        try:
+            return await over  # type: ignore[no-any-return]
+        finally:
+            bridge.close()
+            bridge.take_back()
+
+    async def talk(self, other: Call) -> None:
+        """Bridge two calls to their end: who hangs up ends the other one, with its Reason."""
+        bridge, over = self._join(other, listen=False)
+        first: Call | None = None
+        try:
+            first = await over
+        finally:
+            bridge.close()
+            if first is None:
+                bridge.take_back()
+        if first is not None and first.ended is not None:
+            left = other if first is self else self
+            await left.hang_up("bridge_ended", cause=first.ended.cause)
+
+    def _join(self, other: Call, *, listen: bool) -> tuple[Bridge, Future]:
         self._require_joinable(other)
         over = self._new_future()
         bridge = Bridge(self, other, lambda ended: resolve(over, ended), listen=listen)
         try:
             for each in (self, other):
                 each.answer_now()
-            return await over  # type: ignore[no-any-return]
-        finally:
+        except BaseException:
             bridge.close()
-
-    async def talk(self, other: Call) -> None:
-        """Bridge two calls to their end: who hangs up ends the other one, with its Reason."""
-        first = await self.bridge(other)
-        if first is not None and first.ended is not None:
-            left = other if first is self else self
-            await left.hang_up("bridge_ended", cause=first.ended.cause)
+            raise
+        return bridge, over
 
     async def unbridge(self) -> None:
         """Part this call from the one it is bridged to; both go on with their agent."""
@@ -270,7 +286,7 @@ class Call(Conversation):
             self._post(Answered())
         else:
             self._events.clear()
-            if self._held:
+            if self.held:
                 self._post(Hold(True))
         self._settle()
 
@@ -321,7 +337,7 @@ class Call(Conversation):
 
     def hold_changed(self, held: bool) -> None:
         """Tell the agent that the far end holds the call, or took it back. For the shell."""
-        self._held = held
+        self.held = held
         self._post(Hold(held))
         if self._bridge is not None:
             self._bridge.held(self, held)
