@@ -81,12 +81,18 @@ class Call(Conversation):
             await future
         return self._hang_up is None
 
-    async def reject(self, status: int = 603) -> None:
-        """Refuse the call with a SIP status (400 to 699)."""
+    async def reject(
+        self, status: int = 603, *, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
+        """Refuse the call with a SIP status (400 to 699).
+
+        cause: what the caller is given as the Reason (RFC 3326). retry_after_s: when it may call
+        again.
+        """
         if not 400 <= status <= 699:
             raise LocalProtocolError(f"a call is rejected with 400 to 699, not {status}")
         if self._undecided("reject"):
-            self._signalling.reject(status)
+            self._signalling.reject(status, cause, retry_after_s)
 
     async def redirect(self, uri: str) -> None:
         """Send the caller to another URI (302)."""
