@@ -43,14 +43,22 @@ class DialError(RapidaError):
 
     status: what the callee, or somebody on the way, said; 408: nobody answered in time, 404: the
     target cannot be found, 487: the call was taken back, 503: it could not be sent.
-    retry_after_s: when a busy callee asks to be called again.
+    retry_after_s: when a busy callee asks to be called again.  cause: its Reason (RFC 3326), as
+    written.
     """
 
-    def __init__(self, status: int, reason: str, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        retry_after_s: int | None = None,
+        cause: str | None = None,
+    ) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.cause = cause
 
 
 class ProviderError(RapidaError):

@@ -1,7 +1,8 @@
 """The agent ``bridge:sip:user@host``: whoever calls is connected with one SIP URI (B2BUA).
 
 It starts before the answer: the caller hears the callee's ring-back or early media, is answered
-when the callee answers, refused as the callee refuses, and takes the callee back by giving up.
+when the callee answers, refused as the callee refuses, with its Reason and Retry-After, and takes
+the callee back by giving up.
 """
 
 from __future__ import annotations
@@ -32,20 +33,23 @@ def bridge(uri: str) -> Callable[[Call], Awaitable[None]]:
                 uri, timeout=RING_S, caller_id=_user(call.caller), ring_back=True
             )
         except DialError as error:
-            await _refuse(call, error.status)
+            await _refuse(call, error)
         else:
             await call.talk(other)
 
     return agent
 
 
-async def _refuse(call: Call, status: int) -> None:
+async def _refuse(call: Call, error: DialError) -> None:
     if call.ended is not None:
         return
     if call.answered:
-        await call.hang_up("bridge_failed")
-    else:
-        await call.reject(_STATUS.get(status, status) if status >= 400 else 480)
+        await call.hang_up("bridge_failed", cause=error.cause)
+        return
+    status = _STATUS.get(error.status, error.status) if error.status >= 400 else 480
+    # When to come back is said of what was refused, and not of another refusal of ours.
+    retry_after_s = error.retry_after_s if status == error.status else None
+    await call.reject(status, cause=error.cause, retry_after_s=retry_after_s)
 
 
 def _user(caller: str) -> str | None:

@@ -79,8 +79,11 @@ class Bridge:
         self._over: Callable[[Call | None], None] | None = over
         self._calls = (one, other)
         self._ways = {id(one): _Way(one, other), id(other): _Way(other, one)}
+        self._on_hold: set[Call] = set()  # for the far end of the other one
         for call in self._calls:
             call.joined(self, listen=listen)
+            if call.held:
+                self.held(call, True)
 
     @property
     def passes_through(self) -> bool:
@@ -94,11 +97,17 @@ class Bridge:
         """The far end of one call holds it, or took it back: so is the other one."""
         other = self.other(source)
         if other.answered and other.ended is None:
+            (self._on_hold.add if held else self._on_hold.discard)(other)
             other.pass_hold(held)
 
     def other(self, call: Call) -> Call:
         one, other = self._calls
         return other if call is one else one
+
+    def take_back(self) -> None:
+        """Take back from hold whom only the other one held: they have parted."""
+        while self._on_hold:
+            self._on_hold.pop().pass_hold(False)
 
     def close(self, ended: Call | None = None) -> None:
         """Part the calls. Doing it again changes nothing."""

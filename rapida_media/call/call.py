@@ -30,7 +30,7 @@ __all__ = ["Call", "CallInfo"]
 
 
 class Call(Conversation):
-    """A phone call on the 16 kHz bus.
+    """A phone call on the 16 kHz bus. held: its far end holds it.
 
     ``async for event in call`` gives Audio, Digit, PlaybackMarked, Hold and at last HangUp.
     ``write`` takes any amount at any speed; the engine paces it.
@@ -48,6 +48,7 @@ class Call(Conversation):
     ) -> None:
         super().__init__(info, leg, signalling, new_future)
         self.answered = False
+        self.held = False
         self._settling: list[Future] = []
         self._bridge: Bridge | None = None
 
@@ -80,12 +81,18 @@ class Call(Conversation):
             await future
         return self._hang_up is None
 
-    async def reject(self, status: int = 603) -> None:
-        """Refuse the call with a SIP status (400 to 699)."""
+    async def reject(
+        self, status: int = 603, *, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
+        """Refuse the call with a SIP status (400 to 699).
+
+        cause: what the caller is given as the Reason (RFC 3326). retry_after_s: when it may call
+        again.
+        """
         if not 400 <= status <= 699:
             raise LocalProtocolError(f"a call is rejected with 400 to 699, not {status}")
         if self._undecided("reject"):
-            self._signalling.reject(status)
+            self._signalling.reject(status, cause, retry_after_s)
 
     async def redirect(self, uri: str) -> None:
         """Send the caller to another URI (302)."""
@@ -157,22 +164,38 @@ class Call(Conversation):
         of them meanwhile is heard in place of the other. listen: ``Audio`` events go on.
         Gives the call that ended, or None when they were parted.
         """
+        bridge, over = self._join(other, listen=listen)
+        try:
+            return await over  # type: ignore[no-any-return]
+        finally:
+            bridge.close()
+            bridge.take_back()
+
+    async def talk(self, other: Call) -> None:
+        """Bridge two calls to their end: who hangs up ends the other one, with its Reason."""
+        bridge, over = self._join(other, listen=False)
+        first: Call | None = None
+        try:
+            first = await over
+        finally:
+            bridge.close()
+            if first is None:
+                bridge.take_back()
+        if first is not None and first.ended is not None:
+            left = other if first is self else self
+            await left.hang_up("bridge_ended", cause=first.ended.cause)
+
+    def _join(self, other: Call, *, listen: bool) -> tuple[Bridge, Future]:
         self._require_joinable(other)
         over = self._new_future()
         bridge = Bridge(self, other, lambda ended: resolve(over, ended), listen=listen)
         try:
             for each in (self, other):
                 each.answer_now()
-            return await over  # type: ignore[no-any-return]
-        finally:
+        except BaseException:
             bridge.close()
-
-    async def talk(self, other: Call) -> None:
-        """Bridge two calls to their end: who hangs up ends the other one, with its Reason."""
-        first = await self.bridge(other)
-        if first is not None and first.ended is not None:
-            left = other if first is self else self
-            await left.hang_up("bridge_ended", cause=first.ended.cause)
+            raise
+        return bridge, over
 
     async def unbridge(self) -> None:
         """Part this call from the one it is bridged to; both go on with their agent."""
@@ -262,13 +285,15 @@ class Call(Conversation):
         """The call is answered and media may flow. For the shell.
 
         early_agent: the agent was there before; otherwise what was heard so far, the callee's
-        ring-back tone or an announcement, is none of its business.
+        ring-back tone or an announcement, is none of its business. That the call begins on hold is.
         """
         self.answered = True
         if early_agent:
             self._post(Answered())
         else:
             self._events.clear()
+            if self.held:
+                self._post(Hold(True))
         self._settle()
 
     def end(
@@ -318,6 +343,7 @@ class Call(Conversation):
 
     def hold_changed(self, held: bool) -> None:
         """Tell the agent that the far end holds the call, or took it back. For the shell."""
+        self.held = held
         self._post(Hold(held))
         if self._bridge is not None:
             self._bridge.held(self, held)
@@ -343,7 +369,9 @@ class Call(Conversation):
                 self._signalling.send_digits(digit, _ignore)
 
     def pass_hold(self, held: bool) -> None:
-        self._signalling.hold(held, _ignore)
+        """Hold this far end for the other one, where it can be: over a provider it cannot."""
+        with suppress(LocalProtocolError):
+            self._signalling.hold(held, _ignore)
 
     def ring_now(self) -> None:
         self._signalling.ring()

@@ -45,7 +45,9 @@ class MovingCall(Protocol):
     negotiation: Negotiation
 
     def forbids(self, target: str) -> bool: ...
-    def place(self, target: str, replaces: Replaces | None = None) -> None: ...
+    def place(
+        self, target: str, replaces: Replaces | None = None, referred_by: str | None = None
+    ) -> None: ...
     def adopt(self, session: Session, negotiation: Negotiation, party: str | None) -> None: ...
     def established(self, now: float) -> None: ...
     def forget(self, session: Session) -> None: ...
@@ -96,7 +98,7 @@ class Mover:
             return
         session.accept_refer(now)
         self._referred = event.target
-        self._call.place(event.target, event.replaces)
+        self._call.place(event.target, event.replaces, event.referred_by)
 
     def ended(self, event: events.Event) -> bool:
         """Note that the present session ended; True while another is on its way to replace it."""

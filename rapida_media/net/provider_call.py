@@ -231,7 +231,9 @@ class ProviderCall:
     def answer(self) -> None:
         self._cannot("answer: it did already")
 
-    def reject(self, status: int) -> None:
+    def reject(
+        self, status: int, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         self._cannot("reject: it answered already")
 
     def redirect(self, uri: str) -> None:

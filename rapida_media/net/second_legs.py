@@ -100,7 +100,8 @@ def _refusal(call: Call) -> DialError:
     ended = call.ended
     assert ended is not None, "it is settled, and not by an answer"
     status = ended.code or UNAVAILABLE
-    return DialError(status, REASONS.get(status, ended.reason), ended.retry_after_s)
+    reason = REASONS.get(status, ended.reason)
+    return DialError(status, reason, ended.retry_after_s, ended.cause)
 
 
 def _error(status: int) -> DialError:

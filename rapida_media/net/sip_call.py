@@ -234,8 +234,13 @@ class SipCall(SipSignalling):
             log.warning("sent elsewhere, not allowed: %s", why, extra={"call_id": self.call.id})
         return why is not None
 
-    def place(self, target: str, replaces: Replaces | None = None) -> None:
+    def place(
+        self, target: str, replaces: Replaces | None = None, referred_by: str | None = None
+    ) -> None:
         headers = [] if replaces is None else [("Replaces", str(replaces))]
+        if referred_by is not None:
+            # RFC 3892 section 2.2: who follows a REFER copies it, unchanged.
+            headers.append(("Referred-By", referred_by))
         self._shell.place(self, target, headers)
 
     def not_placed(self, status: int, now: float) -> None:

@@ -104,8 +104,13 @@ class SipSignalling(ABC):
         if not self.finished.done():
             self._shell.media.start(self._channel, clock.monotonic())
 
-    def reject(self, status: int) -> None:
-        self._turn_away(status, (), turned_away(status))
+    def reject(
+        self, status: int, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
+        headers = [] if cause is None else [("Reason", cause)]
+        if retry_after_s is not None:
+            headers.append(("Retry-After", str(retry_after_s)))
+        self._turn_away(status, headers, turned_away(status))
 
     def redirect(self, uri: str) -> None:
         self._turn_away(302, [("Contact", f"<{uri}>")], ended("redirected", 302))

@@ -40,6 +40,7 @@ TAIL_S = 0.5
 # How long --hold-at holds.
 HOLD_S = 2.0
 MEDIA_PORTS = (20_000, 29_999)
+REQUEST_TERMINATED = 487
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,9 @@ class Softphone:
             timeout=self._options.duration_s,
             return_when=asyncio.FIRST_COMPLETED,
         )
+        if self._options.transfer_to is not None and call.ended is None:
+            outcome = await call.transfer(self._options.transfer_to)
+            self.transfer_status = outcome.status
         await call.hang_up("local_bye")
         speaking.cancel()
         await listening
@@ -262,9 +266,6 @@ class Softphone:
     async def _speak(self, call: Call) -> None:
         """Do what was asked for; returns when the call may end, never with --duration."""
         await asyncio.gather(self._talk(call), self._hold(call))
-        if self._options.transfer_to is not None and call.ended is None:
-            outcome = await call.transfer(self._options.transfer_to)
-            self.transfer_status = outcome.status
         await asyncio.sleep(TAIL_S)
         if self._options.duration_s is not None:
             await asyncio.Event().wait()
@@ -318,6 +319,10 @@ def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report
     report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
     report.failure_class, report.retryable = ended.failure_class, ended.retryable
     report.held, report.transfer_status = phone.held, phone.transfer_status
+    if call.answered and options.hold_at_s is not None:
+        report.held = bool(phone.held)  # the call may have ended before it was time
+    if call.answered and options.transfer_to is not None:
+        report.transfer_status = phone.transfer_status or REQUEST_TERMINATED
     report.events = [
         {"at_ms": round(at * 1000, 1), "event": name} for name, at in times.offsets().items()
     ]

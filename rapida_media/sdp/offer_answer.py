@@ -52,6 +52,8 @@ class OfferAnswer:
         self._keying = Keying(ids)
         self._offer: _Described | None = None
         self._described: _Described | None = None
+        # What both sides went on with; an offer that was rejected is no part of it.
+        self._in_force: tuple[SessionDescription | None, _Described] | None = None
 
     @property
     def awaiting_answer(self) -> bool:
@@ -81,16 +83,17 @@ class OfferAnswer:
         return self._write(local, lines, ("0 0",))
 
     def repeat_offer(self) -> bytes:
-        """Offer exactly what we described last: a refresh that changes nothing.
+        """Offer exactly what we described last and was agreed on: a refresh that changes nothing.
 
         RFC 4028 section 7.4: "in the case of SDP, this is accomplished by including the same value
         for the origin field as did previous SDP messages to its peer".
-        Raises LocalProtocolError while an offer is unanswered or when nothing was described yet.
+        Raises LocalProtocolError while an offer is unanswered or when nothing was agreed on yet.
         """
-        if self._offer is not None or self._sent is None or self._described is None:
+        description, described = self._in_force or (None, None)
+        if self._offer is not None or description is None or described is None:
             raise LocalProtocolError("there is nothing to repeat")
-        self._offer = self._described
-        return self._sent.format()
+        self._offer = described
+        return description.format()
 
     def withdraw_offer(self) -> None:
         """Note that our offer was rejected: the session stays as it was (RFC 3264 section 4)."""
@@ -109,6 +112,8 @@ class OfferAnswer:
         waiting, self._offer = self._offer, None
         keyed, audio = self._read_answer(body, *waiting)
         self._keying.agree(keyed)
+        if waiting is self._described:  # and no repetition
+            self._in_force = self._sent, waiting
         return audio
 
     def preview_answer(self, body: bytes) -> NegotiatedAudio:
@@ -189,7 +194,9 @@ class OfferAnswer:
         }
         self._peer_numbers |= {codec.payload_type for codec in peer.codecs}
         # RFC 3264 section 6: 'The "t=" line in the answer MUST equal that of the offer.'
-        return self._write(local, lines, offer.times), agreed
+        body = self._write(local, lines, offer.times)
+        self._in_force = self._sent, self._described
+        return body, agreed
 
     def _write(
         self, local: LocalMedia, lines: list[MediaDescription], times: tuple[str, ...]

@@ -218,10 +218,11 @@ class OfferDue(Event):
 @dataclass(frozen=True, slots=True)
 class ReferReceived(Event):
     """The peer wants us to call ``target`` in its place, there replacing a call it may name:
-    accept_refer or reject_refer, at once."""
+    accept_refer or reject_refer, at once. referred_by: as it calls itself, for who is called."""
 
     target: str
     replaces: Replaces | None
+    referred_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ class ReferringSession(ChangingSession):
         event = f"{EVENT};id={request.cseq.number}" if self._referrals else EVENT
         self._referrals += 1
         self._referral = Referral(transaction, request, event)
-        self._agent.events.append(ReferReceived(self, target, replaces))
+        by = request.header("Referred-By")
+        self._agent.events.append(ReferReceived(self, target, replaces, by))
 
     def accept_refer(self, now: float) -> None:
         """Accept the peer's REFER; ``notify_refer`` then tells how it goes.

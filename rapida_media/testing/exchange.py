@@ -70,7 +70,9 @@ class Extension:
         self.phone.connect()
         self.call.confirm(early_agent=self._agent_task is not None)
 
-    def reject(self, status: int) -> None:
+    def reject(
+        self, status: int, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         self.phone.status = status
         self.finish(turned_away(status))
 

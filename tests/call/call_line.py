@@ -31,7 +31,9 @@ class Signals:
     def answer(self) -> None:
         self.asked.append(("answer", None))
 
-    def reject(self, status: int) -> None:
+    def reject(
+        self, status: int, cause: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         self.asked.append(("reject", status))
 
     def redirect(self, uri: str) -> None:

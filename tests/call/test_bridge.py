@@ -203,6 +203,54 @@ async def test_hold_is_passed_on_and_taken_back(two: Two) -> None:
     joined.cancel()
 
 
+async def test_who_is_on_hold_when_the_calls_are_joined_has_the_other_one_held(two: Two) -> None:
+    two.one.call.hold_changed(True)
+    joined = two.bridge()
+    await two.run(0.05)
+    assert two.other.signals.asked == [("hold", True)]
+    joined.cancel()
+
+
+@pytest.mark.parametrize("parting", ["hangs up", "unbridged", "canceled"])
+async def test_whom_the_other_one_held_is_taken_back_when_they_part(two: Two, parting: str) -> None:
+    joined = two.bridge()
+    await two.run(0.05)
+    two.one.call.hold_changed(True)
+    if parting == "hangs up":
+        two.one.call.end(Ending("bye"))
+    elif parting == "unbridged":
+        await two.one.call.unbridge()
+    else:
+        joined.cancel()
+    await asyncio.gather(joined, return_exceptions=True)
+    assert two.other.signals.asked == [("hold", True), ("hold", False)]
+    assert two.one.signals.asked == []
+
+
+async def test_whom_the_other_one_held_is_only_hung_up_where_the_call_is_over(two: Two) -> None:
+    talk = asyncio.create_task(two.one.call.talk(two.other.call))
+    await two.run(0.05)
+    two.one.call.hold_changed(True)
+    two.one.call.end(Ending("bye"))
+    await talk
+    assert two.other.signals.asked == [("hold", True), ("hang_up", "bridge_ended")]
+
+
+async def test_a_call_that_cannot_be_held_is_none_of_the_far_ends_business(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(held: bool, done: object) -> None:
+        raise LocalProtocolError("a call over this provider cannot be held")
+
+    monkeypatch.setattr(two.other.signals, "hold", cannot)
+    joined = two.bridge()
+    await two.run(0.05)
+    two.one.call.hold_changed(True)  # out of the receive path of its re-INVITE
+    two.one.call.hold_changed(False)
+    assert [e.held for e in two.one.call._events._items if isinstance(e, Hold)] == [True, False]
+    joined.cancel()
+
+
 async def test_an_announcement_is_heard_in_place_of_the_other_party(either: Two) -> None:
     joined = either.bridge()
     await either.run(0.1)

@@ -195,6 +195,14 @@ async def test_hold_is_an_event(line):
     assert await anext(line.call) == Hold(True)
 
 
+async def test_an_agent_that_begins_with_the_answer_is_told_that_the_call_is_held(line):
+    line.call.hold_changed(True)  # by the offer, or by the callee's answer
+    line.call.confirm(early_agent=False)
+    line.call.hold_changed(False)
+    assert await anext(line.call) == Hold(True)
+    assert await anext(line.call) == Hold(False)
+
+
 async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
     call = line.call
     await call.ring()

@@ -147,6 +147,9 @@ def test_a_refused_hold_leaves_the_call_as_it_was(table: Table) -> None:
     table.negotiation.change_refused(False)
     assert table.outcomes == [False]
     assert table.leg.negotiated.direction == "sendrecv"
+    table.negotiation.offer_again(0.0)  # the session timer
+    assert table.session.offers[-1] == table.negotiation.description
+    table.negotiation.change_answered(far("sendrecv"), 0.0)
     table.far_end_offers(far("sendrecv"))
     assert direction(table.answers[-1]) == "sendrecv"
 

@@ -99,6 +99,19 @@ async def test_the_caller_is_answered_when_the_callee_answers(bench: Bench, call
     await nothing_is_left(bench)
 
 
+@pytest.mark.parametrize(("said", "passed_on", "again"), [(486, 486, "30"), (503, 500, None)])
+async def test_the_caller_learns_why_the_callee_was_not_reached(
+    bench: Bench, callee: Callee, said: int, passed_on: int, again: str | None
+) -> None:
+    call, invite = await ring(bench, callee)
+    callee.respond(invite, said, headers=[("Reason", REASON), ("Retry-After", "30")])
+    assert await call.final() == passed_on
+    assert call.response is not None
+    assert call.response.header("Reason") == REASON
+    assert call.response.header("Retry-After") == again
+    await nothing_is_left(bench)
+
+
 async def test_both_hear_each_other_without_transcoding(bench: Bench, callee: Callee) -> None:
     call, _ = await connect(bench, callee)
     there, back = speech(1.0, 1), speech(1.0, 2)

@@ -183,9 +183,10 @@ async def desk(
     return echo, call
 
 
-async def refer(call: PhoneCall, target: str) -> int:
+async def refer(call: PhoneCall, target: str, *more: tuple[str, str]) -> int:
     call.cseq += 1
-    call.phone.send(call._request("REFER", call.cseq, headers=[("Refer-To", f"<{target}>")]))
+    headers = [("Refer-To", f"<{target}>"), *more]
+    call.phone.send(call._request("REFER", call.cseq, headers=headers))
     status: int = (await call.phone.response(call.call_id, "REFER", call.cseq)).status
     return status
 
@@ -264,6 +265,20 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+    await bench.idle()
+
+
+@pytest.mark.parametrize("name", ["Referred-By", "b"])
+async def test_who_is_called_for_a_far_end_learns_who_asked_for_it(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, name: str
+) -> None:
+    by = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+    _, call = await desk(bench, agent_named)
+    assert await refer(call, callee.uri, (name, by)) == 202
+    invite = await callee.request("INVITE")
+    assert invite.header("Referred-By") == by
+    assert await call.bye() == 200
+    callee.respond(invite, 486)
     await bench.idle()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rapida_media.demo.engine import HOST, RunningEngine, running_engine
+from rapida_media.media.wav import wave_header
 
 from .caller import call, run_call
 
@@ -66,6 +67,30 @@ def test_a_transfer_that_is_refused_ends_with_a_failure(engine: RunningEngine) -
     done = run_call(engine.uri("echo"), "--transfer-to", f"sip:x@{HOST}", "--dtmf", "1")
     report = json.loads(done.stdout)
     assert (done.returncode, report["answered"], report["transfer_status"]) == (1, True, 603)
+
+
+def test_a_call_of_a_given_length_is_transferred_at_its_end(engine: RunningEngine) -> None:
+    done = run_call(engine.uri("echo"), "--transfer-to", f"sip:x@{HOST}", "--duration", "0.5")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["transfer_status"]) == (1, 603)
+    assert report["duration_s"] >= 0.5
+
+
+def test_a_hold_that_was_never_due_ends_with_a_failure(engine: RunningEngine) -> None:
+    done = run_call(engine.uri("echo"), "--hold-at", "60", "--duration", "0.3")
+    assert (done.returncode, json.loads(done.stdout)["held"]) == (1, False)
+
+
+def test_a_transfer_of_a_call_that_ended_before_ends_with_a_failure(tmp_path: Path) -> None:
+    hello = wave_header(16_000, 1, 8_000) + bytes(16_000)
+    (tmp_path / "hello.wav").write_bytes(hello)
+    with running_engine(
+        tmp_path / "engine.log", "--agent", "play:hello.wav", cwd=tmp_path
+    ) as engine:
+        done = run_call(engine.uri("x"), "--transfer-to", f"sip:x@{HOST}")
+    report = json.loads(done.stdout)
+    assert (report["reason"], report["packets_received"] > 0) == ("bye", True)
+    assert (done.returncode, report["transfer_status"]) == (1, 487)
 
 
 def test_a_number_is_called_by_a_trunk_with_its_password(

@@ -82,7 +82,7 @@ def test_a_transfer_that_works_is_told_step_by_step(world: World, lossy: bool) -
     with pytest.raises(LocalProtocolError):
         session.refer(TARGET, world.now)
     world.run_for(10.0)
-    assert call.bob.events[-1] == ReferReceived(incoming, TARGET, None)
+    assert call.bob.events[-1] == ReferReceived(incoming, TARGET, None, "<sip:alice@192.0.2.1>")
     assert not incoming.telling
     with pytest.raises(LocalProtocolError):
         incoming.notify_refer(200, "OK", world.now)

@@ -470,6 +470,26 @@ def test_our_next_offer_keeps_the_lines_and_the_numbers_of_the_session() -> None
     assert ours.make_offer(OURS) == offer
 
 
+@pytest.mark.parametrize("caller", [True, False])
+def test_a_refresh_does_not_repeat_an_offer_that_was_rejected(caller: bool) -> None:
+    ours, line = session(), body("m=audio 4000 RTP/AVP 0")
+    if caller:
+        agreed = ours.make_offer(OURS)
+        ours.receive_answer(line)
+    else:
+        agreed, _ = ours.receive_offer(line, OURS)
+    hold = ours.make_offer(replace(OURS, direction="sendonly"))
+    ours.withdraw_offer()
+    for _ in range(2):
+        assert ours.repeat_offer() == agreed
+        assert ours.receive_answer(line).direction == "sendrecv"
+    # "If the version in the origin line does not increment, the SDP MUST be identical to the SDP
+    # with that version number" (RFC 3264 section 8).
+    other = ours.make_offer(replace(OURS, direction="inactive"))
+    versions = [int(parse_sdp(each).origin.version) for each in (agreed, hold, other)]
+    assert versions == [1, 2, 3]
+
+
 def test_a_peer_that_uses_every_dynamic_number_leaves_us_able_to_offer() -> None:
     ours = session()
     numbers = range(96, 128)
