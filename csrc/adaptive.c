@@ -127,7 +127,6 @@ static void store(rm_adaptive *a, const rm_packet *packet, const rm_place *place
 
 static void receive_noise(rm_adaptive *a, const rm_packet *packet)
 {
-    a->silent = true;
     if (rm_comfort_noise_receive(&a->background, packet->payload, packet->payload_bytes))
         a->described = true;
 }
@@ -136,6 +135,7 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
 {
     if (packet->encoding == RM_NO_ENCODING) {
         rm_timeline_pass(&a->timeline, packet);
+        a->silent = true;
         if (packet->comfort_noise)
             receive_noise(a, packet);
         return;

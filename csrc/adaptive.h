@@ -52,7 +52,7 @@ typedef struct rm_adaptive {
     uint32_t rate_hz;
     int32_t fixed_ms; /* or -1: adaptive */
     bool idle;        /* in a pause, or nothing has come yet */
-    bool silent;      /* the sender said so: comfort noise packets */
+    bool silent;      /* the sender said so: comfort noise, or an event in place of sound */
     bool begun;
     int64_t play;     /* position that is played next */
     int64_t real_from; /* without a break since here */
