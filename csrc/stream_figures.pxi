@@ -16,6 +16,8 @@ cdef dict _listener_figures(const rm_adaptive *a):
         "skipped": c.skipped,
         "waiting": rm_adaptive_waiting(a),
         "delay_ms": c.delay_sum / c.delay_count if c.delay_count else 0.0,
+        "delay_adapts": int(a.fixed_ms < 0),
+        "delay_max_ms": (RM_BACKLOG_SAMPLES - RM_BACKLOG_HISTORY) // per_ms,
         "lost_ms": c.lost // per_ms,
         "stalled_ms": c.stalled // per_ms,
         "pause_ms": c.noise // per_ms,

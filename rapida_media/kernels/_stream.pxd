@@ -146,8 +146,11 @@ cdef extern from "adaptive.h" nogil:
         double delay_sum
         uint64_t delay_count
 
+    enum: RM_BACKLOG_SAMPLES, RM_BACKLOG_HISTORY
+
     ctypedef struct rm_adaptive:
         rm_adaptive_counters counters
+        int32_t fixed_ms
         rm_jitter jitter
         uint32_t rate_hz
         uint32_t queued

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rapida_media.rtp.emodel import CODECS, mos, r_factor
-from rapida_media.rtp.xr import BUFFER_FIXED, GMIN, PLC_ENHANCED, UNAVAILABLE, VoipMetrics
+from rapida_media.rtp.xr import (
+    BUFFER_ADAPTIVE,
+    BUFFER_FIXED,
+    GMIN,
+    PLC_ENHANCED,
+    UNAVAILABLE,
+    VoipMetrics,
+)
 
 Figures = Mapping[str, int | float | None]
 
@@ -67,6 +74,8 @@ def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
     """Write RFC 3611 section 4.7 about the source with that SSRC."""
     expected = _number(figures, "packets_received") + max(0.0, _number(figures, "packets_lost"))
     discarded = _number(figures, "discarded") / expected if expected else 0.0
+    buffer = BUFFER_ADAPTIVE if figures.get("delay_adapts") else BUFFER_FIXED
+    most_ms = _ms(_number(figures, "delay_max_ms"))
     return VoipMetrics(
         ssrc,
         loss_rate=_share(_number(figures, "loss")),
@@ -83,8 +92,10 @@ def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
         r_factor=_score(quality.get("r_factor")),
         mos_lq=_score(quality.get("mos_listening"), 10),
         mos_cq=_score(quality.get("mos"), 10),
-        receiver_configuration=PLC_ENHANCED | BUFFER_FIXED,
+        receiver_configuration=PLC_ENHANCED | buffer,
         jitter_buffer_nominal=_ms(_number(figures, "delay_ms")),
+        jitter_buffer_maximum=most_ms,
+        jitter_buffer_absolute_maximum=most_ms,
     )
 
 

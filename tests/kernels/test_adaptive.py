@@ -216,6 +216,8 @@ def test_a_fixed_delay_is_kept() -> None:
     heard.require_sums()
     assert heard.delay(3, 6) == pytest.approx(60, abs=10)
     assert heard.delay(11.2) == pytest.approx(60, abs=10)
+    count = heard.stream.statistics()
+    assert (count["delay_adapts"], count["delay_max_ms"]) == (0, 960)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -74,6 +74,28 @@ def test_the_report_of_rfc_3611_says_the_same() -> None:
     assert parse_rtcp(format_rtcp([report])) == (report,)
 
 
+# RFC 3611 sections 4.7.6 and 4.7.7: enhanced concealment (2 in bits 7 and 6), a buffer that adapts
+# (3 in bits 5 and 4) or does not (2), and its nominal, maximum and absolute maximum delay.
+@pytest.mark.parametrize(
+    ("figures", "configuration", "delays"),
+    [
+        ({}, 0b1010_0000, (0, 0, 0)),
+        ({"delay_ms": 60.0, "delay_adapts": 0, "delay_max_ms": 960}, 0b1010_0000, (60, 960, 960)),
+        ({"delay_ms": 41.6, "delay_adapts": 1, "delay_max_ms": 960}, 0b1011_0000, (42, 960, 960)),
+    ],
+)
+def test_the_report_names_the_kind_of_buffer_and_what_it_holds(
+    figures: dict[str, float], configuration: int, delays: tuple[int, int, int]
+) -> None:
+    metrics = voip_metrics(7, {**CLEAN, **figures}, meter().assess(CLEAN))
+    assert metrics.receiver_configuration == configuration
+    assert (
+        metrics.jitter_buffer_nominal,
+        metrics.jitter_buffer_maximum,
+        metrics.jitter_buffer_absolute_maximum,
+    ) == delays
+
+
 def test_before_anything_was_heard_the_report_says_unavailable() -> None:
     metrics = voip_metrics(7, {}, meter().assess({}))
     assert (metrics.r_factor, metrics.mos_lq, metrics.mos_cq) == (UNAVAILABLE,) * 3
