@@ -51,6 +51,15 @@ def test_losses_near_each_other_make_a_burst() -> None:
     assert figures["loss_run"] == pytest.approx(7 / 4)
 
 
+def test_the_only_burst_of_a_call_has_its_length_and_a_lone_loss_is_none() -> None:
+    figures = hear(peer(), "." * 100 + "xxxxx" + "." * 100)
+    assert figures["burst_ms"] == pytest.approx(100, abs=10)
+    assert figures["gap_ms"] == pytest.approx(2000, abs=60)
+    figures = hear(peer(), "." * 100 + "x" + "." * 100)
+    assert (figures["burst_ms"], figures["burst_density"]) == (0, 0)
+    assert figures["gap_density"] == pytest.approx(0.01, abs=0.002)
+
+
 def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     reordered = peer()
     reordered.send(1, 2, 3)
