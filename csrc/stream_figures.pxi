@@ -28,11 +28,20 @@ cdef dict _listener_figures(const rm_adaptive *a):
     }
 
 
+cdef double _packet_ms(const rm_stream *core):
+    """Of the sound heard last; 0 before there was any."""
+    cdef const rm_adaptive *a
+    if core.listener == NULL:
+        return core.ingress.last_samples / <double>SAMPLES_PER_MS
+    a = core.listener.playout
+    return a.timeline.lost_run * 1000.0 / a.rate_hz
+
+
 cdef dict _stream_figures(const rm_stream *core):
     cdef const rm_stream_counters *counters = &core.counters
     cdef rm_burst_figures bursts = rm_burst_report(&core.burst)
     cdef double skew_ppm = rm_skew_ppm(&core.skew)
-    cdef double packet_ms = (core.ingress.last_samples or 320) / <double>SAMPLES_PER_MS
+    cdef double packet_ms = _packet_ms(core) or FRAME_MS
     return {
         "packets_received": counters.packets_received,
         "octets_received": counters.octets_received,
@@ -51,6 +60,7 @@ cdef dict _stream_figures(const rm_stream *core):
         "discarded": core.burst.discarded,
         "burst_density": bursts.burst_density,
         "gap_density": bursts.gap_density,
+        "packet_ms": packet_ms,
         "burst_ms": bursts.burst_packets * packet_ms,
         "gap_ms": bursts.gap_packets * packet_ms,
         "loss_run": bursts.mean_run,

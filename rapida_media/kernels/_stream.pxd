@@ -131,6 +131,9 @@ cdef extern from "adaptive.h" nogil:
     ctypedef struct rm_jitter:
         double base
 
+    ctypedef struct rm_timeline:
+        uint32_t lost_run
+
     ctypedef struct rm_adaptive_counters:
         uint64_t packets
         uint64_t played
@@ -149,6 +152,7 @@ cdef extern from "adaptive.h" nogil:
     enum: RM_BACKLOG_SAMPLES, RM_BACKLOG_HISTORY
 
     ctypedef struct rm_adaptive:
+        rm_timeline timeline
         rm_adaptive_counters counters
         int32_t fixed_ms
         rm_jitter jitter

@@ -20,7 +20,8 @@ from rapida_media.rtp.xr import (
 
 Figures = Mapping[str, int | float | None]
 
-# What a packet costs before it can be sent: the length of its own audio.
+# What a packet costs before it can be sent: the length of its own audio. Of ours, and of those of a
+# far end that has sent none.
 PACKET_MS = 20.0
 # The worst stretch of a call is looked for in pieces of this length.
 INTERVAL_S = 10.0
@@ -105,7 +106,8 @@ def _number(figures: Figures, name: str) -> float:
 
 def _delay_ms(figures: Figures) -> float:
     """Mouth to ear: half the round trip, the far end's packet, our buffer."""
-    return _number(figures, "round_trip_ms") / 2 + PACKET_MS + _number(figures, "delay_ms")
+    packet_ms = _number(figures, "packet_ms") or PACKET_MS
+    return _number(figures, "round_trip_ms") / 2 + packet_ms + _number(figures, "delay_ms")
 
 
 def _burst_ratio(mean_run: float, loss: float) -> float:

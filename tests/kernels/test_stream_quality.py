@@ -60,6 +60,22 @@ def test_the_only_burst_of_a_call_has_its_length_and_a_lone_loss_is_none() -> No
     assert figures["gap_density"] == pytest.approx(0.01, abs=0.002)
 
 
+@pytest.mark.parametrize("policy", ["immediate", "adaptive"])
+@pytest.mark.parametrize("ms", [10, 20, 60])
+def test_bursts_and_gaps_last_as_long_as_their_packets(policy: str, ms: int) -> None:
+    made = Peer(make_stream(jitter=policy))
+    for fate in ("." * 50 + "xxx.xxx") * 8 + "." * 50:
+        packet = made.packet(2000, ms)
+        if fate == ".":
+            made.deliver(packet)
+        made.wait(ms)
+        made.frames()
+    figures = made.stream.statistics()
+    assert figures["packet_ms"] == ms
+    assert figures["burst_ms"] == pytest.approx(7 * ms, rel=0.03)
+    assert figures["gap_ms"] == pytest.approx(50 * ms, rel=0.03)
+
+
 def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     reordered = peer()
     reordered.send(1, 2, 3)

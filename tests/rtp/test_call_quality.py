@@ -28,6 +28,10 @@ def test_a_clean_call_is_near_the_best_there_is() -> None:
     assert quality["mos"] == pytest.approx(4.39, abs=0.02)
 
 
+def test_longer_packets_are_later_in_the_ear() -> None:
+    assert meter().assess({**CLEAN, "packet_ms": 60.0})["mouth_to_ear_ms"] == 80.0
+
+
 def test_what_was_made_up_counts_not_what_was_lost() -> None:
     recovered = meter().assess({**CLEAN, "loss": 0.05})
     made_up = meter().assess({**CLEAN, "loss": 0.05, "concealed_ms": 3000})
