@@ -268,6 +268,9 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         return;
     }
     s->counters.reordered += verdict == RM_REORDERED;
+    s->counters.noise_packets += packet.comfort_noise;
+    if (verdict != RM_REORDERED)
+        s->paused = packet.comfort_noise;
     if (meaning >= RM_MEANS_EVENT && s->receiving)
         receive_event(s, rtp, meaning, &packet);
     else if (packet.encoding != RM_NO_ENCODING)

@@ -43,6 +43,7 @@ typedef struct rm_stream_counters {
     double first_received; /* of these packets; no time before there are any */
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
+    uint64_t noise_packets; /* of comfort noise */
     uint64_t ssrc_changes, restarts;
     uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
@@ -57,6 +58,7 @@ typedef struct rm_stream {
     bool receiving;
     bool rtcp_mux;
     bool collided; /* another source uses our SSRC; until the owner takes note */
+    bool paused; /* the far end, by its own word: comfort noise was the last that came */
     bool has_source, has_candidate;
     uint32_t ssrc, candidate_ssrc;
     rm_source source;

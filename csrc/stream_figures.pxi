@@ -52,6 +52,8 @@ cdef dict _stream_figures(const rm_stream *core):
         "duplicate": counters.duplicate,
         "reordered": counters.reordered,
         "on_probation": counters.on_probation,
+        "comfort_noise_received": counters.noise_packets,
+        "far_end_pauses": int(core.paused),
         "concealed_frames": core.ingress.line.concealed,
         "concealed_ms": core.ingress.line.concealed_samples // SAMPLES_PER_MS,
         "own_packets_back": counters.own_packets_back,

@@ -323,6 +323,7 @@ cdef extern from "stream.h" nogil:
         uint64_t on_probation
         uint64_t duplicate
         uint64_t reordered
+        uint64_t noise_packets
         uint64_t ssrc_changes
         uint64_t restarts
         uint64_t own_packets_back
@@ -336,6 +337,7 @@ cdef extern from "stream.h" nogil:
         rm_ingress ingress
         rm_event_receiver events
         rm_stream_counters counters
+        bint paused
         bint has_source
         bint collided
         uint32_t ssrc

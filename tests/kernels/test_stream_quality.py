@@ -51,6 +51,19 @@ def test_losses_near_each_other_make_a_burst() -> None:
     assert figures["loss_run"] == pytest.approx(7 / 4)
 
 
+def test_a_far_end_pauses_from_its_comfort_noise_to_its_next_sound() -> None:
+    """RFC 3389; a packet that reordering brings from before the pause does not end it."""
+    told = peer()
+    told.send(1, 2, 3)
+    reordered = told.packet(4)
+    told.deliver(told.raw(bytes([60]), payload_type=13), reordered)
+    figures = told.stream.statistics()
+    assert (figures["far_end_pauses"], figures["comfort_noise_received"]) == (1, 1)
+    told.send(5)
+    figures = told.stream.statistics()
+    assert (figures["far_end_pauses"], figures["comfort_noise_received"]) == (0, 1)
+
+
 def test_the_only_burst_of_a_call_has_its_length_and_a_lone_loss_is_none() -> None:
     figures = hear(peer(), "." * 100 + "xxxxx" + "." * 100)
     assert figures["burst_ms"] == pytest.approx(100, abs=10)
