@@ -319,10 +319,18 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
     set_timeout(s);
 }
 
+/* Some send RTCP to the RTP port without a word. Read as RTP a report on us has our SSRC where a
+ * packet has its sender's: that is no collision. */
+static bool is_rtcp(const rm_stream *s, const uint8_t *data, size_t bytes)
+{
+    return rm_is_rtcp(data, bytes) &&
+           (s->rtcp_mux || s->receive[data[1] & 0x7f] == RM_MEANS_NOTHING);
+}
+
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now)
 {
-    if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
+    if (is_rtcp(s, data, bytes)) {
         rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
         return;
     }
