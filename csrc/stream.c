@@ -382,7 +382,9 @@ bool rm_stream_has_news(const rm_stream *s)
 
 int64_t rm_stream_lost(const rm_stream *s)
 {
-    return s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
+    int64_t lost = s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
+    lost += (int64_t)s->counters.duplicate;
+    return lost > 0 ? lost : 0;
 }
 
 double rm_stream_loss(const rm_stream *s)
@@ -390,7 +392,7 @@ double rm_stream_loss(const rm_stream *s)
     double expected = (double)s->counters.expected_before +
                       (s->has_source ? rm_source_expected(&s->source) : 0);
     double lost = (double)rm_stream_lost(s);
-    return expected > 0 && lost > 0 ? lost / expected : 0;
+    return expected > lost ? lost / expected : lost > 0;
 }
 
 double rm_stream_jitter_ms(const rm_stream *s)

@@ -111,7 +111,8 @@ void rm_stream_handle_timeout(rm_stream *s, double now);
 /* Whether a frame, a digit, a mark or RTCP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
-/* Losses as a share of what was sent to us, over the whole call, 0 to 1. */
+/* Losses as a share of what was sent to us, over the whole call, 0 to 1. A packet that came twice
+ * makes up for no other, as it does in what RFC 3550 A.3 reports. */
 double rm_stream_loss(const rm_stream *s);
 int64_t rm_stream_lost(const rm_stream *s);
 

@@ -73,7 +73,8 @@ class QualityMeter:
 
 def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
     """Write RFC 3611 section 4.7 about the source with that SSRC."""
-    expected = _number(figures, "packets_received") + max(0.0, _number(figures, "packets_lost"))
+    came = _number(figures, "packets_received") - _number(figures, "duplicate")
+    expected = came + _number(figures, "packets_lost")
     discarded = _number(figures, "discarded") / expected if expected else 0.0
     buffer = BUFFER_ADAPTIVE if figures.get("delay_adapts") else BUFFER_FIXED
     most_ms = _ms(_number(figures, "delay_max_ms"))

@@ -104,6 +104,25 @@ def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     assert (figures["discarded"], figures["packets_lost"], figures["late"]) == (1, 0, 1)
 
 
+def test_a_packet_that_comes_twice_makes_up_for_no_lost_one() -> None:
+    """RFC 3550 A.3 lets it, and so does the report to the far end."""
+    doubled = peer()
+    for n in range(200):
+        packet = doubled.packet(3000)
+        if n % 20 != 10:
+            doubled.deliver(packet)
+        if n % 10 == 5:
+            doubled.deliver(packet)
+        doubled.wait(20)
+        doubled.frames()
+    figures = doubled.stream.statistics()
+    assert (figures["packets_lost"], figures["duplicate"]) == (10, 20)
+    assert figures["loss"] == pytest.approx(0.05, abs=0.001)
+    report = doubled.stream.reception_report()
+    assert report is not None
+    assert report.cumulative_lost == -10
+
+
 def test_a_restart_is_no_burst() -> None:
     restarting = peer()
     hear(restarting, "." * 50)

@@ -68,6 +68,8 @@ def test_the_report_of_rfc_3611_says_the_same() -> None:
         "burst_ms": 120.4,
         "concealed_ms": 6600,
     }
+    doubled = {**figures, "packets_received": 2800, "duplicate": 100}
+    assert voip_metrics(7, doubled, {}) == voip_metrics(7, figures, {})
     metrics = voip_metrics(7, figures, meter().assess(figures))
     assert (metrics.loss_rate, metrics.discard_rate, metrics.burst_density) == (25, 2, 128)
     assert (metrics.burst_duration, metrics.gap_duration) == (120, 60_000)
