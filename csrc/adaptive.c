@@ -163,6 +163,12 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
 
 void rm_adaptive_restart(rm_adaptive *a) { rm_timeline_restart(&a->timeline); }
 
+void rm_adaptive_mute(rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz)
+{
+    int64_t from = rm_timeline_position(&a->timeline, timestamp, a->rate_hz, clock_hz);
+    rm_backlog_mute(&a->backlog, from);
+}
+
 int64_t rm_adaptive_ahead(const rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz)
 {
     int64_t position = rm_timeline_position(&a->timeline, timestamp, a->rate_hz, clock_hz);

@@ -82,6 +82,9 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet);
 /* Another source, or the same one begun again: the next packet is a new beginning. */
 void rm_adaptive_restart(rm_adaptive *a);
 
+/* A digit began at that timestamp: its tone, as far as it waits already, is not played. */
+void rm_adaptive_mute(rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz);
+
 /* The next n samples at rate_hz, n at most 20 ms, to be heard from `now` on (monotonic seconds).
  * True when some of them were made up. */
 bool rm_adaptive_play(rm_adaptive *a, double now, int16_t *out, size_t n);

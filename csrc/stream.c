@@ -190,6 +190,10 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
                                      .pts = position(s, rtp->timestamp),
                                      .arrival = packet->arrival,
                                  });
+    /* Sound of a sender that does both: what came before the event's first packet. */
+    const rm_event_receiver *r = &s->events;
+    if (s->listener != NULL && r->active && r->rate_hz == s->ingress.rate_hz)
+        rm_adaptive_mute(s->listener->playout, r->timestamp, r->rate_hz);
 }
 
 /* What the packet is to ingress: audio, or only a place in the sequence. */
