@@ -127,7 +127,6 @@ static void store(rm_adaptive *a, const rm_packet *packet, const rm_place *place
 
 static void receive_noise(rm_adaptive *a, const rm_packet *packet)
 {
-    a->silent = true;
     if (rm_comfort_noise_receive(&a->background, packet->payload, packet->payload_bytes))
         a->described = true;
 }
@@ -136,6 +135,7 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
 {
     if (packet->encoding == RM_NO_ENCODING) {
         rm_timeline_pass(&a->timeline, packet);
+        a->silent = true;
         if (packet->comfort_noise)
             receive_noise(a, packet);
         return;
@@ -162,6 +162,12 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
 }
 
 void rm_adaptive_restart(rm_adaptive *a) { rm_timeline_restart(&a->timeline); }
+
+void rm_adaptive_mute(rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz)
+{
+    int64_t from = rm_timeline_position(&a->timeline, timestamp, a->rate_hz, clock_hz);
+    rm_backlog_mute(&a->backlog, from);
+}
 
 int64_t rm_adaptive_ahead(const rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz)
 {

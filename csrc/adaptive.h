@@ -52,7 +52,7 @@ typedef struct rm_adaptive {
     uint32_t rate_hz;
     int32_t fixed_ms; /* or -1: adaptive */
     bool idle;        /* in a pause, or nothing has come yet */
-    bool silent;      /* the sender said so: comfort noise packets */
+    bool silent;      /* the sender said so: comfort noise, or an event in place of sound */
     bool begun;
     int64_t play;     /* position that is played next */
     int64_t real_from; /* without a break since here */
@@ -81,6 +81,9 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet);
 
 /* Another source, or the same one begun again: the next packet is a new beginning. */
 void rm_adaptive_restart(rm_adaptive *a);
+
+/* A digit began at that timestamp: its tone, as far as it waits already, is not played. */
+void rm_adaptive_mute(rm_adaptive *a, uint32_t timestamp, uint32_t clock_hz);
 
 /* The next n samples at rate_hz, n at most 20 ms, to be heard from `now` on (monotonic seconds).
  * True when some of them were made up. */

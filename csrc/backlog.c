@@ -49,6 +49,18 @@ bool rm_backlog_insert(rm_backlog *b, rm_piece piece, const int16_t *pcm)
     return true;
 }
 
+void rm_backlog_mute(rm_backlog *b, int64_t from)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        rm_piece *piece = at(b, i);
+        if (piece->mute || piece->start < from)
+            continue;
+        for (int64_t n = piece->start; n < end_of(piece); n++)
+            b->pcm[n & (RM_BACKLOG_SAMPLES - 1)] = 0;
+        piece->mute = true;
+    }
+}
+
 size_t rm_backlog_run(rm_backlog *b, int64_t position, size_t limit)
 {
     int64_t reached = position;

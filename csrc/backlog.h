@@ -35,6 +35,9 @@ rm_piece *rm_backlog_piece(rm_backlog *b, uint32_t n);
  * it is new or there is no room. The caller sees to it that it lies within the ring. */
 bool rm_backlog_insert(rm_backlog *b, rm_piece piece, const int16_t *pcm);
 
+/* Turn what is there from a position on into zeros that lie under a digit. */
+void rm_backlog_mute(rm_backlog *b, int64_t from);
+
 /* How many samples are there without a break from a position on, at most `limit`. */
 size_t rm_backlog_run(rm_backlog *b, int64_t position, size_t limit);
 

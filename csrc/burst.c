@@ -79,7 +79,9 @@ static double share(double part, double whole) { return whole > 0 ? part / whole
 
 rm_burst_figures rm_burst_report(const rm_burst *b)
 {
-    double c11 = (double)b->c11, c13 = (double)b->c13, c14 = (double)b->c14;
+    /* Appendix A.2 counts a burst, or a lone loss, when the next loss comes: here the last one, too. */
+    double c11 = (double)b->c11;
+    double c13 = (double)b->c13 + (b->in_burst > 1), c14 = (double)b->c14 + (b->in_burst == 1);
     double c22 = (double)b->c22, c23 = (double)b->c23, c33 = (double)b->c33;
     double c31 = c13, c32 = c23;
     double total = c11 + c14 + c13 + c22 + c23 + c31 + c32 + c33;

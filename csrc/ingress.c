@@ -7,8 +7,9 @@
 enum {
     BUS_RATE_HZ = 16000,
     PACKET_MAX_SAMPLES = BUS_RATE_HZ / 5,
-    /* Longer holes than this are not filled: after the fade only noise would be made up. */
-    CONCEAL_MAX_MS = 200,
+    /* Longer holes than this are not filled whole: an owner's frames hold 1.3 s. */
+    CONCEAL_MAX_MS = 1000,
+    BRIDGE_MAX_MS = 200, /* as much of a hole is made up from both sides; before it is noise */
     AHEAD_MS = 40, /* of what follows a hole: as much as concealment can use */
     /* A timestamp may run ahead of the arrival clock by this much (bursts, a stalled network)
      * before we take it for a new clock rather than for a pause. */
@@ -68,8 +69,14 @@ static uint32_t decode(rm_ingress *in, const rm_packet *packet, int16_t *pcm)
 /* Make up what was lost in front of sound that is here. */
 static void conceal(rm_ingress *in, size_t n, const int16_t *ahead, size_t n_ahead)
 {
-    int16_t made_up[CONCEAL_MAX_MS * BUS_RATE_HZ / 1000];
-    size_t most = AHEAD_MS * in->line_hz / 1000;
+    int16_t made_up[BRIDGE_MAX_MS * BUS_RATE_HZ / 1000];
+    size_t most = AHEAD_MS * in->line_hz / 1000, bridged = BRIDGE_MAX_MS * in->line_hz / 1000;
+    while (n > bridged) {
+        size_t part = n - bridged < bridged ? n - bridged : bridged;
+        rm_conceal_extrapolate(&in->conceal, made_up, part);
+        rm_frame_line_write(&in->line, made_up, part, RM_FRAME_CONCEALED);
+        n -= part;
+    }
     rm_conceal_bridge(&in->conceal, made_up, n, ahead, n_ahead < most ? n_ahead : most);
     rm_frame_line_write(&in->line, made_up, n, RM_FRAME_CONCEALED);
     if (in->unframed)

@@ -190,6 +190,10 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
                                      .pts = position(s, rtp->timestamp),
                                      .arrival = packet->arrival,
                                  });
+    /* Sound of a sender that does both: what came before the event's first packet. */
+    const rm_event_receiver *r = &s->events;
+    if (s->listener != NULL && r->active && r->rate_hz == s->ingress.rate_hz)
+        rm_adaptive_mute(s->listener->playout, r->timestamp, r->rate_hz);
 }
 
 /* What the packet is to ingress: audio, or only a place in the sequence. */
@@ -268,6 +272,9 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         return;
     }
     s->counters.reordered += verdict == RM_REORDERED;
+    s->counters.noise_packets += packet.comfort_noise;
+    if (verdict != RM_REORDERED)
+        s->paused = packet.comfort_noise;
     if (meaning >= RM_MEANS_EVENT && s->receiving)
         receive_event(s, rtp, meaning, &packet);
     else if (packet.encoding != RM_NO_ENCODING)
@@ -316,10 +323,18 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
     set_timeout(s);
 }
 
+/* Some send RTCP to the RTP port without a word. Read as RTP a report on us has our SSRC where a
+ * packet has its sender's: that is no collision. */
+static bool is_rtcp(const rm_stream *s, const uint8_t *data, size_t bytes)
+{
+    return rm_is_rtcp(data, bytes) &&
+           (s->rtcp_mux || s->receive[data[1] & 0x7f] == RM_MEANS_NOTHING);
+}
+
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now)
 {
-    if (s->rtcp_mux && rm_is_rtcp(data, bytes)) {
+    if (is_rtcp(s, data, bytes)) {
         rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
         return;
     }
@@ -371,7 +386,9 @@ bool rm_stream_has_news(const rm_stream *s)
 
 int64_t rm_stream_lost(const rm_stream *s)
 {
-    return s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
+    int64_t lost = s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
+    lost += (int64_t)s->counters.duplicate;
+    return lost > 0 ? lost : 0;
 }
 
 double rm_stream_loss(const rm_stream *s)
@@ -379,7 +396,7 @@ double rm_stream_loss(const rm_stream *s)
     double expected = (double)s->counters.expected_before +
                       (s->has_source ? rm_source_expected(&s->source) : 0);
     double lost = (double)rm_stream_lost(s);
-    return expected > 0 && lost > 0 ? lost / expected : 0;
+    return expected > lost ? lost / expected : lost > 0;
 }
 
 double rm_stream_jitter_ms(const rm_stream *s)

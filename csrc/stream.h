@@ -43,6 +43,7 @@ typedef struct rm_stream_counters {
     double first_received; /* of these packets; no time before there are any */
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
+    uint64_t noise_packets; /* of comfort noise */
     uint64_t ssrc_changes, restarts;
     uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
@@ -57,6 +58,7 @@ typedef struct rm_stream {
     bool receiving;
     bool rtcp_mux;
     bool collided; /* another source uses our SSRC; until the owner takes note */
+    bool paused; /* the far end, by its own word: comfort noise was the last that came */
     bool has_source, has_candidate;
     uint32_t ssrc, candidate_ssrc;
     rm_source source;
@@ -109,7 +111,8 @@ void rm_stream_handle_timeout(rm_stream *s, double now);
 /* Whether a frame, a digit, a mark or RTCP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
-/* Losses as a share of what was sent to us, over the whole call, 0 to 1. */
+/* Losses as a share of what was sent to us, over the whole call, 0 to 1. A packet that came twice
+ * makes up for no other, as it does in what RFC 3550 A.3 reports. */
 double rm_stream_loss(const rm_stream *s);
 int64_t rm_stream_lost(const rm_stream *s);
 

@@ -16,6 +16,8 @@ cdef dict _listener_figures(const rm_adaptive *a):
         "skipped": c.skipped,
         "waiting": rm_adaptive_waiting(a),
         "delay_ms": c.delay_sum / c.delay_count if c.delay_count else 0.0,
+        "delay_adapts": int(a.fixed_ms < 0),
+        "delay_max_ms": (RM_BACKLOG_SAMPLES - RM_BACKLOG_HISTORY) // per_ms,
         "lost_ms": c.lost // per_ms,
         "stalled_ms": c.stalled // per_ms,
         "pause_ms": c.noise // per_ms,
@@ -26,11 +28,20 @@ cdef dict _listener_figures(const rm_adaptive *a):
     }
 
 
+cdef double _packet_ms(const rm_stream *core):
+    """Of the sound heard last; 0 before there was any."""
+    cdef const rm_adaptive *a
+    if core.listener == NULL:
+        return core.ingress.last_samples / <double>SAMPLES_PER_MS
+    a = core.listener.playout
+    return a.timeline.lost_run * 1000.0 / a.rate_hz
+
+
 cdef dict _stream_figures(const rm_stream *core):
     cdef const rm_stream_counters *counters = &core.counters
     cdef rm_burst_figures bursts = rm_burst_report(&core.burst)
     cdef double skew_ppm = rm_skew_ppm(&core.skew)
-    cdef double packet_ms = (core.ingress.last_samples or 320) / <double>SAMPLES_PER_MS
+    cdef double packet_ms = _packet_ms(core) or FRAME_MS
     return {
         "packets_received": counters.packets_received,
         "octets_received": counters.octets_received,
@@ -41,6 +52,8 @@ cdef dict _stream_figures(const rm_stream *core):
         "duplicate": counters.duplicate,
         "reordered": counters.reordered,
         "on_probation": counters.on_probation,
+        "comfort_noise_received": counters.noise_packets,
+        "far_end_pauses": int(core.paused),
         "concealed_frames": core.ingress.line.concealed,
         "concealed_ms": core.ingress.line.concealed_samples // SAMPLES_PER_MS,
         "own_packets_back": counters.own_packets_back,
@@ -49,6 +62,7 @@ cdef dict _stream_figures(const rm_stream *core):
         "discarded": core.burst.discarded,
         "burst_density": bursts.burst_density,
         "gap_density": bursts.gap_density,
+        "packet_ms": packet_ms,
         "burst_ms": bursts.burst_packets * packet_ms,
         "gap_ms": bursts.gap_packets * packet_ms,
         "loss_run": bursts.mean_run,

@@ -360,12 +360,12 @@ class Call(Conversation):
 
     def press(self, digit: str) -> None:
         """Press a key for the other call; one the far end cannot be told is lost."""
-        if self._hang_up is not None or digit == "flash":
+        if self._hang_up is not None:
             return
-        if self.leg.takes_digits:
-            self.leg.send_digits(digit)
-        elif self.answered:
-            with suppress(LocalProtocolError):
+        with suppress(LocalProtocolError):  # a flash, where it has no name
+            if self.leg.takes_digits:
+                self.leg.send_digits("!" if digit == "flash" else digit)
+            elif self.answered and digit != "flash":
                 self._signalling.send_digits(digit, _ignore)
 
     def pass_hold(self, held: bool) -> None:

@@ -367,9 +367,9 @@ class Conversation:
     # -- recording ---------------------------------------------------------------------------
 
     @property
-    def recording_error(self) -> OSError | None:
-        """Why the latest recording is shorter than it should be, or None."""
-        return None if self._recording is None else self._recording.error
+    def recording(self) -> Recording | None:
+        """The latest recording, whoever began it; None while there was none."""
+        return self._recording
 
     def record(self, path: str | Path) -> Recording:
         """Record both sides from now on: stereo, 16 kHz, left the far end, right the agent.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rapida_media.agents.events import RecordingFailed, RecordingPaused
+from rapida_media.call.placement import Placement
 from rapida_media.call.signalling import Future
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Leg
@@ -22,6 +23,8 @@ from rapida_media.media.recorder import StereoRecorder
 BATCH_FRAMES = 50
 # A disk that has not taken half a minute by now is as good as full.
 BATCHES_MAX = 60
+# Below this the far end does not speak.
+QUIET_DBOV = -45
 
 Frame = tuple[bool, int, bytes]  # received, position, samples
 Told = Callable[[RecordingPaused | RecordingFailed], None]
@@ -49,9 +52,9 @@ AT_ONCE = AtOnce()
 class Recording:
     """Left: what the far end said, right: what it was sent; position 0 is the moment of creation.
 
-    Received audio is placed by its own time stamps, anchored at the arrival of its first frame;
-    sent audio at the instant it left. path: .wav, or .flac, .ogg or .opus, which are made of a WAV
-    at the end. told: hears of pauses and of failure. LocalProtocolError for other names.
+    Received audio is placed by its own time stamps (see ``placement``), sent audio at the instant
+    it left. path: .wav, or .flac, .ogg or .opus, which are made of a WAV at the end. told: hears of
+    pauses and of failure. LocalProtocolError for other names.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Recording:
         self.dropped_frames = 0
         self.paused = self.closed = self.is_saved = False
         self._started_at = leg.elapsed_samples
-        self._received_offset: int | None = None
+        self._placement = Placement()
         self._submit(self._open)
         self._unsubscribe = (
             leg.received.subscribe(self._received),
@@ -129,9 +132,9 @@ class Recording:
     # -- frames ----------------------------------------------------------------------------------
 
     def _received(self, frame: Audio) -> None:
-        if self._received_offset is None:
-            self._received_offset = self._leg.elapsed_samples - self._started_at - frame.pts
-        self._put(True, self._received_offset + frame.pts, frame.pcm)
+        now = self._leg.elapsed_samples - self._started_at
+        quiet = frame.level_dbov < QUIET_DBOV
+        self._put(True, self._placement.place(frame.pts, now, quiet=quiet), frame.pcm)
 
     def _sent(self, frame: Audio) -> None:
         self._put(False, frame.pts - self._started_at, frame.pcm)

@@ -78,7 +78,7 @@ class CallOperations:
             self._verb("resume", "Take back from hold", self._resume, None, schema.Agreed),
             self._verb("transfer", "Transfer", self._transfer, schema.TransferOrder,
                        schema.Transferred, 403),
-            self._verb("record", "Start or stop recording", self._record, schema.RecordOrder,
+            self._verb("record", "Start, stop or pause recording", self._record, schema.RecordOrder,
                        schema.Recorded),
             Operation(
                 "GET", "/v1/calls/{id}/recording", "getRecording", "Get the recording",
@@ -255,6 +255,8 @@ class CallOperations:
                 raise ProblemError(409, "not-possible", "no recording was started here")
             recording.close()
             return schema.Recorded(False)
+        if asked.body.action in ("pause", "resume"):
+            return _pause(call.recording, asked.body.action == "pause")
         path = self._recordings / f"{call.id}.wav"
         if await asyncio.to_thread(path.exists):
             raise ProblemError(409, "not-possible", "there is a recording of the call already")
@@ -298,6 +300,16 @@ class CallOperations:
         if not ladder:
             raise ProblemError(404, "no-trace", "no messages of this call are kept")
         return web.Response(text=ladder)
+
+
+def _pause(recording: Recording | None, paused: bool) -> schema.Recorded:
+    if recording is None or recording.closed:
+        raise ProblemError(409, "not-possible", "the call is not being recorded")
+    if paused:
+        recording.pause()
+    else:
+        recording.resume()
+    return schema.Recorded(not paused)
 
 
 def _unavailable(error: RecordsUnavailable) -> ProblemError:

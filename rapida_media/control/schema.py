@@ -203,9 +203,10 @@ class Transferred(msgspec.Struct):
 
 
 class RecordOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """start: record both sides from now on; stop: close the file."""
+    """start: record both sides from now on; stop: close the file. pause: record silence, also of a
+    recording that the agent or the configuration began; resume: record again."""
 
-    action: Literal["start", "stop"] = "start"
+    action: Literal["start", "stop", "pause", "resume"] = "start"
 
 
 class Recorded(msgspec.Struct):

@@ -131,6 +131,9 @@ cdef extern from "adaptive.h" nogil:
     ctypedef struct rm_jitter:
         double base
 
+    ctypedef struct rm_timeline:
+        uint32_t lost_run
+
     ctypedef struct rm_adaptive_counters:
         uint64_t packets
         uint64_t played
@@ -146,8 +149,12 @@ cdef extern from "adaptive.h" nogil:
         double delay_sum
         uint64_t delay_count
 
+    enum: RM_BACKLOG_SAMPLES, RM_BACKLOG_HISTORY
+
     ctypedef struct rm_adaptive:
+        rm_timeline timeline
         rm_adaptive_counters counters
+        int32_t fixed_ms
         rm_jitter jitter
         uint32_t rate_hz
         uint32_t queued
@@ -316,6 +323,7 @@ cdef extern from "stream.h" nogil:
         uint64_t on_probation
         uint64_t duplicate
         uint64_t reordered
+        uint64_t noise_packets
         uint64_t ssrc_changes
         uint64_t restarts
         uint64_t own_packets_back
@@ -329,6 +337,7 @@ cdef extern from "stream.h" nogil:
         rm_ingress ingress
         rm_event_receiver events
         rm_stream_counters counters
+        bint paused
         bint has_source
         bint collided
         uint32_t ssrc

@@ -219,7 +219,8 @@ class Calls:
                 f", failed: {ended.failure_class}" if ended.failure_class else "",
                 extra={"call_id": call.call.id, "fields": _facts(call.call, quality)},
             )
-        if (error := call.call.recording_error) is not None:
+        recording = call.call.recording
+        if recording is not None and (error := recording.error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
         self._agents.outlives(call.agent_task)
         if not self._by_session:

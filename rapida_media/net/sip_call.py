@@ -94,7 +94,7 @@ class SipCall(SipSignalling):
         # For who dialled this call as a second leg: status and whether early media is heard.
         self.on_ringing: Callable[[int, bool], None] | None = None
         self.on_hand_over: Callable[[], None] | None = None
-        self._watch = MediaWatch(channel.leg.stream)
+        self._watch = MediaWatch(channel.leg)
         self.session: IncomingSession | OutgoingSession
         self._keys: InfoKeys
         self.call = Call(info, channel.leg, self, loop.create_future)

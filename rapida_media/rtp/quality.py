@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rapida_media.rtp.emodel import CODECS, mos, r_factor
-from rapida_media.rtp.xr import BUFFER_FIXED, GMIN, PLC_ENHANCED, UNAVAILABLE, VoipMetrics
+from rapida_media.rtp.xr import (
+    BUFFER_ADAPTIVE,
+    BUFFER_FIXED,
+    GMIN,
+    PLC_ENHANCED,
+    UNAVAILABLE,
+    VoipMetrics,
+)
 
 Figures = Mapping[str, int | float | None]
 
-# What a packet costs before it can be sent: the length of its own audio.
+# What a packet costs before it can be sent: the length of its own audio. Of ours, and of those of a
+# far end that has sent none.
 PACKET_MS = 20.0
 # The worst stretch of a call is looked for in pieces of this length.
 INTERVAL_S = 10.0
@@ -65,8 +73,11 @@ class QualityMeter:
 
 def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
     """Write RFC 3611 section 4.7 about the source with that SSRC."""
-    expected = _number(figures, "packets_received") + max(0.0, _number(figures, "packets_lost"))
+    came = _number(figures, "packets_received") - _number(figures, "duplicate")
+    expected = came + _number(figures, "packets_lost")
     discarded = _number(figures, "discarded") / expected if expected else 0.0
+    buffer = BUFFER_ADAPTIVE if figures.get("delay_adapts") else BUFFER_FIXED
+    most_ms = _ms(_number(figures, "delay_max_ms"))
     return VoipMetrics(
         ssrc,
         loss_rate=_share(_number(figures, "loss")),
@@ -83,8 +94,10 @@ def voip_metrics(ssrc: int, figures: Figures, quality: Figures) -> VoipMetrics:
         r_factor=_score(quality.get("r_factor")),
         mos_lq=_score(quality.get("mos_listening"), 10),
         mos_cq=_score(quality.get("mos"), 10),
-        receiver_configuration=PLC_ENHANCED | BUFFER_FIXED,
+        receiver_configuration=PLC_ENHANCED | buffer,
         jitter_buffer_nominal=_ms(_number(figures, "delay_ms")),
+        jitter_buffer_maximum=most_ms,
+        jitter_buffer_absolute_maximum=most_ms,
     )
 
 
@@ -94,7 +107,8 @@ def _number(figures: Figures, name: str) -> float:
 
 def _delay_ms(figures: Figures) -> float:
     """Mouth to ear: half the round trip, the far end's packet, our buffer."""
-    return _number(figures, "round_trip_ms") / 2 + PACKET_MS + _number(figures, "delay_ms")
+    packet_ms = _number(figures, "packet_ms") or PACKET_MS
+    return _number(figures, "round_trip_ms") / 2 + packet_ms + _number(figures, "delay_ms")
 
 
 def _burst_ratio(mean_run: float, loss: float) -> float:

@@ -6,6 +6,7 @@ again only after it was over.
 
     what is missing                         told after
     packets of the far end, while we send   5 s
+    and its reports, in a pause of its own  15 s
     ours at the far end, says its RTCP      two of its reports in a row without progress
     speech, of either side                  15 s
 """
@@ -15,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 ONE_WAY_S = 5.0
+# RFC 3389 section 4 lets a sender say once that it is silent and then send nothing. Its reports go
+# on, every 6 s at the latest (RFC 3550 section 6.3.1): two in a row may be lost.
+ONE_WAY_IN_PAUSE_S = 15.0
 STALLED_REPORTS = 2
 # Fewer packets than this between two reports may still be on their way.
 REPORTED_PACKETS = 100
@@ -55,10 +59,14 @@ class MediaWatch:
 
     def _deaf(self, figures: Figures, now: float) -> float:
         received, sent = _count(figures, "packets_received"), _count(figures, "packets_sent")
+        enough = ONE_WAY_S
+        if figures.get("far_end_pauses"):
+            received += _count(figures, "rtcp_received")
+            enough = ONE_WAY_IN_PAUSE_S
         if self._heard is None or received != self._heard[0]:
             self._heard, self._heard_at = (received, sent), now
         seconds = now - self._heard_at
-        return seconds if seconds >= ONE_WAY_S and sent > self._heard[1] else 0.0
+        return seconds if seconds >= enough and sent > self._heard[1] else 0.0
 
     def _unheard(self, figures: Figures, highest: int, now: float) -> float:
         reports, sent = _count(figures, "rtcp_received"), _count(figures, "packets_sent")

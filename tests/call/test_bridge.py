@@ -174,11 +174,11 @@ async def test_keys_reach_the_other_far_end_once_and_the_agent_too(either: Two) 
     keys: list[str] = []
     either.other.far.connect(lambda digit, ms: keys.append(digit), lambda mark, played: None)
     await either.run(0.1)
-    either.one.far.send_digits("7#")
-    await either.run(1.0)
-    assert keys == ["7", "#"]
+    either.one.far.send_digits("7#!")
+    await either.run(1.2)
+    assert keys == ["7", "#", "flash"]
     told = [e.digit for e in either.one.call._events._items if isinstance(e, Digit)]
-    assert told == ["7", "#"]
+    assert told == ["7", "#", "flash"]
     joined.cancel()
 
 
@@ -190,6 +190,19 @@ async def test_keys_go_by_info_where_the_media_takes_none(two: Two) -> None:
     two.one.far.send_digits("5")
     await two.run(0.5)
     assert ("send_digits", "5") in two.other.signals.asked
+    joined.cancel()
+
+
+async def test_a_flash_is_lost_where_only_info_takes_keys(two: Two) -> None:
+    assert two.other.near.negotiated is not None
+    two.other.near.configure(replace(two.other.near.negotiated, send_event=None))
+    joined = two.bridge()
+    await two.run(0.1)
+    two.one.far.send_digits("!5")
+    await two.run(0.8)
+    assert [asked for asked in two.other.signals.asked if asked[0] == "send_digits"] == [
+        ("send_digits", "5")
+    ]
     joined.cancel()
 
 

@@ -251,6 +251,19 @@ async def test_a_call_is_recorded_and_the_recording_fetched(desk: Desk) -> None:
         assert file.getnframes() > 16_000 * 0.2
 
 
+async def test_a_recording_is_paused_for_a_card_number_and_resumed(desk: Desk) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    path = f"/v1/calls/{call_id}/record"
+    assert (await desk.post(path, {"action": "pause"}))[0] == 409
+    assert await desk.post(path) == (200, {"recording": True})
+    assert await desk.post(path, {"action": "pause"}) == (200, {"recording": False})
+    assert await desk.post(path, {"action": "resume"}) == (200, {"recording": True})
+    assert await desk.post(path, {"action": "stop"}) == (200, {"recording": False})
+    assert (await desk.post(path, {"action": "resume"}))[0] == 409
+
+
 @pytest.mark.parametrize("verb", ["play", "clear", "dtmf", "hold", "resume", "transfer", "record"])
 async def test_verbs_want_a_live_call(desk: Desk, verb: str) -> None:
     await desk.open(TWO)

@@ -12,7 +12,7 @@ EVENT = 101
 FRAME = 320
 
 
-def make_stream(**options: float) -> MediaStream:
+def make_stream(**options: float | str) -> MediaStream:
     stream = MediaStream(ssrc=0xA1, sequence_number=65534, timestamp=2**32 - 320, **options)
     configure(stream)
     return stream

@@ -216,6 +216,8 @@ def test_a_fixed_delay_is_kept() -> None:
     heard.require_sums()
     assert heard.delay(3, 6) == pytest.approx(60, abs=10)
     assert heard.delay(11.2) == pytest.approx(60, abs=10)
+    count = heard.stream.statistics()
+    assert (count["delay_adapts"], count["delay_max_ms"]) == (0, 960)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -281,6 +283,36 @@ def test_frames_come_every_20_ms_whatever_the_packets_do() -> None:
     assert len(taken) in (249, 250)
     assert [pts for pts, _ in taken] == [n * 320 for n in range(len(taken))]
     assert sum(bool(flags & CONCEALED) for _, flags in taken) < 20
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "fixed:60"])
+def test_a_key_pressed_in_place_of_sound_is_a_pause_and_no_loss(policy: str) -> None:
+    stream = MediaStream(ssrc=1, sequence_number=1, timestamp=1, jitter=policy)
+    stream.configure(
+        receive={0: "PCMU"},
+        receive_events=(101,),
+        send_payload_type=0,
+        send_encoding="PCMU",
+        remote=PEER,
+    )
+    packets = list(make_call(straight(4), SPEECH).packets)
+    for number, packet in enumerate(packets):
+        step = number - 120
+        if 0 <= step < 15:
+            ended = 0x8A if step == 14 else 0x0A
+            event = bytes([5, ended]) + (160 * (step + 1)).to_bytes(2, "big")
+            packets[number] = packet._replace(
+                timestamp=packets[120].timestamp, payload_type=101, payload=event
+            )
+        now = packet.arrival_us / 1e6
+        stream.handle_timeout(now)
+        stream.receive_datagram(packets[number].datagram(), PEER, now)
+    count = stream.statistics()
+    digit = stream.next_digit()
+    assert digit is not None
+    assert digit[:2] == ("5", 300)
+    assert (count["concealed_ms"], count["stalled_ms"], count["lost_ms"]) == (0, 0, 0)
+    assert count["pause_ms"] in range(280, 400)
 
 
 def test_a_late_owner_gets_half_a_second_and_then_a_gap() -> None:

@@ -51,6 +51,44 @@ def test_losses_near_each_other_make_a_burst() -> None:
     assert figures["loss_run"] == pytest.approx(7 / 4)
 
 
+def test_a_far_end_pauses_from_its_comfort_noise_to_its_next_sound() -> None:
+    """RFC 3389; a packet that reordering brings from before the pause does not end it."""
+    told = peer()
+    told.send(1, 2, 3)
+    reordered = told.packet(4)
+    told.deliver(told.raw(bytes([60]), payload_type=13), reordered)
+    figures = told.stream.statistics()
+    assert (figures["far_end_pauses"], figures["comfort_noise_received"]) == (1, 1)
+    told.send(5)
+    figures = told.stream.statistics()
+    assert (figures["far_end_pauses"], figures["comfort_noise_received"]) == (0, 1)
+
+
+def test_the_only_burst_of_a_call_has_its_length_and_a_lone_loss_is_none() -> None:
+    figures = hear(peer(), "." * 100 + "xxxxx" + "." * 100)
+    assert figures["burst_ms"] == pytest.approx(100, abs=10)
+    assert figures["gap_ms"] == pytest.approx(2000, abs=60)
+    figures = hear(peer(), "." * 100 + "x" + "." * 100)
+    assert (figures["burst_ms"], figures["burst_density"]) == (0, 0)
+    assert figures["gap_density"] == pytest.approx(0.01, abs=0.002)
+
+
+@pytest.mark.parametrize("policy", ["immediate", "adaptive"])
+@pytest.mark.parametrize("ms", [10, 20, 60])
+def test_bursts_and_gaps_last_as_long_as_their_packets(policy: str, ms: int) -> None:
+    made = Peer(make_stream(jitter=policy))
+    for fate in ("." * 50 + "xxx.xxx") * 8 + "." * 50:
+        packet = made.packet(2000, ms)
+        if fate == ".":
+            made.deliver(packet)
+        made.wait(ms)
+        made.frames()
+    figures = made.stream.statistics()
+    assert figures["packet_ms"] == ms
+    assert figures["burst_ms"] == pytest.approx(7 * ms, rel=0.03)
+    assert figures["gap_ms"] == pytest.approx(50 * ms, rel=0.03)
+
+
 def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     reordered = peer()
     reordered.send(1, 2, 3)
@@ -64,6 +102,25 @@ def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     late.deliver(kept)
     figures = hear(late, "")
     assert (figures["discarded"], figures["packets_lost"], figures["late"]) == (1, 0, 1)
+
+
+def test_a_packet_that_comes_twice_makes_up_for_no_lost_one() -> None:
+    """RFC 3550 A.3 lets it, and so does the report to the far end."""
+    doubled = peer()
+    for n in range(200):
+        packet = doubled.packet(3000)
+        if n % 20 != 10:
+            doubled.deliver(packet)
+        if n % 10 == 5:
+            doubled.deliver(packet)
+        doubled.wait(20)
+        doubled.frames()
+    figures = doubled.stream.statistics()
+    assert (figures["packets_lost"], figures["duplicate"]) == (10, 20)
+    assert figures["loss"] == pytest.approx(0.05, abs=0.001)
+    report = doubled.stream.reception_report()
+    assert report is not None
+    assert report.cumulative_lost == -10
 
 
 def test_a_restart_is_no_burst() -> None:

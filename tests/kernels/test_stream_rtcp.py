@@ -65,17 +65,33 @@ def test_a_report_on_the_source_covers_its_own_interval() -> None:
     assert again[:3] == (0, 2, 108)
 
 
-def test_rtcp_on_the_rtp_port_is_told_apart_when_that_was_agreed() -> None:
-    peer = started(rtcp_mux=True)
+@pytest.mark.parametrize("agreed", [True, False])
+def test_rtcp_on_the_rtp_port_is_told_apart_agreed_or_not(agreed: bool) -> None:
+    peer = started(rtcp_mux=agreed)
     peer.deliver(REPORT)
     assert peer.stream.has_news
     assert peer.stream.next_rtcp() == (REPORT, HOST, peer.now)
     assert peer.stream.next_rtcp() is None
     assert not peer.stream.has_news
-    configure(peer.stream)
-    peer.deliver(REPORT)
+
+
+def test_a_report_on_us_that_comes_where_none_was_agreed_is_no_collision() -> None:
+    """Read as RTP its first block has our SSRC where the sender's would be."""
+    peer = started()
+    send(peer, 5)
+    report = bytes.fromhex("81c90007 00000007 000000a1") + bytes(20)
+    peer.deliver(report)
+    assert not peer.stream.take_collision()
+    assert peer.stream.next_rtcp() == (report, HOST, peer.now)
+    assert peer.stream.statistics()["unknown_payload_type"] == 0
+
+
+def test_an_agreed_payload_type_is_no_rtcp_where_that_has_a_port_of_its_own() -> None:
+    peer = started(receive={72: "PCMU"})
+    packets = [peer.raw(bytes(160), units=160, payload_type=72, marker=True) for _ in range(3)]
+    peer.deliver(*packets)
     assert peer.stream.next_rtcp() is None
-    assert peer.stream.statistics()["bad_header"] == 1
+    assert peer.stream.statistics()["packets_received"] == 3
 
 
 @pytest.mark.parametrize("second", [191, 224, 0x80, 96, 72])

@@ -160,6 +160,25 @@ def test_audio_from_under_an_event_that_comes_after_its_end_is_mute() -> None:
     assert [value for _, _, value in peer.frames()] == [0, 1004]
 
 
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_tone_that_waits_to_be_played_when_its_event_comes_is_mute(lost: int) -> None:
+    """A gateway sends the tone and the event side by side, the tone first."""
+    peer = Peer(make_stream(jitter="fixed:60"))
+    peer.send(*[1000] * 10)
+    begin = peer.timestamp
+    for step in range(5):
+        peer.deliver(peer.packet(30000))
+        event = peer.event(5, (step + 1) * UNITS, end=step == 4, timestamp=begin)
+        if step >= lost:
+            peer.deliver(event)
+        peer.wait(20)
+    peer.send(*[1000] * 10)
+    heard = peer.frames()
+    assert max(value for _, _, value in heard) < 2000
+    assert sum(bool(flags & DIGIT) for _, flags, _ in heard) == 5
+    assert [digit for digit, _, _ in peer.digits()] == ["5"]
+
+
 def test_audio_from_before_an_event_that_comes_during_it_is_heard() -> None:
     peer = started()
     before = peer.packet(1004)

@@ -28,6 +28,10 @@ def test_a_clean_call_is_near_the_best_there_is() -> None:
     assert quality["mos"] == pytest.approx(4.39, abs=0.02)
 
 
+def test_longer_packets_are_later_in_the_ear() -> None:
+    assert meter().assess({**CLEAN, "packet_ms": 60.0})["mouth_to_ear_ms"] == 80.0
+
+
 def test_what_was_made_up_counts_not_what_was_lost() -> None:
     recovered = meter().assess({**CLEAN, "loss": 0.05})
     made_up = meter().assess({**CLEAN, "loss": 0.05, "concealed_ms": 3000})
@@ -64,6 +68,8 @@ def test_the_report_of_rfc_3611_says_the_same() -> None:
         "burst_ms": 120.4,
         "concealed_ms": 6600,
     }
+    doubled = {**figures, "packets_received": 2800, "duplicate": 100}
+    assert voip_metrics(7, doubled, {}) == voip_metrics(7, figures, {})
     metrics = voip_metrics(7, figures, meter().assess(figures))
     assert (metrics.loss_rate, metrics.discard_rate, metrics.burst_density) == (25, 2, 128)
     assert (metrics.burst_duration, metrics.gap_duration) == (120, 60_000)
@@ -72,6 +78,28 @@ def test_the_report_of_rfc_3611_says_the_same() -> None:
     assert metrics.mos_lq >= metrics.mos_cq > 20
     report = ExtendedReport(1, (metrics,))
     assert parse_rtcp(format_rtcp([report])) == (report,)
+
+
+# RFC 3611 sections 4.7.6 and 4.7.7: enhanced concealment (2 in bits 7 and 6), a buffer that adapts
+# (3 in bits 5 and 4) or does not (2), and its nominal, maximum and absolute maximum delay.
+@pytest.mark.parametrize(
+    ("figures", "configuration", "delays"),
+    [
+        ({}, 0b1010_0000, (0, 0, 0)),
+        ({"delay_ms": 60.0, "delay_adapts": 0, "delay_max_ms": 960}, 0b1010_0000, (60, 960, 960)),
+        ({"delay_ms": 41.6, "delay_adapts": 1, "delay_max_ms": 960}, 0b1011_0000, (42, 960, 960)),
+    ],
+)
+def test_the_report_names_the_kind_of_buffer_and_what_it_holds(
+    figures: dict[str, float], configuration: int, delays: tuple[int, int, int]
+) -> None:
+    metrics = voip_metrics(7, {**CLEAN, **figures}, meter().assess(CLEAN))
+    assert metrics.receiver_configuration == configuration
+    assert (
+        metrics.jitter_buffer_nominal,
+        metrics.jitter_buffer_maximum,
+        metrics.jitter_buffer_absolute_maximum,
+    ) == delays
 
 
 def test_before_anything_was_heard_the_report_says_unavailable() -> None:

@@ -52,6 +52,15 @@ def test_a_far_end_not_heard_is_told_once_after_five_seconds() -> None:
     assert side.run(20, received=0) == [("received", 5.0)]
 
 
+def test_a_far_end_in_a_pause_of_its_own_is_not_missed_while_its_reports_come() -> None:
+    """RFC 3389 section 4: one comfort noise packet may be all that is sent of a pause."""
+    side = Side()
+    side.run(10)
+    side.figures["far_end_pauses"] = 1
+    assert side.run(60, received=0) == []
+    assert side.run(20, received=0, reports=False) == [("received", 15.0)]
+
+
 def test_nobody_is_missed_while_we_send_nothing() -> None:
     assert Side().run(30, received=0, sent=0) == []
 
