@@ -1,7 +1,7 @@
 """Who may call us: by address or by password, and what strangers get.
 
-The SIP endpoint asks ``check`` about every request from outside a dialog before it keeps anything
-about it. The engine asks ``trunk_of`` which trunk the call it was let in for came by.
+The SIP endpoint asks ``check`` about every request that is for no call of ours before it keeps
+anything about it. The engine asks ``trunk_of`` which trunk the call it was let in for came by.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ class Gate:
         return self._passed.get(request)
 
     def check(self, request: Request, source: Address, now: float) -> Answer | None:
-        """Let a request in (None) or say how it is refused: 401, 403 or not at all."""
+        """Let a request in (None) or say how it is refused: 401, 403 or not at all.
+
+        request: one that is for no call of ours.
+        """
         if not self._trunks:
             return None
         trunk = self._by_source(source.host)
@@ -91,6 +94,8 @@ class Gate:
             return IGNORED
         if request.method == "OPTIONS":
             return None  # a carrier's ping may come from anywhere
+        if request.method == "CANCEL" or request.to.tag is not None:
+            return None  # it is for a call that is not, or no more: it gets 481 and costs nothing
         if request.method != "INVITE" or not self._by_user:
             self._counters.add("refused_not_a_trunk")
             return FORBIDDEN

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from rapida_media.stats import Counters
 
 Headers = Sequence[tuple[str, str]]
-# Asked about every request from outside a dialog before anything is kept about it: None lets it in,
-# (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
+# Asked about every request that is for no call of ours before anything is kept about it: None lets
+# it in, (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
 Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
 IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
