@@ -10,6 +10,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from rapida_media.config import Listen
@@ -33,7 +34,8 @@ class Connections:
     """All stream connections.
 
     received: called with each message, its source and our address it came to. failed: with an
-    address that cannot be reached. lost: with the peer of a connection that is gone.
+    address that cannot be reached. lost: with the peer of a connection that is gone. needed: asked
+    with that of a silent one, whether to keep it.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Connections:
         received: Callable[[bytes, Address, Address], None],
         failed: Callable[[Address], None],
         lost: Callable[[Address], None],
+        needed: Callable[[Address], bool],
         counters: Counters,
         tls: Tls,
     ) -> None:
@@ -50,6 +53,7 @@ class Connections:
         self._received = received
         self._failed = failed
         self._lost = lost
+        self._needed = needed
         self._counters = counters
         self._tls = tls
         self._servers: dict[Address, asyncio.Server | None] = {}
@@ -132,7 +136,12 @@ class Connections:
 
     def _protocol(self, transport: str) -> SipConnection:
         return SipConnection(
-            transport, self._opened, self._message, self._connection_closed, self._counters
+            transport,
+            opened=self._opened,
+            receiver=self._message,
+            needed=lambda connection: self._needed(connection.peer),
+            closed=self._connection_closed,
+            counters=self._counters,
         )
 
     def _opened(self, connection: SipConnection) -> bool:
@@ -168,6 +177,7 @@ class Connections:
             return
         if self._open.get(connection.peer) is connection:
             self._domains[connection.peer] = peer.domain
+            connection.peer = replace(connection.peer, domain=peer.domain)
         for data in self._pending.pop(peer, []):
             connection.send(data)
 

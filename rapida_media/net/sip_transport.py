@@ -56,6 +56,7 @@ class SipTransport:
             received=self._received,
             failed=self._transport_failed,
             lost=self._connection_lost,
+            needed=self._connection_needed,
             counters=counters,
             tls=tls,
         )
@@ -209,6 +210,9 @@ class SipTransport:
         now = clock.monotonic()
         self._endpoint.transport_failed(destination, now)
         self.drain(now)
+
+    def _connection_needed(self, peer: Address) -> bool:
+        return self._endpoint.uses_connection(peer)
 
     def _connection_lost(self, peer: Address) -> None:
         now = clock.monotonic()

@@ -186,9 +186,19 @@ class SipEndpoint:
         )
 
     def connection_lost(self, peer: Address, now: float) -> None:
-        """Tell that a connection is gone: what was registered over it is registered anew."""
+        """Tell that a connection is gone: what was registered over it is registered anew, what
+        waits for an answer is sent again, and what we answer goes where the peer listens."""
+        for session in self._agent.sessions.values():
+            session.connection_lost(peer)
+        self._layer.connection_lost(peer, now)
         for registration in self._registrations:
             registration.connection_lost(peer, now)
+
+    def uses_connection(self, peer: Address) -> bool:
+        """Tell whether a call or a registration relies on the connection to ``peer``."""
+        return any(each.talks_to(peer) for each in self._agent.sessions.values()) or any(
+            each.destination == peer and each.state != STOPPED for each in self._registrations
+        )
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""

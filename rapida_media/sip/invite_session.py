@@ -25,6 +25,7 @@ from rapida_media.sip.until_acknowledged import AcceptedInvite
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
+    from rapida_media.sip.address import Address
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.message import Request, Response
@@ -147,6 +148,15 @@ class InviteSession:
             self._agent.respond(transaction, request, 481, now)
         else:
             self.handlers[request.method](self, transaction, request, now)
+
+    def connection_lost(self, peer: Address) -> None:
+        """Take note that the connection to ``peer`` is gone."""
+        if self.dialog is not None:
+            self.dialog.connection_lost(peer)
+
+    def talks_to(self, peer: Address) -> bool:
+        """Tell whether this call's requests come from ``peer``."""
+        return self.dialog is not None and self.dialog.flow.remote == peer
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take the ACK of our 2xx; any other is late or lost its way and is counted."""

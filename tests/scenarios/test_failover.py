@@ -93,6 +93,25 @@ def test_a_server_that_cannot_be_sent_to_is_left_at_once():
     assert third.requests("INVITE")
 
 
+def test_a_request_whose_connection_is_lost_is_sent_again_and_then_elsewhere():
+    scene = Scene()
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.alice.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    invites = first.requests("INVITE")
+    assert len(invites) == 2
+    assert invites[0].raw == invites[1].raw
+    assert not second.received
+    scene.alice.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("INVITE")
+    scene.answer(second, 180)
+    scene.alice.endpoint.connection_lost(second.address, scene.world.now)  # it was heard
+    scene.world.run_for(0.1)
+    assert len(second.requests("INVITE")) == 1
+
+
 def test_when_the_last_server_fails_its_answer_is_the_outcome():
     scene = Scene()
     scene.dial()
