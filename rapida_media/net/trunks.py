@@ -52,12 +52,14 @@ class TrunkLink:
     """One trunk's registration and ping, and the addresses they use.
 
     hosts: everything (IP literals) behind the trunk's names, which may call.
+    behind: that by name, as last found.
     """
 
     def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk
         self.addresses: list[Address] = []
         self.hosts: list[str] = []
+        self.behind: dict[str, list[str]] = {}
         self.task: asyncio.Task[None] | None = None
         self.registration: Registration | None = None
         self.ping: OptionsPing | None = None
@@ -294,6 +296,7 @@ class Trunks:
         link = TrunkLink(trunk)
         if present is not None and _whereabouts(present.trunk) == _whereabouts(trunk):
             link.addresses, link.hosts = present.addresses, present.hosts
+            link.behind = present.behind
         return link
 
     def _start(self, link: TrunkLink) -> None:
@@ -338,22 +341,25 @@ class Trunks:
             link.changed.clear()
 
     async def _resolve(self, link: TrunkLink) -> bool:
-        """Look up who may call by this trunk and where our requests for it go."""
+        """Look up who may call by this trunk and where our requests for it go.
+
+        What is not found now stays as it was: a name server that fails must not stop the calls.
+        """
         trunk = link.trunk
-        hosts: list[str] = []
         found = True
         for name in trunk.names:
             addresses = await self._resolver.resolve(name, 0)
-            hosts += [each.host for each in addresses]
+            link.behind[name] = [each.host for each in addresses] or link.behind.get(name, [])
             found = found and self._known(trunk, name, bool(addresses))
         if trunk.server is not None:
             host, port = trunk.server
-            link.addresses = await self._resolver.resolve(host, port, trunk.transport)
-            hosts += [each.host for each in link.addresses]
-            found = found and self._known(trunk, host, bool(link.addresses))
-        link.hosts = hosts
+            addresses = await self._resolver.resolve(host, port, trunk.transport)
+            link.addresses = addresses or link.addresses
+            found = found and self._known(trunk, host, bool(addresses))
+        named = [host for name in trunk.names for host in link.behind[name]]
+        link.hosts = named + [each.host for each in link.addresses]
         if self._links.get(trunk.name) is link:
-            self._gate.resolved(trunk.name, hosts)
+            self._gate.resolved(trunk.name, link.hosts)
         return found
 
     def _known(self, trunk: Trunk, name: str, known: bool) -> bool:
