@@ -55,6 +55,7 @@ class Registration:
         "_destinations",
         "_expires_at",
         "_failures",
+        "_flow",
         "_from",
         "_keep_alive",
         "_registrar",
@@ -93,6 +94,7 @@ class Registration:
         self._cseq = agent.first_cseq()
         self._tried = self._failures = 0
         self._expires_at: float | None = None  # while the registrar knows us
+        self._flow: Address | None = None  # where it learned that
         self._sending = self._stopping = False
         self._timer: Timer | None = None
         self._keep_alive: Timer | None = None
@@ -101,8 +103,8 @@ class Registration:
 
     @property
     def destination(self) -> Address:
-        """Give the registrar's address in use."""
-        return self._destinations[0]
+        """Give the registrar's address that calls come from, or that is asked next."""
+        return self._flow or self._destinations[0]
 
     def move(self, destinations: Sequence[Address]) -> None:
         """Take the registrar's addresses as they are resolved now, for the next request on."""
@@ -144,7 +146,8 @@ class Registration:
 
     def _send(self, expires: int, now: float) -> None:
         agent = self._agent
-        path = Path(self.destination, None)
+        # Each refresh may go to another server of the registrar; what we take back, we gave to one.
+        path = Path(self._destinations[0] if expires else self.destination, None)
         self._cseq += 1
         request = OutgoingRequest(
             "REGISTER",
@@ -178,9 +181,11 @@ class Registration:
             self._agent.events.append(Unregistered(self))
         elif self._stopping:
             if response is not None and status < 300:
+                self._flow = transaction.path.remote
                 self._expires_at = now + self._granted(response)
             self._end(now)
         elif response is not None and status < 300:
+            self._flow = transaction.path.remote
             self._succeed(response, now)
         elif response is not None and status == 423 and self._accept_minimum(response):
             self._send(self._asked, now)
@@ -241,7 +246,7 @@ class Registration:
             # The registrar still knows us: try again before it forgets.
             seconds = min(seconds, max(1.0, left / 2))
         else:
-            self._expires_at = None
+            self._expires_at = self._flow = None
             self._stop_keep_alive()
         self.state = WAITING
         self._wait(seconds, now)

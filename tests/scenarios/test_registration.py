@@ -298,6 +298,34 @@ def test_a_lost_connection_is_made_again_soon(scene):
     assert len(scene.registers()) == 2
 
 
+def test_the_nat_binding_to_the_server_that_knows_us_is_kept_when_names_are_resolved_anew():
+    scene = Scene("192.0.2.2", "192.0.2.3")
+    first, second = scene.registrars
+    registration = scene.register()
+    scene.world.run_for(10)
+    registration.move([second.address, first.address])
+    scene.world.run_for(100)
+    assert (len(first.pings) >= 3, second.pings) == (True, [])
+    scene.us.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(40)
+    assert [len(scene.registers(each)) for each in scene.registrars] == [1, 1]
+    before = len(first.pings)
+    scene.world.run_for(60)
+    assert (len(first.pings), len(second.pings) >= 2) == (before, True)
+
+
+def test_what_was_registered_with_one_server_is_taken_back_there():
+    scene = Scene("192.0.2.2", "192.0.2.3")
+    first, second = scene.registrars
+    registration = scene.register()
+    scene.world.run_for(10)
+    registration.move([second.address, first.address])
+    registration.stop(scene.world.now)
+    scene.world.run_idle()
+    assert [each.expires for each in scene.registers(first)] == [3600, 0]
+    assert not second.received
+
+
 def test_a_registrar_needs_an_address(scene):
     scene.registrars = []
     with pytest.raises(LocalProtocolError):
