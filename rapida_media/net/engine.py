@@ -33,7 +33,7 @@ from rapida_media.net.dialling import Dialling
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
-from rapida_media.net.local_address import contacts
+from rapida_media.net.local_address import contact_towards, contacts
 from rapida_media.net.media import MediaShell
 from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
@@ -238,6 +238,7 @@ class Engine:
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
+                towards=contact_towards(self.sip_addresses, self._config.sip.external_address),
                 timers=self._timers,
                 ring_seconds=self._config.limits.ring_seconds,
                 session_expires=self._config.sip.session_expires,

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from rapida_media import clock
 from rapida_media.call.journal import Keeper
 from rapida_media.config import Listen
+from rapida_media.net.local_address import listener_towards
 from rapida_media.net.sip_connections import Connections
 from rapida_media.net.tls import Tls
 from rapida_media.net.udp import UdpSocket
-from rapida_media.sip.address import Address, Datagram
+from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.events import AnyEvent
 from rapida_media.sip.trace import Tracer
@@ -197,11 +198,9 @@ class SipTransport:
             self._failed_soon(destination)
 
     def _listener_towards(self, destination: Address) -> UdpSocket | None:
-        """Give the first listener of the destination's address family."""
-        ipv6 = ":" in destination.host
-        return next(
-            (each for local, each in self._udp.items() if (":" in local.host) == ipv6), None
-        )
+        """Give the listener that a peer is sent from which did not talk to one of them."""
+        local = listener_towards(self._udp, Path(destination, None))
+        return None if local is None else self._udp[local]
 
     def _failed_soon(self, destination: Address) -> None:
         self._loop.call_soon(self._transport_failed, destination)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.sip.address import Path
 from rapida_media.sip.events import (
     Confirmed,
     InfoAnswered,
@@ -140,7 +139,7 @@ class InviteSession:
             self._agent.counters.add("out_of_order_requests")
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
             return
-        dialog.follow(Path(transaction.source, transaction.path.local))
+        dialog.follow(transaction.came_by)
         if request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
             self._receive_bye(request, now)
@@ -335,10 +334,10 @@ class InviteSession:
     ) -> Headers:
         """Give what goes with an offer or an answer, in a request of ours or in a response."""
         if answered is not None:
-            peer, uri = answered[0].source, answered[1].uri_text
+            path, uri = answered[0].came_by, answered[1].uri_text
         else:
             assert self.dialog is not None
-            peer, uri = self.dialog.next_hop().remote, self.dialog.remote_target
-        contact = self._agent.contact(peer, uri=uri)
+            path, uri = self.dialog.next_hop(), self.dialog.remote_target
+        contact = self._agent.contact(path, uri=uri)
         fields = (contact, ALLOW, SUPPORTED)
         return (*fields, SDP_CONTENT) if body else fields

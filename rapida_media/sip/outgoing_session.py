@@ -68,7 +68,7 @@ class OutgoingSession(ReferringSession):
         request = OutgoingRequest(
             "INVITE",
             target,
-            agent.sent_by(path.remote),
+            agent.sent_by(path),
             agent.branch(),
             (),
             f"{from_};tag={local_tag}",
@@ -97,7 +97,7 @@ class OutgoingSession(ReferringSession):
     def _send_invite(self, plan: Plan, path: Path, others: Sequence[Address], now: float) -> None:
         agent = self._agent
         fields = (
-            agent.contact(path.remote, uri=plan.request.uri),
+            agent.contact(path, uri=plan.request.uri),
             ALLOW,
             ACCEPT,
             SUPPORTED,
@@ -116,7 +116,7 @@ class OutgoingSession(ReferringSession):
         Call-ID, To, and From of the previous request, but the CSeq … one higher" (8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
         request = self._plan.request._replace(
-            sent_by=self._agent.sent_by(path.remote),
+            sent_by=self._agent.sent_by(path),
             branch=self._agent.branch(),
             cseq=cseq,
         )

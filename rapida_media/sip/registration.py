@@ -152,7 +152,7 @@ class Registration:
         request = OutgoingRequest(
             "REGISTER",
             self._registrar,
-            agent.sent_by(path.remote),
+            agent.sent_by(path),
             agent.branch(),
             (),
             f"{self._from};tag={agent.ids.token()}",
@@ -162,7 +162,7 @@ class Registration:
             self._auth,
             self._auth.headers("REGISTER", self._registrar, b"") if self._auth else (),
         )
-        contact = agent.contact(path.remote, self._contact_user)
+        contact = agent.contact(path, self._contact_user)
         data = request.pack((contact, ("Expires", str(expires)), agent.user_agent_header))
         self._sending = True
         if expires:
@@ -220,7 +220,7 @@ class Registration:
     def _granted(self, response: Response) -> int:
         """Give the seconds granted: a registrar lists our contact with an "expires" parameter
         (section 10.3 step 8); some write Expires instead, some nothing."""
-        ours = self._agent.contact_uri(self.destination, self._contact_user)
+        ours = self._agent.contact_uri(Path(self.destination, None), self._contact_user)
         try:
             for contact in response.contacts:
                 value = contact.params.get("expires") or ""

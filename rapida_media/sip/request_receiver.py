@@ -204,7 +204,7 @@ class RequestReceiver:
     def _answer_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Tell what we can do: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported
         header fields SHOULD be present" (section 11.2)."""
-        contact = self._agent.contact(transaction.source, uri=request.uri_text)
+        contact = self._agent.contact(transaction.came_by, uri=request.uri_text)
         self._agent.respond(
             transaction,
             request,

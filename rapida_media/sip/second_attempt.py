@@ -86,7 +86,7 @@ class SecondAttempt:
             return None
         address = self._others.pop(0)
         self._path = Path(address, None)
-        sent_by = self._agent.sent_by(address)
+        sent_by = self._agent.sent_by(self._path)
         return self._again(self._request._replace(sent_by=sent_by))
 
     def _again(self, request: OutgoingRequest) -> Attempt:

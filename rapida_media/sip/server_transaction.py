@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
-from rapida_media.sip.address import DEFAULT_PORTS
+from rapida_media.sip.address import DEFAULT_PORTS, Path
 from rapida_media.sip.transaction import TERMINATED, Table, Transaction
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Address, Path
+    from rapida_media.sip.address import Address
     from rapida_media.sip.message import Message, Request
     from rapida_media.sip.transaction import Surroundings
 
@@ -97,6 +97,11 @@ class ServerTransaction(Transaction):
         self.merge_key: str | None = None
         self._sent_by_port = sent_by_port
         around.servers[key] = self
+
+    @property
+    def came_by(self) -> Path:
+        """Give the way the request came."""
+        return Path(self.source, self.path.local)
 
     @property
     def answered(self) -> bool:

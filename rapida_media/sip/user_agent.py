@@ -61,6 +61,8 @@ class EndpointConfig:
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
     behind a NAT the outside ones. Under "udp6", "tcp6" and "tls6" what IPv6 peers are told, where
     that differs.
+    towards: gives what they name to one peer, where that depends on the way there; None for what
+    contacts says.
     admission: is asked about each INVITE, and about each OPTIONS that asks whether one would be let
     in.
     ring_seconds: how long a call may stay unanswered, in either direction.
@@ -69,6 +71,7 @@ class EndpointConfig:
     """
 
     contacts: Mapping[str, tuple[str, int]]
+    towards: Callable[[Path], tuple[str, int] | None] | None = None
     user_agent: str = "rapida-media"
     timers: TimerValues = field(default_factory=TimerValues)
     ring_seconds: float = 180.0
@@ -117,7 +120,7 @@ class UserAgent:
         self.user_agent_header = ("User-Agent", config.user_agent)
         self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
         self._secure_contacts = {
-            t: ("Contact", f"<sips:{format_host_port(*c)}>")
+            t: ("Contact", _secure_contact(*c))
             for t, c in config.contacts.items()
             if t.startswith("tls")
         }
@@ -126,7 +129,7 @@ class UserAgent:
             for t, c in config.contacts.items()
         }
 
-    def contact(self, peer: Address, user: str | None = None, *, uri: str = "") -> tuple[str, str]:
+    def contact(self, path: Path, user: str | None = None, *, uri: str = "") -> tuple[str, str]:
         """Give our Contact header for a peer.
 
         uri: the Request-URI of the message that carries or is answered by it. "If the Request-URI
@@ -134,19 +137,30 @@ class UserAgent:
         section 8.1.1.8; section 12.1.1 for the response).
         """
         if user is not None:
-            return "Contact", f"<{self.contact_uri(peer, user)}>"
-        if uri[:5].lower() == "sips:" and (secure := self._secure_contacts.get(self._way(peer))):
-            return secure
-        return self._contacts.get(self._way(peer)) or next(iter(self._contacts.values()))
+            return "Contact", f"<{self.contact_uri(path, user)}>"
+        way = self._way(path.remote)
+        secure = uri[:5].lower() == "sips:" and way in self._secure_contacts
+        if (here := self._here(path)) is not None:
+            value = _secure_contact(*here) if secure else _contact(path.remote.transport, *here)
+            return "Contact", value
+        if secure:
+            return self._secure_contacts[way]
+        return self._contacts.get(way) or next(iter(self._contacts.values()))
 
-    def contact_uri(self, peer: Address, user: str) -> SipUri:
+    def contact_uri(self, path: Path, user: str) -> SipUri:
         """Give the URI by which a peer reaches ``user`` here."""
-        _, value = self.contact(peer)
+        _, value = self.contact(path)
         return replace(parse_uri(value[1:-1]), user=escape_user(user))
 
-    def sent_by(self, peer: Address) -> str:
+    def sent_by(self, path: Path) -> str:
         """Give what our Via says to a peer: "UDP 192.0.2.1:5060"."""
-        return self._sent_by.get(self._way(peer)) or next(iter(self._sent_by.values()))
+        if (here := self._here(path)) is not None:
+            return f"{path.remote.transport.upper()} {format_host_port(*here)}"
+        return self._sent_by.get(self._way(path.remote)) or next(iter(self._sent_by.values()))
+
+    def _here(self, path: Path) -> tuple[str, int] | None:
+        towards = self.config.towards
+        return None if towards is None else towards(path)
 
     def _way(self, peer: Address) -> str:
         """Give the key of ``contacts`` for a peer."""
@@ -211,7 +225,7 @@ class UserAgent:
             others = (remote, *others)
             path = Path(replace(remote, transport="tcp"), None)
             # "the value in the top Via MUST be changed"
-            by_tcp = request._replace(sent_by=self.sent_by(path.remote))
+            by_tcp = request._replace(sent_by=self.sent_by(path))
             request, data = by_tcp, by_tcp.repack(data, request)
         second = None
         if request.auth is not None or others:
@@ -244,7 +258,7 @@ class UserAgent:
     ) -> ClientTransaction:
         """Send a request within a dialog."""
         path = dialog.next_hop()
-        request = dialog.request(method, self.sent_by(path.remote), self.branch())
+        request = dialog.request(method, self.sent_by(path), self.branch())
         if request.auth is not None:
             credentials = request.auth.headers(method, request.uri, body)
             request = request._replace(credentials=credentials)
@@ -262,12 +276,16 @@ class UserAgent:
         """
         assert transaction.request is not None, "kept while a 2xx may come"
         path = dialog.next_hop()
-        request = dialog.request(
-            "ACK", self.sent_by(path.remote), self.branch(), cseq=cseq
-        )._replace(credentials=transaction.request.credentials)
+        request = dialog.request("ACK", self.sent_by(path), self.branch(), cseq=cseq)._replace(
+            credentials=transaction.request.credentials
+        )
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)
+
+
+def _secure_contact(host: str, port: int) -> str:
+    return f"<sips:{format_host_port(host, port)}>"
 
 
 def _contact(transport: str, host: str, port: int) -> str:
