@@ -135,7 +135,7 @@ class ClientTransaction(Transaction):
             self.send()
 
     def _try_again(self, status: int, response: Response | None, now: float) -> bool:
-        attempt = self.second.after(status, response) if self.second is not None else None
+        attempt = self.second.after(status, response, now) if self.second is not None else None
         if attempt is not None:
             self._start_over(attempt, response, now)
         return attempt is not None

@@ -112,8 +112,8 @@ class SipEndpoint:
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
         challenge to the INVITE or to any later request of the call. others: where the INVITE goes
-        next when its destination fails (503, no answer, no connection). max_forwards: how many
-        elements may pass it on.
+        next when its destination fails (503, no answer, no connection); those that failed lately
+        come last. max_forwards: how many elements may pass it on.
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -127,6 +127,7 @@ class SipEndpoint:
         if len(self._agent.sessions) >= self._agent.config.max_sessions:
             raise LocalProtocolError("max_sessions reached")
         from_ = str(NameAddr(from_display or "", from_uri, {}))
+        destination, *others = self._agent.in_order((destination, *others), now)
         return OutgoingSession(
             self._agent,
             target=target,

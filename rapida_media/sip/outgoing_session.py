@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip import outgoing
+from rapida_media.sip.back_off import retry_after
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.early_dialog import MAX_EARLY_DIALOGS, EarlyDialog
@@ -23,7 +24,7 @@ from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.referring_session import ReferringSession
 from rapida_media.sip.reliable_provisional import RAck, rseq_of
-from rapida_media.sip.request_checks import cause_of, offer_of, retry_after
+from rapida_media.sip.request_checks import cause_of, offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:

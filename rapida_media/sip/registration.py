@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
-from rapida_media.sip.back_off import back_off, between
+from rapida_media.sip.back_off import back_off, between, retry_after
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.events import Registered, RegistrationFailed, Unregistered
 from rapida_media.sip.outgoing import OutgoingRequest
@@ -240,7 +240,8 @@ class Registration:
             return
         self._tried = 0
         self._failures += 1
-        seconds = max(back_off(self._failures, self._agent.ids), _retry_after(response))
+        asked = min(retry_after(response) or 0, MAX_EXPIRES) if response is not None else 0
+        seconds = max(back_off(self._failures, self._agent.ids), asked)
         left = 0.0 if self._expires_at is None else self._expires_at - now
         if left > 0:
             # The registrar still knows us: try again before it forgets.
@@ -283,10 +284,3 @@ def _some(destinations: Sequence[Address]) -> list[Address]:
     if not destinations:
         raise LocalProtocolError("expected at least one address of the registrar")
     return list(destinations)
-
-
-def _retry_after(response: Response | None) -> int:
-    try:
-        return (response.retry_after or 0) if response is not None else 0
-    except RemoteProtocolError:
-        return 0

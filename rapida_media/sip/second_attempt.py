@@ -58,7 +58,7 @@ class SecondAttempt:
         self._answered: set[tuple[str, str]] = set()
         self._left = MAX_CHALLENGES
 
-    def after(self, status: int, response: Response | None) -> Attempt | None:
+    def after(self, status: int, response: Response | None, now: float) -> Attempt | None:
         """Give the request as it is to be sent next, None when that would not help.
 
         response: None when nothing came (408) or the transport failed (503).
@@ -66,6 +66,7 @@ class SecondAttempt:
         if status in (401, 407) and response is not None:
             return self._with_credentials(response)
         if status == 503 or response is None:
+            self._agent.avoid(self._path.remote, response, now)
             return self._elsewhere()
         return None
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address, Datagram, Path, format_host_port
+from rapida_media.sip.back_off import retry_after
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
 from rapida_media.sip.second_attempt import SecondAttempt
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
-    from rapida_media.sip.message import Request
+    from rapida_media.sip.message import Request, Response
     from rapida_media.sip.outgoing import OutgoingRequest
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
@@ -46,7 +47,10 @@ UDP_LIMIT = 1300
 # How long a peer whose TCP failed is not asked for it again: a connection that nobody answers would
 # hold up each call for ten seconds. Of so many peers at once.
 WITHOUT_TCP_S = 600.0
-_WITHOUT_TCP_MAX = 1000
+# How long a server that was silent or not to be reached comes after the others it has: each call
+# would wait 32 s for it. And how long at most one that asks for that (Retry-After). Of so many.
+AVOIDED_S, AVOIDED_MAX_S = 300.0, 3600.0
+_PEERS_MAX = 1000
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
@@ -88,6 +92,7 @@ class UserAgent:
     """Identity, registers and outlets shared by the sessions of one endpoint."""
 
     __slots__ = (
+        "_avoided",
         "_contacts",
         "_secure_contacts",
         "_sent_by",
@@ -115,6 +120,7 @@ class UserAgent:
         self.outbox = self.layer.around.outbox
         self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
+        self._avoided: dict[Address, float] = {}  # until when
         self._without_tcp: dict[tuple[str, int], float] = {}  # until when
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
@@ -239,12 +245,22 @@ class UserAgent:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Note that nothing can be sent to ``destination``, and fail what waits for it."""
         if destination.transport == "tcp":
-            where = destination.host, destination.port
-            self._without_tcp.pop(where, None)
-            self._without_tcp[where] = now + WITHOUT_TCP_S
-            if len(self._without_tcp) > _WITHOUT_TCP_MAX:
-                del self._without_tcp[next(iter(self._without_tcp))]
+            _note(self._without_tcp, (destination.host, destination.port), now + WITHOUT_TCP_S)
         self.layer.transport_failed(destination, now)
+
+    def avoid(self, server: Address, response: Response | None, now: float) -> None:
+        """Note that a server failed: "the client SHOULD NOT forward any other requests to that
+        server for the duration specified in the Retry-After header field" (section 21.5.4).
+
+        response: its 503, None when there was none.
+        """
+        seconds = AVOIDED_S if response is None else float(retry_after(response) or 0)
+        if seconds:
+            _note(self._avoided, server, now + min(seconds, AVOIDED_MAX_S))
+
+    def in_order(self, servers: Sequence[Address], now: float) -> list[Address]:
+        """Put those that failed lately behind the others."""
+        return sorted(servers, key=lambda each: self._avoided.get(each, now) > now)
 
     def send_within(
         self,
@@ -282,6 +298,13 @@ class UserAgent:
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)
+
+
+def _note(peers: dict[Any, float], key: object, until: float) -> None:
+    peers.pop(key, None)
+    peers[key] = until
+    if len(peers) > _PEERS_MAX:
+        del peers[next(iter(peers))]
 
 
 def _secure_contact(host: str, port: int) -> str:
