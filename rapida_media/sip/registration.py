@@ -8,6 +8,7 @@ when stopped. ``Registered``, ``RegistrationFailed`` and ``Unregistered`` tell w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Response
     from rapida_media.sip.timers import Timer
+    from rapida_media.sip.uri import SipUri
     from rapida_media.sip.user_agent import UserAgent
 
 # The part of the granted time after which we refresh: what is left suffices to retransmit through
@@ -219,17 +221,23 @@ class Registration:
 
     def _granted(self, response: Response) -> int:
         """Give the seconds granted: a registrar lists our contact with an "expires" parameter
-        (section 10.3 step 8); some write Expires instead, some nothing."""
+        (section 10.3 step 8); some write Expires instead, some nothing.
+
+        Those that look through a NAT list it with another host: then it is one with our user.
+        """
         ours = self._agent.contact_uri(Path(self.destination, None), self._contact_user)
+        same_user: list[int] = []
+        for uri, seconds in _bindings(response):
+            if equivalent(uri, ours):
+                return min(seconds, MAX_EXPIRES)
+            if uri.user == ours.user and seconds:
+                same_user.append(seconds)
         try:
-            for contact in response.contacts:
-                value = contact.params.get("expires") or ""
-                if value.isdecimal() and equivalent(contact.uri, ours):
-                    return min(int(value), MAX_EXPIRES)
             expires = response.expires
         except RemoteProtocolError:
             expires = None
-        return min(self._asked if expires is None else expires, MAX_EXPIRES)
+        granted = min(same_user, default=self._asked if expires is None else expires)
+        return min(granted, MAX_EXPIRES)
 
     def _fail(self, status: int, response: Response | None, now: float) -> None:
         """Try the registrar's next address, or wait when all have failed."""
@@ -278,6 +286,17 @@ class Registration:
     def _stop_keep_alive(self) -> None:
         self._agent.timers.cancel(self._keep_alive)
         self._keep_alive = None
+
+
+def _bindings(response: Response) -> list[tuple[SipUri, int]]:
+    """Give the contacts a registrar lists with their seconds; what is no SIP URI is not ours."""
+    found = []
+    for contact in response.contacts:
+        value = contact.params.get("expires") or ""
+        with suppress(RemoteProtocolError):
+            if value.isdecimal():
+                found.append((contact.uri, int(value)))
+    return found
 
 
 def _some(destinations: Sequence[Address]) -> list[Address]:

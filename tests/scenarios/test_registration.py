@@ -102,6 +102,25 @@ def test_it_is_refreshed_at_70_to_80_percent_of_what_was_granted(scene, granted)
     assert second.cseq.number == first.cseq.number + 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "granted"),
+    [
+        (["<sip:alice@203.0.113.9:1024>;expires=60"], 60),
+        (["<sip:bob@192.0.2.77>;expires=9", "<sip:alice@203.0.113.9:1024>;expires=60"], 60),
+        (["<sip:alice@192.0.2.1:5060>;expires=90", "<sip:alice@203.0.113.9>;expires=60"], 90),
+        (["<tel:+15550100>;expires=9", "<sip:alice@192.0.2.1:5060>;expires=90"], 90),
+        (["<sip:bob@192.0.2.77>;expires=9"], 3600),
+        (["<sip:alice@192.0.2.1:5060>;expires=soon"], 3600),
+    ],
+    ids=["seen through a NAT", "beside others", "exactly", "a tel URI", "not listed", "no number"],
+)
+def test_the_time_granted_is_that_of_our_contact(scene, answer, granted):
+    scene.registrar.answer = lambda request: (200, [("Contact", each) for each in answer])
+    registration = scene.register()
+    scene.world.run_for(0.1)
+    assert scene.us.events == [Registered(registration, granted)]
+
+
 def test_a_challenge_is_answered_and_the_refresh_needs_none():
     scene = Scene()
     server = DigestServer("carrier", {"alice": PASSWORD}, SeededIds(3))
