@@ -20,7 +20,7 @@ from rapida_media.call.gate import Gate
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder
-from rapida_media.config import Config
+from rapida_media.config import Config, transports_of
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.agent_task import AgentsAtWork
@@ -123,7 +123,9 @@ class Engine:
         self.assistants = Assistants(config.assistants, default_agent, context)
         self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
-        resolver = self._resolver = Resolver(self._ids, ipv6=ipv6)
+        resolver = self._resolver = Resolver(
+            self._ids, transports=transports_of(config.sip.listen), ipv6=ipv6
+        )
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
@@ -317,7 +319,7 @@ class Engine:
 
     async def resolve(self, uri: str) -> Target:
         """Find where a SIP URI is called; ConfigError when it cannot be found."""
-        return await resolve_target(uri, "udp", self._resolver)
+        return await resolve_target(uri, None, self._resolver)
 
     def admit(self) -> None:
         """Take one more call of ours into account; Refused while there is no room for it."""
