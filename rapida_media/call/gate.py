@@ -77,6 +77,12 @@ class Gate:
         """Give the trunk of an INVITE that was let in, None for one of our own machine."""
         return self._passed.get(request)
 
+    def knows(self, host: str) -> bool:
+        """Tell whether a host (an IP literal) is no stranger: a trunk's, or our own."""
+        if not self._trunks or self._by_source(host) is not None:
+            return True
+        return ip_address(host).is_loopback
+
     def check(self, request: Request, source: Address, now: float) -> Answer | None:
         """Let a request in (None) or say how it is refused: 401, 403 or not at all.
 

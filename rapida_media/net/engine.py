@@ -160,6 +160,7 @@ class Engine:
             tls,
             tracer=self._tracer,
             keeper=self.journal,
+            known=self._gate.knows,
         )
         self._endpoint: SipEndpoint
         self.media: MediaShell

@@ -15,6 +15,7 @@ from functools import partial
 
 from rapida_media.config import Listen
 from rapida_media.errors import ConfigError
+from rapida_media.net.sip_listener import Door, SipListener
 from rapida_media.net.sip_stream import SipConnection
 from rapida_media.net.tls import Tls, connect_error
 from rapida_media.net.udp import numeric_family
@@ -35,7 +36,7 @@ class Connections:
 
     received: called with each message, its source and our address it came to. failed: with an
     address that cannot be reached. lost: with the peer of a connection that is gone. needed: asked
-    with that of a silent one, whether to keep it.
+    with that of a silent one, whether to keep it. known: tells the hosts that are no strangers.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Connections:
         failed: Callable[[Address], None],
         lost: Callable[[Address], None],
         needed: Callable[[Address], bool],
+        known: Callable[[str], bool],
         counters: Counters,
         tls: Tls,
     ) -> None:
@@ -56,7 +58,8 @@ class Connections:
         self._needed = needed
         self._counters = counters
         self._tls = tls
-        self._servers: dict[Address, asyncio.Server | None] = {}
+        self._door = Door(known)
+        self._servers: dict[Address, SipListener | None] = {}
         self._open: dict[Address, SipConnection] = {}
         # The domain a connection of ours was verified for, by peer.
         self._domains: dict[Address, str | None] = {}
@@ -72,7 +75,7 @@ class Connections:
     def count(self) -> int:
         return len(self._open)
 
-    async def listen(self, listen: Listen) -> Address:
+    def listen(self, listen: Listen) -> Address:
         """Bind one listener, deaf until ``start``; OSError when the address cannot be had,
         ConfigError for its TLS files.
 
@@ -85,22 +88,22 @@ class Connections:
                 local = Address(listen.host, probe.getsockname()[1], "tls")
             self._servers[local] = None
             return local
-        server = await self._loop.create_server(
+        server = SipListener(
+            (listen.host, listen.port),
             partial(self._protocol, listen.transport),
-            listen.host,
-            listen.port,
-            ssl=self._tls.server() if listen.transport == "tls" else None,
-            start_serving=False,
+            self._tls.server() if listen.transport == "tls" else None,
+            self._door,
+            self._counters,
         )
-        local = Address(listen.host, server.sockets[0].getsockname()[1], listen.transport)
+        local = Address(listen.host, server.port, listen.transport)
         self._servers[local] = server
         return local
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begin to take connections."""
         for server in self._servers.values():
             if server is not None:
-                await server.start_serving()
+                server.start()
 
     def close(self) -> None:
         self._closed = True
@@ -155,6 +158,7 @@ class Connections:
         self._received(message, connection.peer, connection.local)
 
     def _connection_closed(self, connection: SipConnection) -> None:
+        self._door.leave(connection)
         if self._open.get(connection.peer) is not connection:
             return
         del self._open[connection.peer]

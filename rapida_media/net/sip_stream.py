@@ -53,6 +53,7 @@ class SipConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
         self.peer = self.local = Address("", 0, transport)
+        self.source = ""  # which stranger it is counted as
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -31,7 +31,7 @@ class SipTransport:
     """The sockets of one endpoint.
 
     handle_event: called with each event of the endpoint and ``now``, before anything is sent.
-    keeper: of the records of what happens to calls.
+    keeper: of the records of what happens to calls. known: tells the hosts that are no strangers.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class SipTransport:
         *,
         tracer: Tracer,
         keeper: Keeper,
+        known: Callable[[str], bool],
     ) -> None:
         self._loop = loop
         self._endpoint: SipEndpoint
@@ -58,6 +59,7 @@ class SipTransport:
             failed=self._transport_failed,
             lost=self._connection_lost,
             needed=self._connection_needed,
+            known=known,
             counters=counters,
             tls=tls,
         )
@@ -71,7 +73,7 @@ class SipTransport:
         self._endpoint = endpoint
         for udp in self._udp.values():
             udp.start()
-        await self._streams.start()
+        self._streams.start()
 
     @property
     def local_addresses(self) -> list[Address]:
@@ -89,7 +91,7 @@ class SipTransport:
         """
         if listen.transport == "udp":
             return self._listen_udp(listen.host, listen.port)
-        return await self._streams.listen(listen)
+        return self._streams.listen(listen)
 
     def _listen_udp(self, host: str, port: int) -> Address:
         # The receiver learns its own address only after the bind, which may choose the port.

@@ -165,3 +165,10 @@ def test_a_stranger_is_not_answered_for_ever_about_calls_that_are_not(request_of
     assert entrance.counters["challenges_sent"] == 0
     for _ in range(int(BURST) + 5):
         assert entrance.check("198.51.100.7", request_of_no_call) is None
+
+
+def test_who_is_no_stranger_is_told():
+    entrance = Entrance(CARRIER, PHONES)
+    hosts = ("198.51.100.7", "127.0.0.1", "::1", "203.0.113.9")
+    assert [entrance.gate.knows(host) for host in hosts] == [True, True, True, False]
+    assert Entrance().gate.knows("203.0.113.9")
