@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 # Bounds on what strangers can make us hold.
 MAX_CONNECTIONS = 2_000
 CONNECT_TIMEOUT_S = 10.0
-# Messages that wait for one outgoing connection to be made.
-PENDING_MESSAGES = 32
+# Messages that wait for one outgoing connection to be made: the INVITEs of many calls at once.
+PENDING_MESSAGES = 1_000
 
 
 class Connections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -166,6 +167,29 @@ async def test_a_silent_connection_is_kept_for_a_call_or_for_keep_alives_and_els
     assert (calling.closed, pinging.closed, silent.closed) == (False, False, True)
     assert await call.bye() == 200
     await eventually(lambda: calling.closed and pinging.closed)
+
+
+async def test_many_calls_wait_for_the_one_connection_that_takes_them_all(bench: Bench) -> None:
+    calls = 100  # as many as one order over HTTP may place
+    engine = await bench.start()
+    came = Counter[bytes]()
+    made: list[asyncio.StreamWriter] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.append(writer)
+        while line := await reader.readline():
+            came[line.split(b" ")[0]] += 1
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        target = await engine.resolve(f"sip:bob@127.0.0.1:{port};transport=tcp")
+        placed = [engine.dial(target, None) for _ in range(calls)]
+        await eventually(lambda: came[b"INVITE"] == calls)
+        for call in placed:
+            call.hang_up("enough")
+        (writer,) = made
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
