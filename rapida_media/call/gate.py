@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from rapida_media.call.source_limit import SourceLimit
 from rapida_media.config import Trunk
 from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.sip.uri import unescape
 from rapida_media.sip.user_agent import IGNORED, Headers
 
 if TYPE_CHECKING:
@@ -63,15 +64,21 @@ class Gate:
                 self._by_user[trunk.username] = trunk
                 passwords[trunk.username] = trunk.password
         self._digest.use(passwords)
-        self._addresses: dict[str, Trunk] = {}
+        self._addresses: dict[str, list[str]] = {}
         for name, hosts in addresses.items():
             self.resolved(name, hosts)
 
     def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
         """Take the addresses (IP literals) behind a trunk's names, in place of earlier ones."""
-        owner = self._trunks[trunk]
-        others = {host: each for host, each in self._addresses.items() if each is not owner}
-        self._addresses = {**dict.fromkeys(addresses, owner), **others}
+        self._addresses = {
+            host: left
+            for host, names in self._addresses.items()
+            if (left := [each for each in names if each != trunk])
+        }
+        for host in addresses:
+            names = self._addresses.setdefault(host, [])
+            if trunk not in names:
+                names.append(trunk)
 
     def trunk_of(self, request: Request) -> Trunk | None:
         """Give the trunk of an INVITE that was let in, None for one of our own machine."""
@@ -90,7 +97,7 @@ class Gate:
         """
         if not self._trunks:
             return None
-        trunk = self._by_source(source.host)
+        trunk = self._by_source(source.host, unescape(request.uri.user or ""))
         known = trunk is not None or ip_address(source.host).is_loopback
         if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
             self._passed[request] = trunk
@@ -120,12 +127,16 @@ class Gate:
         self._counters.add("challenges_sent")
         return 401, self._digest.challenge(now, stale=verdict is Verdict.STALE)
 
-    def _by_source(self, host: str) -> Trunk | None:
-        named = self._addresses.get(host)
-        if named is not None:
-            return named
-        address = ip_address(host)
-        for trunk in self._trunks.values():
-            if any(address in network for network in trunk.networks):
-                return trunk
-        return None
+    def _by_source(self, host: str, user: str | None = None) -> Trunk | None:
+        """Find the trunk a host belongs to; of several the one that is registered as ``user``, as
+        which a registrar calls us (RFC 3261 section 10.2.1), else the first."""
+        trunks = [self._trunks[name] for name in self._addresses.get(host, ())]
+        if not trunks:
+            address = ip_address(host)
+            trunks = [
+                trunk
+                for trunk in self._trunks.values()
+                if any(address in network for network in trunk.networks)
+            ]
+        registered = (each for each in trunks if each.register and each.username == user)
+        return next(registered, trunks[0] if trunks else None)

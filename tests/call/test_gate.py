@@ -172,3 +172,24 @@ def test_who_is_no_stranger_is_told():
     hosts = ("198.51.100.7", "127.0.0.1", "::1", "203.0.113.9")
     assert [entrance.gate.knows(host) for host in hosts] == [True, True, True, False]
     assert Entrance().gate.knows("203.0.113.9")
+
+
+def test_of_two_accounts_with_one_carrier_the_call_is_that_of_the_one_it_is_for():
+    accounts = [
+        Trunk(
+            name, networks=(ip_network("198.51.100.7/32"),) if by_network else (),
+            username=name, password="x", register=True,
+        )
+        for name in ("sales", "support", "third")
+        for by_network in (name == "third",)
+    ]  # fmt: skip
+    entrance = Entrance(*accounts)
+    for trunk in accounts[:2]:
+        entrance.gate.resolved(trunk.name, ["198.51.100.7"])
+    for user, expected in (("support", "support"), ("sales", "sales"), ("+15550100", "sales")):
+        call = build_request("INVITE", f"sip:{user}@192.0.2.1", [TO, ("Call-ID", user)])
+        assert entrance.check("198.51.100.7", call) is None
+        assert entrance.gate.trunk_of(call).name == expected
+    entrance.gate.resolved("sales", [])
+    assert entrance.check("198.51.100.7") is None
+    assert entrance.gate.trunk_of(INVITE).name == "support"
