@@ -90,21 +90,22 @@ class Gate:
             return True
         return ip_address(host).is_loopback
 
-    def check(self, request: Request, source: Address, now: float) -> Answer | None:
+    def check(self, request: Request | None, source: Address, now: float) -> Answer | None:
         """Let a request in (None) or say how it is refused: 401, 403 or not at all.
 
-        request: one that is for no call of ours.
+        request: one that is for no call of ours, None for one that cannot be read.
         """
         if not self._trunks:
             return None
+        if request is None:
+            return None if self.knows(source.host) else self._limited(source, now)
         trunk = self._by_source(source.host, unescape(request.uri.user or ""))
         known = trunk is not None or ip_address(source.host).is_loopback
         if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
             self._passed[request] = trunk
             return None
-        if not known and not self._limit.allow(source.host, now):
-            self._counters.add("scanner_requests_ignored")
-            return IGNORED
+        if not known and (ignored := self._limited(source, now)) is not None:
+            return ignored
         if request.method == "OPTIONS":
             return None  # a carrier's ping may come from anywhere
         if request.method == "CANCEL" or request.to.tag is not None:
@@ -113,6 +114,13 @@ class Gate:
             self._counters.add("refused_not_a_trunk")
             return FORBIDDEN
         return self._challenge(request, source, now)
+
+    def _limited(self, source: Address, now: float) -> Answer | None:
+        """Leave a stranger that asks too much without an answer."""
+        if self._limit.allow(source.host, now):
+            return None
+        self._counters.add("scanner_requests_ignored")
+        return IGNORED
 
     def _challenge(self, request: Request, source: Address, now: float) -> Answer | None:
         verdict, user = self._digest.check(request, now)

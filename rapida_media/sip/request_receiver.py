@@ -51,7 +51,8 @@ class RequestReceiver:
             request.validate()
         except RemoteProtocolError as error:
             self._agent.counters.add("malformed_requests")
-            self._refuse_statelessly(request, path, error.status or 400, str(error))
+            if self._guarded(None, path.remote, now) != IGNORED:
+                self._refuse_statelessly(request, path, error.status or 400, str(error))
             return
         key = server_key(request, request.method)
         if self._layer.receive_request(key, request, now):
@@ -82,7 +83,7 @@ class RequestReceiver:
         dialog = session.dialog_of(request) if session is not None else None
         return None if session is None or dialog is None else (session, dialog)
 
-    def _guarded(self, request: Request, source: Address, now: float) -> Refusal | None:
+    def _guarded(self, request: Request | None, source: Address, now: float) -> Refusal | None:
         """Ask the guard before anything is kept: requests are processed "starting with
         authentication, then inspecting the method, the header fields, and so on" (section 8.2)."""
         guard = self._agent.config.guard

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, str]]
 # Asked about every request that is for no call of ours before anything is kept about it: None lets
-# it in, (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
-Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
+# it in, (status, headers) refuses it at no cost, IGNORED leaves it without an answer. None for the
+# request is one that cannot be read and gets its 400 unless it is ignored.
+Guard = Callable[["Request | None", Address, float], "tuple[int, Headers] | None"]
 IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]

@@ -156,7 +156,9 @@ def test_who_knows_the_password_is_never_taken_for_a_scanner():
     assert entrance.counters["scanner_requests_ignored"] == 0
 
 
-@pytest.mark.parametrize("request_of_no_call", [STRAY, CANCEL], ids=["in a dialog", "CANCEL"])
+@pytest.mark.parametrize(
+    "request_of_no_call", [STRAY, CANCEL, None], ids=["in a dialog", "CANCEL", "unreadable"]
+)
 def test_a_stranger_is_not_answered_for_ever_about_calls_that_are_not(request_of_no_call):
     entrance = Entrance(CARRIER, PHONES)
     answers = [entrance.check("203.0.113.9", request_of_no_call) for _ in range(int(BURST) + 5)]
