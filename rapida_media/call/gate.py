@@ -1,7 +1,7 @@
 """Who may call us: by address or by password, and what strangers get.
 
-The SIP endpoint asks ``check`` about every request from outside a dialog before it keeps anything
-about it. The engine asks ``trunk_of`` which trunk the call it was let in for came by.
+The SIP endpoint asks ``check`` about every request that is for no call of ours before it keeps
+anything about it. The engine asks ``trunk_of`` which trunk the call it was let in for came by.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from rapida_media.call.source_limit import SourceLimit
 from rapida_media.config import Trunk
 from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.sip.uri import unescape
 from rapida_media.sip.user_agent import IGNORED, Headers
 
 if TYPE_CHECKING:
@@ -63,38 +64,63 @@ class Gate:
                 self._by_user[trunk.username] = trunk
                 passwords[trunk.username] = trunk.password
         self._digest.use(passwords)
-        self._addresses: dict[str, Trunk] = {}
+        self._addresses: dict[str, list[str]] = {}
         for name, hosts in addresses.items():
             self.resolved(name, hosts)
 
     def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
         """Take the addresses (IP literals) behind a trunk's names, in place of earlier ones."""
-        owner = self._trunks[trunk]
-        others = {host: each for host, each in self._addresses.items() if each is not owner}
-        self._addresses = {**dict.fromkeys(addresses, owner), **others}
+        self._addresses = {
+            host: left
+            for host, names in self._addresses.items()
+            if (left := [each for each in names if each != trunk])
+        }
+        for host in addresses:
+            names = self._addresses.setdefault(host, [])
+            if trunk not in names:
+                names.append(trunk)
 
     def trunk_of(self, request: Request) -> Trunk | None:
         """Give the trunk of an INVITE that was let in, None for one of our own machine."""
         return self._passed.get(request)
 
-    def check(self, request: Request, source: Address, now: float) -> Answer | None:
-        """Let a request in (None) or say how it is refused: 401, 403 or not at all."""
+    def knows(self, host: str) -> bool:
+        """Tell whether a host (an IP literal) is no stranger: a trunk's, or our own."""
+        if not self._trunks or self._by_source(host) is not None:
+            return True
+        return ip_address(host).is_loopback
+
+    def check(self, request: Request | None, source: Address, now: float) -> Answer | None:
+        """Let a request in (None) or say how it is refused: 401, 403 or not at all.
+
+        request: one that is for no call of ours, None for one that cannot be read.
+        """
         if not self._trunks:
             return None
-        trunk = self._by_source(source.host)
+        if request is None:
+            return None if self.knows(source.host) else self._limited(source, now)
+        trunk = self._by_source(source.host, unescape(request.uri.user or ""))
         known = trunk is not None or ip_address(source.host).is_loopback
         if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
             self._passed[request] = trunk
             return None
-        if not known and not self._limit.allow(source.host, now):
-            self._counters.add("scanner_requests_ignored")
-            return IGNORED
+        if not known and (ignored := self._limited(source, now)) is not None:
+            return ignored
         if request.method == "OPTIONS":
             return None  # a carrier's ping may come from anywhere
+        if request.method == "CANCEL" or request.to.tag is not None:
+            return None  # it is for a call that is not, or no more: it gets 481 and costs nothing
         if request.method != "INVITE" or not self._by_user:
             self._counters.add("refused_not_a_trunk")
             return FORBIDDEN
         return self._challenge(request, source, now)
+
+    def _limited(self, source: Address, now: float) -> Answer | None:
+        """Leave a stranger that asks too much without an answer."""
+        if self._limit.allow(source.host, now):
+            return None
+        self._counters.add("scanner_requests_ignored")
+        return IGNORED
 
     def _challenge(self, request: Request, source: Address, now: float) -> Answer | None:
         verdict, user = self._digest.check(request, now)
@@ -109,12 +135,16 @@ class Gate:
         self._counters.add("challenges_sent")
         return 401, self._digest.challenge(now, stale=verdict is Verdict.STALE)
 
-    def _by_source(self, host: str) -> Trunk | None:
-        named = self._addresses.get(host)
-        if named is not None:
-            return named
-        address = ip_address(host)
-        for trunk in self._trunks.values():
-            if any(address in network for network in trunk.networks):
-                return trunk
-        return None
+    def _by_source(self, host: str, user: str | None = None) -> Trunk | None:
+        """Find the trunk a host belongs to; of several the one that is registered as ``user``, as
+        which a registrar calls us (RFC 3261 section 10.2.1), else the first."""
+        trunks = [self._trunks[name] for name in self._addresses.get(host, ())]
+        if not trunks:
+            address = ip_address(host)
+            trunks = [
+                trunk
+                for trunk in self._trunks.values()
+                if any(address in network for network in trunk.networks)
+            ]
+        registered = (each for each in trunks if each.register and each.username == user)
+        return next(registered, trunks[0] if trunks else None)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # RFC 3966 section 5.1.1: what may stand between the digits for people's eyes.
 _SEPARATORS = str.maketrans("", "", "-.() ")
 _DIGITS = re.compile(r"\+?[0-9]{1,15}")
+# What a call abroad begins with: ITU-T E.123's usual prefix, and that of the North American plan.
+INTERNATIONAL = {"1": ("00", "011")}
+USUAL_INTERNATIONAL = ("00",)
 # Shorter ones are extensions and service numbers, which belong to no country.
 SHORTEST_NATIONAL = 7
 # Where the caller's identity stands, the most trustworthy first.
@@ -37,8 +40,9 @@ def normalise(number: str, country_code: str | None) -> str:
         return user
     if digits.startswith("+"):
         return digits
-    if digits.startswith("00"):  # ITU-T E.123's usual international prefix
-        return f"+{digits[2:]}"
+    for prefix in INTERNATIONAL.get(country_code or "", USUAL_INTERNATIONAL):
+        if digits.startswith(prefix):
+            return f"+{digits.removeprefix(prefix)}"
     if country_code is None or len(digits) < SHORTEST_NATIONAL:
         return digits
     if digits.startswith("0"):
@@ -52,12 +56,14 @@ def normalise(number: str, country_code: str | None) -> str:
 def caller_of(request: Request, trunk: Trunk) -> str:
     """Give the calling number, or the URI where there is none.
 
-    A trunk is believed what it asserts. Fields that cannot be read are passed over.
+    A trunk is believed what it asserts. Fields that cannot be read are passed over, and so is what
+    Remote-Party-ID says of other parties than the calling one.
     """
     for field in CALLER_FIELDS:
         for value in _addresses(request, field):
             user = _user(value)
-            if user is not None:
+            party = (value.params.get("party") or "calling").lower()
+            if user is not None and party == "calling":
                 return normalise(user, trunk.country_code)
     return request.from_.uri_text
 

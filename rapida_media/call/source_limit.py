@@ -25,7 +25,7 @@ class SourceLimit:
 
     def allow(self, host: str, now: float) -> bool:
         """Take one token of ``host`` (an IP literal); False when it has none left."""
-        source = _source(host)
+        source = source_of(host)
         tokens, filled_at = self._buckets.get(source, (BURST, now))
         tokens = min(BURST, tokens + (now - filled_at) * PER_SECOND)
         allowed = tokens >= 1
@@ -37,10 +37,11 @@ class SourceLimit:
 
     def forgive(self, host: str) -> None:
         """Forget what a source did: it has shown that it knows the password."""
-        self._buckets.pop(_source(host), None)
+        self._buckets.pop(source_of(host), None)
 
 
-def _source(host: str) -> str:
+def source_of(host: str) -> str:
+    """Give what the hosts of one party have in common: see ``SourceLimit``."""
     if ":" not in host:
         return host
     address = host.partition("%")[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -230,7 +230,7 @@ def parse_config(
     root.finish()
     _check_numbers(config.assistants)
     _check_credentials(config)
-    check_trunks(config.trunks.values(), {listen.transport for listen in config.sip.listen})
+    check_trunks(config.trunks.values(), transports_of(config.sip.listen))
     return config
 
 
@@ -255,6 +255,12 @@ def parse_listen(text: str) -> Listen:
     if not digits or int(port_text) > 65535:
         raise ValueError("expected a port from 0 to 65535")
     return Listen(transport, bare, int(port_text))
+
+
+def transports_of(listen: Iterable[Listen]) -> list[str]:
+    """Give the transports we can be reached by, the usual first."""
+    named = {each.transport for each in listen}
+    return [each for each in TRANSPORTS if each in named]
 
 
 def _sip(table: Table) -> SipConfig:

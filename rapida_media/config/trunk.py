@@ -33,6 +33,7 @@ class Trunk:
     domain: what URIs of the trunk name; None for one that only calls us.
     proxy: host (IPv6 without brackets) and port that our requests go to; found by ``domain`` where
     it is None.
+    transport: how our requests go there; None for what its records in the DNS say.
     register: whether we tell it where we are.  ping_seconds: how often we ask for a sign of life,
     0 for never.
     codecs: names to offer and to take, the preferred first; None for all.
@@ -51,7 +52,7 @@ class Trunk:
     challenge: bool = False
     domain: str | None = None
     proxy: tuple[str, int | None] | None = None
-    transport: str = "udp"
+    transport: str | None = None
     register: bool = False
     ping_seconds: float = 0.0
     codecs: tuple[str, ...] | None = None
@@ -98,7 +99,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
         challenge=challenge,
         domain=table.text("domain", _domain) or _first_server(hosts),
         proxy=table.text("proxy", _host_and_port),
-        transport=table.text("transport", one_of("udp", "tcp", "tls")) or "udp",
+        transport=table.text("transport", one_of("udp", "tcp", "tls")),
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
         codecs=table.texts("codecs", some_text) or None,
@@ -133,8 +134,7 @@ def check_trunks(trunks: Iterable[Trunk], transports: Collection[str]) -> None:
     their callers could not be told apart."""
     owners: dict[str, str] = {}
     for trunk in trunks:
-        needed = trunk.register or trunk.ping_seconds or trunk.transport != "udp"
-        if needed and trunk.transport not in transports:
+        if trunk.transport not in {None, *transports}:
             raise ConfigError(
                 f"[trunks.{trunk.name}] transport: [sip] listen has no address for "
                 f"{trunk.transport}, where the trunk could reach us"

@@ -204,7 +204,7 @@ class Dialling:
             trunk = owner
         if trunk is not None:
             return await self._trunks.outbound(trunk, whom, caller_id)
-        target = await resolve_target(whom, "udp", self._resolver)
+        target = await resolve_target(whom, None, self._resolver)
         user = escape_user(caller_id or "rapida")
         return Outbound(target, f"sip:{user}@{format_host(target.local_host)}")
 

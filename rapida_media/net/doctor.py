@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from rapida_media import clock
 from rapida_media.agents.base import AgentContext, make_agent
-from rapida_media.config import Assistant, Config
+from rapida_media.config import Assistant, Config, transports_of
 from rapida_media.config.store import MEMORY
 from rapida_media.errors import ConfigError
 from rapida_media.ids import SystemIds
@@ -239,7 +239,11 @@ def _writable(subject: str, folder: Path, text: str) -> Finding:
 
 
 async def _trunks(config: Config) -> list[Finding]:
-    resolver = Resolver(SystemIds(), ipv6=any(":" in each.host for each in config.sip.listen))
+    resolver = Resolver(
+        SystemIds(),
+        transports=transports_of(config.sip.listen),
+        ipv6=any(":" in each.host for each in config.sip.listen),
+    )
     findings = []
     for trunk in config.trunks.values():
         subject = f"[trunks.{trunk.name}]"

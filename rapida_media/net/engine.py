@@ -20,7 +20,7 @@ from rapida_media.call.gate import Gate
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder
-from rapida_media.config import Config
+from rapida_media.config import Config, transports_of
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource, SystemIds
 from rapida_media.net.agent_task import AgentsAtWork
@@ -33,7 +33,7 @@ from rapida_media.net.dialling import Dialling
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
-from rapida_media.net.local_address import contacts
+from rapida_media.net.local_address import contact_towards, contacts
 from rapida_media.net.media import MediaShell
 from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
@@ -123,7 +123,9 @@ class Engine:
         self.assistants = Assistants(config.assistants, default_agent, context)
         self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
-        resolver = self._resolver = Resolver(self._ids, ipv6=ipv6)
+        resolver = self._resolver = Resolver(
+            self._ids, transports=transports_of(config.sip.listen), ipv6=ipv6
+        )
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
@@ -158,6 +160,7 @@ class Engine:
             tls,
             tracer=self._tracer,
             keeper=self.journal,
+            known=self._gate.knows,
         )
         self._endpoint: SipEndpoint
         self.media: MediaShell
@@ -238,6 +241,7 @@ class Engine:
         self._endpoint = self._dialling.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
+                towards=contact_towards(self.sip_addresses, self._config.sip.external_address),
                 timers=self._timers,
                 ring_seconds=self._config.limits.ring_seconds,
                 session_expires=self._config.sip.session_expires,
@@ -316,7 +320,7 @@ class Engine:
 
     async def resolve(self, uri: str) -> Target:
         """Find where a SIP URI is called; ConfigError when it cannot be found."""
-        return await resolve_target(uri, "udp", self._resolver)
+        return await resolve_target(uri, None, self._resolver)
 
     def admit(self) -> None:
         """Take one more call of ours into account; Refused while there is no room for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -64,3 +64,53 @@ def contacts(
         key = f"{address.transport}6" if ipv6 and address.transport in ipv4 else address.transport
         found[key] = outside or reachable(address.host), address.port
     return found
+
+
+def contact_towards(
+    listened_on: Sequence[Address], external_address: str | None
+) -> Callable[[Flow], tuple[str, int] | None] | None:
+    """Give what Via and Contact name to one peer, where we have several addresses; None where
+    ``contacts`` knows it for all. A peer in one network need not reach our address in another."""
+    ways = [(each.transport, ":" in each.host) for each in listened_on]
+    several = len(set(ways)) < len(ways) or any(is_unspecified(each.host) for each in listened_on)
+    if not several:
+        return None
+
+    def towards(flow: Flow) -> tuple[str, int] | None:
+        ipv6 = ":" in flow.remote.host
+        if external_address and (":" in external_address) == ipv6:
+            return None
+        listener = listener_towards(listened_on, flow)
+        if listener is None:
+            return None
+        try:
+            unspecified = is_unspecified(listener.host)
+            host = local_address_towards(flow.remote.host) if unspecified else listener.host
+        except OSError:
+            return None
+        return host, listener.port
+
+    return towards
+
+
+def listener_towards(listened_on: Iterable[Address], flow: Flow) -> Address | None:
+    """Give the listener that talks to a peer: the one it talked to, else the one whose address our
+    packets to it leave from, else the first of its kind; None for none."""
+    peer, local = flow
+    fitting = [
+        each
+        for each in listened_on
+        if each.transport == peer.transport and (":" in each.host) == (":" in peer.host)
+    ]
+    for each in fitting:
+        # A connection's own address is one of those behind 0.0.0.0.
+        hosts = (each.host, local.host) if local and is_unspecified(each.host) else (each.host,)
+        if local is not None and local.port == each.port and local.host in hosts:
+            return local
+    if len(fitting) > 1:
+        try:
+            here = local_address_towards(peer.host)
+        except OSError:
+            here = None
+        return next((each for each in fitting if each.host == here), fitting[0])
+    return fitting[0] if fitting else None

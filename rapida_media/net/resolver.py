@@ -97,7 +97,8 @@ class SystemDns:
 class Resolver:
     """Finds the servers of a SIP domain.
 
-    transports: those we can send by; of them the peer's NAPTR and SRV records choose.
+    transports: those we can send by; of them the peer's NAPTR and SRV records choose. Where it has
+    none it is UDP, or the first of them.
     ipv6: whether we can reach IPv6 addresses.
     """
 
@@ -112,6 +113,7 @@ class Resolver:
         self._ids = ids
         self._dns = dns or SystemDns()
         self._transports = transports
+        self._default = "udp" if "udp" in transports else transports[0]
         self._ipv6 = ipv6
         self._cache: OrderedDict[tuple[str, str], tuple[float, list[Any]]] = OrderedDict()
 
@@ -130,18 +132,18 @@ class Resolver:
         if sips:
             transport = "tls"
         if is_numeric(host):
-            chosen = transport or "udp"
+            chosen = transport or self._default
             return [Address(host, port or DEFAULT_PORTS[chosen], chosen)]
         host = host.lower().removesuffix(".")
         if port is not None:
-            return await self._addresses(host, port, transport or "udp", host)
+            return await self._addresses(host, port, transport or self._default, host)
         if transport is not None:
             found = await self._by_srv(f"{PREFIXES[transport]}.{host}", transport, host)
         else:
             found = await self._choose(host)
         if found:
             return found
-        chosen = transport or "udp"
+        chosen = transport or self._default
         return await self._addresses(host, DEFAULT_PORTS[chosen], chosen, host)
 
     async def addresses(self, host: str) -> list[str]:

@@ -10,10 +10,12 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from rapida_media.config import Listen
 from rapida_media.errors import ConfigError
+from rapida_media.net.sip_listener import Door, SipListener
 from rapida_media.net.sip_stream import SipConnection
 from rapida_media.net.tls import Tls, connect_error
 from rapida_media.net.udp import numeric_family
@@ -25,15 +27,16 @@ log = logging.getLogger(__name__)
 # Bounds on what strangers can make us hold.
 MAX_CONNECTIONS = 2_000
 CONNECT_TIMEOUT_S = 10.0
-# Messages that wait for one outgoing connection to be made.
-PENDING_MESSAGES = 32
+# Messages that wait for one outgoing connection to be made: the INVITEs of many calls at once.
+PENDING_MESSAGES = 1_000
 
 
 class Connections:
     """All stream connections.
 
     received: called with each message, its source and our address it came to. failed: with an
-    address that cannot be reached. lost: with the peer of a connection that is gone.
+    address that cannot be reached. lost: with the peer of a connection that is gone. needed: asked
+    with that of a silent one, whether to keep it. known: tells the hosts that are no strangers.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Connections:
         received: Callable[[bytes, Address, Address], None],
         failed: Callable[[Address], None],
         lost: Callable[[Address], None],
+        needed: Callable[[Address], bool],
+        known: Callable[[str], bool],
         counters: Counters,
         tls: Tls,
     ) -> None:
@@ -50,9 +55,11 @@ class Connections:
         self._received = received
         self._failed = failed
         self._lost = lost
+        self._needed = needed
         self._counters = counters
         self._tls = tls
-        self._servers: dict[Address, asyncio.Server | None] = {}
+        self._door = Door(known)
+        self._servers: dict[Address, SipListener | None] = {}
         self._open: dict[Address, SipConnection] = {}
         # The domain a connection of ours was verified for, by peer.
         self._domains: dict[Address, str | None] = {}
@@ -68,7 +75,7 @@ class Connections:
     def count(self) -> int:
         return len(self._open)
 
-    async def listen(self, listen: Listen) -> Address:
+    def listen(self, listen: Listen) -> Address:
         """Bind one listener, deaf until ``start``; OSError when the address cannot be had,
         ConfigError for its TLS files.
 
@@ -81,22 +88,22 @@ class Connections:
                 local = Address(listen.host, probe.getsockname()[1], "tls")
             self._servers[local] = None
             return local
-        server = await self._loop.create_server(
+        server = SipListener(
+            (listen.host, listen.port),
             partial(self._protocol, listen.transport),
-            listen.host,
-            listen.port,
-            ssl=self._tls.server() if listen.transport == "tls" else None,
-            start_serving=False,
+            self._tls.server() if listen.transport == "tls" else None,
+            self._door,
+            self._counters,
         )
-        local = Address(listen.host, server.sockets[0].getsockname()[1], listen.transport)
+        local = Address(listen.host, server.port, listen.transport)
         self._servers[local] = server
         return local
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begin to take connections."""
         for server in self._servers.values():
             if server is not None:
-                await server.start_serving()
+                server.start()
 
     def close(self) -> None:
         self._closed = True
@@ -132,7 +139,12 @@ class Connections:
 
     def _protocol(self, transport: str) -> SipConnection:
         return SipConnection(
-            transport, self._opened, self._message, self._connection_closed, self._counters
+            transport,
+            opened=self._opened,
+            receiver=self._message,
+            needed=lambda connection: self._needed(connection.peer),
+            closed=self._connection_closed,
+            counters=self._counters,
         )
 
     def _opened(self, connection: SipConnection) -> bool:
@@ -146,6 +158,7 @@ class Connections:
         self._received(message, connection.peer, connection.local)
 
     def _connection_closed(self, connection: SipConnection) -> None:
+        self._door.leave(connection)
         if self._open.get(connection.peer) is not connection:
             return
         del self._open[connection.peer]
@@ -168,6 +181,7 @@ class Connections:
             return
         if self._open.get(connection.peer) is connection:
             self._domains[connection.peer] = peer.domain
+            connection.peer = replace(connection.peer, domain=peer.domain)
         for data in self._pending.pop(peer, []):
             connection.send(data)
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from rapida_media import clock
 from rapida_media.call.journal import Keeper
 from rapida_media.config import Listen
+from rapida_media.net.local_address import listener_towards
 from rapida_media.net.sip_connections import Connections
 from rapida_media.net.tls import Tls
 from rapida_media.net.udp import UdpSocket
-from rapida_media.sip.address import Address, Datagram
+from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.events import AnyEvent
 from rapida_media.sip.trace import Tracer
@@ -30,7 +31,7 @@ class SipTransport:
     """The sockets of one endpoint.
 
     handle_event: called with each event of the endpoint and ``now``, before anything is sent.
-    keeper: of the records of what happens to calls.
+    keeper: of the records of what happens to calls. known: tells the hosts that are no strangers.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SipTransport:
         *,
         tracer: Tracer,
         keeper: Keeper,
+        known: Callable[[str], bool],
     ) -> None:
         self._loop = loop
         self._endpoint: SipEndpoint
@@ -56,6 +58,8 @@ class SipTransport:
             received=self._received,
             failed=self._transport_failed,
             lost=self._connection_lost,
+            needed=self._connection_needed,
+            known=known,
             counters=counters,
             tls=tls,
         )
@@ -69,7 +73,7 @@ class SipTransport:
         self._endpoint = endpoint
         for udp in self._udp.values():
             udp.start()
-        await self._streams.start()
+        self._streams.start()
 
     @property
     def local_addresses(self) -> list[Address]:
@@ -87,7 +91,7 @@ class SipTransport:
         """
         if listen.transport == "udp":
             return self._listen_udp(listen.host, listen.port)
-        return await self._streams.listen(listen)
+        return self._streams.listen(listen)
 
     def _listen_udp(self, host: str, port: int) -> Address:
         # The receiver learns its own address only after the bind, which may choose the port.
@@ -196,11 +200,9 @@ class SipTransport:
             self._failed_soon(destination)
 
     def _listener_towards(self, destination: Address) -> UdpSocket | None:
-        """Give the first listener of the destination's address family."""
-        ipv6 = ":" in destination.host
-        return next(
-            (each for local, each in self._udp.items() if (":" in local.host) == ipv6), None
-        )
+        """Give the listener that a peer is sent from which did not talk to one of them."""
+        local = listener_towards(self._udp, Path(destination, None))
+        return None if local is None else self._udp[local]
 
     def _failed_soon(self, destination: Address) -> None:
         self._loop.call_soon(self._transport_failed, destination)
@@ -209,6 +211,9 @@ class SipTransport:
         now = clock.monotonic()
         self._endpoint.transport_failed(destination, now)
         self.drain(now)
+
+    def _connection_needed(self, peer: Address) -> bool:
+        return self._endpoint.uses_connection(peer)
 
     def _connection_lost(self, peer: Address) -> None:
         now = clock.monotonic()

@@ -23,14 +23,17 @@ class Target:
     local_host: str
 
 
-async def resolve_target(uri: str, transport: str, resolver: Resolver) -> Target:
-    """Resolve ``sip:user@host[:port][;transport=tcp]``; ConfigError names what is wrong."""
+async def resolve_target(uri: str, transport: str | None, resolver: Resolver) -> Target:
+    """Resolve ``sip:user@host[:port][;transport=tcp]``; ConfigError names what is wrong.
+
+    transport: of a URI that names none; None for what the records of its host say.
+    """
     try:
         parsed = parse_uri(uri)
     except RemoteProtocolError as error:
         raise ConfigError(f"{uri!r} is not a SIP URI such as sip:echo@127.0.0.1: {error}") from None
-    chosen = (parsed.params.get("transport") or transport).lower()
-    if chosen not in DEFAULT_PORTS:
+    chosen = (parsed.params.get("transport") or "").lower() or transport
+    if chosen not in {None, *DEFAULT_PORTS}:
         known = ", ".join(DEFAULT_PORTS)
         raise ConfigError(f"{uri!r}: the transport {chosen!r} is unknown; known are {known}")
     sips = parsed.scheme == "sips"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -53,12 +52,14 @@ class TrunkLink:
     """One trunk's registration and ping, and the addresses they use.
 
     hosts: everything (IP literals) behind the trunk's names, which may call.
+    behind: that by name, as last found.
     """
 
     def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk
         self.addresses: list[Address] = []
         self.hosts: list[str] = []
+        self.behind: dict[str, list[str]] = {}
         self.task: asyncio.Task[None] | None = None
         self.registration: Registration | None = None
         self.ping: OptionsPing | None = None
@@ -295,6 +296,7 @@ class Trunks:
         link = TrunkLink(trunk)
         if present is not None and _whereabouts(present.trunk) == _whereabouts(trunk):
             link.addresses, link.hosts = present.addresses, present.hosts
+            link.behind = present.behind
         return link
 
     def _start(self, link: TrunkLink) -> None:
@@ -339,20 +341,26 @@ class Trunks:
             link.changed.clear()
 
     async def _resolve(self, link: TrunkLink) -> bool:
-        """Look up who may call by this trunk and where our requests for it go."""
+        """Look up who may call by this trunk and where our requests for it go.
+
+        What is not found now stays as it was: a name server that fails must not stop the calls.
+        """
         trunk = link.trunk
         # A host that may call is often the server, too, and has then other records besides.
-        known: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {}
         for name in trunk.names:
-            known[name] = [each.host for each in await self._resolver.resolve(name, 0)]
+            found[name] = [each.host for each in await self._resolver.resolve(name, 0)]
+            link.behind[name] = found[name] or link.behind.get(name, [])
         if trunk.server is not None:
             host, port = trunk.server
-            link.addresses = await self._resolver.resolve(host, port, trunk.transport)
-            known.setdefault(host, []).extend(each.host for each in link.addresses)
-        unknown = [name for name, found in known.items() if not found]
+            addresses = await self._resolver.resolve(host, port, trunk.transport)
+            link.addresses = addresses or link.addresses
+            found[host] = found.get(host, []) + [each.host for each in addresses]
+        unknown = [name for name, hosts in found.items() if not hosts]
         for name in unknown:
             log.warning("trunk %s: the host %s cannot be resolved", trunk.name, name)
-        link.hosts = list(itertools.chain.from_iterable(known.values()))
+        named = [host for name in trunk.names for host in link.behind[name]]
+        link.hosts = named + [each.host for each in link.addresses]
         if self._links.get(trunk.name) is link:
             self._gate.resolved(trunk.name, link.hosts)
         return not unknown

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rapida_media.errors import RemoteProtocolError
+
 if TYPE_CHECKING:
     from rapida_media.ids import IdSource
+    from rapida_media.sip.message import Response
 
 BASE_SECONDS = 30.0
 MAX_SECONDS = 1800.0
@@ -21,3 +24,11 @@ def back_off(failures: int, ids: IdSource) -> float:
 def between(low: float, high: float, ids: IdSource) -> float:
     """Give a random number of seconds, so that a thousand clients do not act as one."""
     return low + (high - low) * ids.number(16) / 0xFFFF
+
+
+def retry_after(response: Response) -> int | None:
+    """Give the seconds of Retry-After, None when it is missing or malformed."""
+    try:
+        return response.retry_after
+    except RemoteProtocolError:
+        return None

@@ -77,7 +77,7 @@ class ClientTransaction(Transaction):
     transaction, which this object then stands for.
     """
 
-    __slots__ = ("_on_response", "acks", "request", "second")
+    __slots__ = ("_on_response", "_reconnected", "acks", "request", "second")
 
     tables: ClassVar = {True: INVITE_CLIENT, False: NON_INVITE_CLIENT}
 
@@ -97,6 +97,7 @@ class ClientTransaction(Transaction):
         self.acks: dict[str | None, Datagram] = {}
         self.second = second
         self._on_response = on_response
+        self._reconnected = False
         self._data = data
         around.clients[key] = self
 
@@ -122,8 +123,19 @@ class ClientTransaction(Transaction):
         if not (self.state in UNHEARD and self._try_again(503, None, now)):
             super().transport_failed(now)
 
+    def connection_lost(self, now: float) -> None:
+        """Send a request that nobody answered once more, over a new connection: the old one may
+        have been dead for long, as after a restart of the peer."""
+        if self.state not in UNHEARD:
+            return
+        if self._reconnected:
+            self.transport_failed(now)
+        else:
+            self._reconnected = True
+            self.send()
+
     def _try_again(self, status: int, response: Response | None, now: float) -> bool:
-        attempt = self.second.after(status, response) if self.second is not None else None
+        attempt = self.second.after(status, response, now) if self.second is not None else None
         if attempt is not None:
             self._start_over(attempt, response, now)
         return attempt is not None
@@ -143,6 +155,7 @@ class ClientTransaction(Transaction):
         self.key = client_key(self.request.branch, self.method)
         self.around.clients[self.key] = self
         self._interval = self.around.values.t1
+        self._reconnected = False
         self.state = "initial"
         self.step("send", None, now)
 

@@ -26,6 +26,7 @@ class Dialog:
 
     local, remote: our and the peer's name-addr with tag, as From and To carry them.
     flow: the address the peer's messages come from and our listener they arrive at.
+    connected: whether the connection they came over is still there.
     auth: our credentials towards whoever challenges requests of this dialog, if we have any.
     """
 
@@ -33,6 +34,7 @@ class Dialog:
         "_next_hop",
         "auth",
         "call_id",
+        "connected",
         "flow",
         "local",
         "local_cseq",
@@ -70,6 +72,7 @@ class Dialog:
         self.remote_cseq = remote_cseq
         self.flow = flow
         self.auth = auth
+        self.connected = True
         self._next_hop: Path | None = None
 
     @classmethod
@@ -177,7 +180,8 @@ class Dialog:
                 uri = parse_name_addr(self.route_set[0], "Route").uri
             else:
                 uri = parse_uri(self.remote_target)
-            self._next_hop = Path(uri_address(uri, self.flow.remote), self.flow.local)
+            remote = uri_address(uri, self.flow.remote, connected=self.connected)
+            self._next_hop = Path(remote, self.flow.local)
         return self._next_hop
 
     def check_order(self, request: Request) -> bool:
@@ -194,8 +198,15 @@ class Dialog:
 
     def follow(self, flow: Path) -> None:
         """Take the way the peer's latest request came: its connection may be a new one."""
-        if flow != self.flow:
+        if flow != self.flow or not self.connected:
             self.flow = flow
+            self.connected = True
+            self._next_hop = None
+
+    def connection_lost(self, peer: Address) -> None:
+        """Take the way the URIs name again where the connection to ``peer`` was the one in use."""
+        if peer == self.flow.remote:
+            self.connected = False
             self._next_hop = None
 
     def refresh_target(self, message: Message) -> None:
@@ -237,15 +248,17 @@ def request_uri(text: str) -> str:
     return str(replace(uri, params=params, headers=""))
 
 
-def uri_address(uri: SipUri, flow: Address) -> Address:
-    """Give the transport address a URI names, or ``flow`` where it names none."""
+def uri_address(uri: SipUri, flow: Address, *, connected: bool = True) -> Address:
+    """Give the transport address a URI names, or ``flow`` where it names none or the host already
+    talks to us over that connection."""
     transport = (uri.params.get("transport") or "").lower()
     if uri.scheme == "sips":
         transport = "tls"
     elif transport not in DEFAULT_PORTS:
         transport = flow.transport if flow.reliable else "udp"
-    connected = flow.transport == transport != "udp" and flow.host == uri.host
+    same_host = flow.transport == transport != "udp" and flow.host == uri.host
     translated = is_private(uri.host) and not is_private(flow.host)
-    if connected or translated or not is_numeric(uri.host):
+    if (connected and same_host) or translated or not is_numeric(uri.host):
         return flow
-    return Address(uri.host, uri.port or DEFAULT_PORTS[transport], transport)
+    named = Address(uri.host, uri.port or DEFAULT_PORTS[transport], transport)
+    return flow if named == flow else named  # which knows what its certificate has to prove

@@ -112,8 +112,8 @@ class SipEndpoint:
 
         body: the SDP offer. headers: more of them, as written. credentials: what answers a
         challenge to the INVITE or to any later request of the call. others: where the INVITE goes
-        next when its destination fails (503, no answer, no connection). max_forwards: how many
-        elements may pass it on.
+        next when its destination fails (503, no answer, no connection); those that failed lately
+        come last. max_forwards: how many elements may pass it on.
         Raises LocalProtocolError without an offer, for a URI or a value that cannot be written,
         or when max_sessions is reached.
         """
@@ -127,6 +127,7 @@ class SipEndpoint:
         if len(self._agent.sessions) >= self._agent.config.max_sessions:
             raise LocalProtocolError("max_sessions reached")
         from_ = str(NameAddr(from_display or "", from_uri, {}))
+        destination, *others = self._agent.in_order((destination, *others), now)
         return OutgoingSession(
             self._agent,
             target=target,
@@ -186,9 +187,19 @@ class SipEndpoint:
         )
 
     def connection_lost(self, peer: Address, now: float) -> None:
-        """Tell that a connection is gone: what was registered over it is registered anew."""
+        """Tell that a connection is gone: what was registered over it is registered anew, what
+        waits for an answer is sent again, and what we answer goes where the peer listens."""
+        for session in self._agent.sessions.values():
+            session.connection_lost(peer)
+        self._layer.connection_lost(peer, now)
         for registration in self._registrations:
             registration.connection_lost(peer, now)
+
+    def uses_connection(self, peer: Address) -> bool:
+        """Tell whether a call or a registration relies on the connection to ``peer``."""
+        return any(each.talks_to(peer) for each in self._agent.sessions.values()) or any(
+            each.destination == peer and each.state != STOPPED for each in self._registrations
+        )
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""

@@ -21,10 +21,11 @@ class StreamFramer:
 
     pings: how many double CRLFs (RFC 5626 keep-alive) have come between messages; the owner
     answers with a single CRLF when the number has grown. A single CRLF (a pong) is skipped.
+    keep_alives: how many CRLFs, of either kind.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.pings = 0
+        self.pings = self.keep_alives = 0
         self._limits = limits
         self._buffer = bytearray()
         self._searched = 0
@@ -79,6 +80,7 @@ class StreamFramer:
         if position:
             del self._buffer[:position]
             self._searched = 0
+            self.keep_alives += position // 2
             pairs, self._crlfs = divmod(self._crlfs + position // 2, 2)
             self.pings += pairs
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from weakref import proxy
 
-from rapida_media.sip.request_checks import retry_after
+from rapida_media.sip.back_off import retry_after
 
 if TYPE_CHECKING:
     from rapida_media.sip.message import Response

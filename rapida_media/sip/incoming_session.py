@@ -126,7 +126,7 @@ class IncomingSession(ReferringSession):
     ) -> bytes:
         transaction, request = self._unanswered("ring")
         status, body, headers = provisional
-        contact = self._agent.contact(transaction.source, uri=request.uri_text)
+        contact = self._agent.contact(transaction.came_by, uri=request.uri_text)
         content: Headers = (SDP_CONTENT,) if body else ()
         return self._agent.respond(
             transaction,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapida_media.errors import LocalProtocolError
-from rapida_media.sip.address import Path
 from rapida_media.sip.events import (
     Confirmed,
     InfoAnswered,
@@ -25,6 +24,7 @@ from rapida_media.sip.until_acknowledged import AcceptedInvite
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
+    from rapida_media.sip.address import Address
     from rapida_media.sip.client_transaction import ClientTransaction, Outcome
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.message import Request, Response
@@ -139,7 +139,7 @@ class InviteSession:
             self._agent.counters.add("out_of_order_requests")
             self._agent.respond(transaction, request, 500, now, reason="CSeq Out of Order")
             return
-        dialog.follow(Path(transaction.source, transaction.path.local))
+        dialog.follow(transaction.came_by)
         if request.method == "BYE":
             self._agent.respond(transaction, request, 200, now)
             self._receive_bye(request, now)
@@ -147,6 +147,15 @@ class InviteSession:
             self._agent.respond(transaction, request, 481, now)
         else:
             self.handlers[request.method](self, transaction, request, now)
+
+    def connection_lost(self, peer: Address) -> None:
+        """Take note that the connection to ``peer`` is gone."""
+        if self.dialog is not None:
+            self.dialog.connection_lost(peer)
+
+    def talks_to(self, peer: Address) -> bool:
+        """Tell whether this call's requests come from ``peer``."""
+        return self.dialog is not None and self.dialog.flow.remote == peer
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take the ACK of our 2xx; any other is late or lost its way and is counted."""
@@ -325,10 +334,10 @@ class InviteSession:
     ) -> Headers:
         """Give what goes with an offer or an answer, in a request of ours or in a response."""
         if answered is not None:
-            peer, uri = answered[0].source, answered[1].uri_text
+            path, uri = answered[0].came_by, answered[1].uri_text
         else:
             assert self.dialog is not None
-            peer, uri = self.dialog.next_hop().remote, self.dialog.remote_target
-        contact = self._agent.contact(peer, uri=uri)
+            path, uri = self.dialog.next_hop(), self.dialog.remote_target
+        contact = self._agent.contact(path, uri=uri)
         fields = (contact, ALLOW, SUPPORTED)
         return (*fields, SDP_CONTENT) if body else fields

@@ -92,7 +92,7 @@ class OptionsPing:
         request = OutgoingRequest(
             "OPTIONS",
             self._target,
-            agent.sent_by(path.remote),
+            agent.sent_by(path),
             agent.branch(),
             (),
             f"<{self._from}>;tag={agent.ids.token()}",
@@ -102,7 +102,7 @@ class OptionsPing:
         )
         data = request.pack(
             (
-                agent.contact(path.remote, uri=self._target),
+                agent.contact(path, uri=self._target),
                 ("Accept", "application/sdp"),
                 agent.user_agent_header,
             )

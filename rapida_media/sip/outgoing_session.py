@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip import outgoing
+from rapida_media.sip.back_off import retry_after
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.dialog import Dialog
 from rapida_media.sip.early_dialog import MAX_EARLY_DIALOGS, EarlyDialog
@@ -23,7 +24,7 @@ from rapida_media.sip.offer_state import OFFERED, STABLE
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.referring_session import ReferringSession
 from rapida_media.sip.reliable_provisional import RAck, rseq_of
-from rapida_media.sip.request_checks import cause_of, offer_of, retry_after
+from rapida_media.sip.request_checks import cause_of, offer_of
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SDP_CONTENT, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class OutgoingSession(ReferringSession):
         request = OutgoingRequest(
             "INVITE",
             target,
-            agent.sent_by(path.remote),
+            agent.sent_by(path),
             agent.branch(),
             (),
             f"{from_};tag={local_tag}",
@@ -97,7 +98,7 @@ class OutgoingSession(ReferringSession):
     def _send_invite(self, plan: Plan, path: Path, others: Sequence[Address], now: float) -> None:
         agent = self._agent
         fields = (
-            agent.contact(path.remote, uri=plan.request.uri),
+            agent.contact(path, uri=plan.request.uri),
             ALLOW,
             ACCEPT,
             SUPPORTED,
@@ -116,7 +117,7 @@ class OutgoingSession(ReferringSession):
         Call-ID, To, and From of the previous request, but the CSeq … one higher" (8.1.3.5)."""
         assert self._plan is not None, "it is kept until the call is answered"
         request = self._plan.request._replace(
-            sent_by=self._agent.sent_by(path.remote),
+            sent_by=self._agent.sent_by(path),
             branch=self._agent.branch(),
             cseq=cseq,
         )

@@ -75,7 +75,7 @@ class ReferringSession(ChangingSession):
         assert self.dialog is not None, "confirmed"
         referrer = parse_name_addr(self.dialog.local, "From").uri_text
         fields = (
-            self._agent.contact(self.dialog.next_hop().remote, uri=self.dialog.remote_target),
+            self._agent.contact(self.dialog.next_hop(), uri=self.dialog.remote_target),
             ("Refer-To", str(ReferTo(target, replaces))),
             ("Referred-By", f"<{referrer}>"),
         )
@@ -160,7 +160,7 @@ class ReferringSession(ChangingSession):
         """
         referral = self._undecided("accept_refer")
         transaction, request, _, _ = referral
-        contact = self._agent.contact(transaction.source, uri=request.uri_text)
+        contact = self._agent.contact(transaction.came_by, uri=request.uri_text)
         self._agent.respond(transaction, request, 202, now, headers=(contact,))
         self._referral = referral._replace(answered=True)
         # "a NOTIFY … MUST be sent immediately" once accepted (section 2.4.4).
@@ -186,7 +186,7 @@ class ReferringSession(ChangingSession):
         state = active if status < 200 else "terminated;reason=noresource"
         assert self.dialog is not None, "confirmed"
         fields = (
-            self._agent.contact(self.dialog.next_hop().remote, uri=self.dialog.remote_target),
+            self._agent.contact(self.dialog.next_hop(), uri=self.dialog.remote_target),
             ("Event", referral.event),
             ("Subscription-State", state),
             SIPFRAG,

@@ -8,11 +8,12 @@ when stopped. ``Registered``, ``RegistrationFailed`` and ``Unregistered`` tell w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
-from rapida_media.sip.back_off import back_off, between
+from rapida_media.sip.back_off import back_off, between, retry_after
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.events import Registered, RegistrationFailed, Unregistered
 from rapida_media.sip.outgoing import OutgoingRequest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rapida_media.sip.client_transaction import ClientTransaction
     from rapida_media.sip.message import Response
     from rapida_media.sip.timers import Timer
+    from rapida_media.sip.uri import SipUri
     from rapida_media.sip.user_agent import UserAgent
 
 # The part of the granted time after which we refresh: what is left suffices to retransmit through
@@ -55,6 +57,7 @@ class Registration:
         "_destinations",
         "_expires_at",
         "_failures",
+        "_flow",
         "_from",
         "_keep_alive",
         "_registrar",
@@ -93,6 +96,7 @@ class Registration:
         self._cseq = agent.first_cseq()
         self._tried = self._failures = 0
         self._expires_at: float | None = None  # while the registrar knows us
+        self._flow: Address | None = None  # where it learned that
         self._sending = self._stopping = False
         self._timer: Timer | None = None
         self._keep_alive: Timer | None = None
@@ -101,8 +105,8 @@ class Registration:
 
     @property
     def destination(self) -> Address:
-        """Give the registrar's address in use."""
-        return self._destinations[0]
+        """Give the registrar's address that calls come from, or that is asked next."""
+        return self._flow or self._destinations[0]
 
     def move(self, destinations: Sequence[Address]) -> None:
         """Take the registrar's addresses as they are resolved now, for the next request on."""
@@ -144,12 +148,13 @@ class Registration:
 
     def _send(self, expires: int, now: float) -> None:
         agent = self._agent
-        path = Path(self.destination, None)
+        # Each refresh may go to another server of the registrar; what we take back, we gave to one.
+        path = Path(self._destinations[0] if expires else self.destination, None)
         self._cseq += 1
         request = OutgoingRequest(
             "REGISTER",
             self._registrar,
-            agent.sent_by(path.remote),
+            agent.sent_by(path),
             agent.branch(),
             (),
             f"{self._from};tag={agent.ids.token()}",
@@ -159,7 +164,7 @@ class Registration:
             self._auth,
             self._auth.headers("REGISTER", self._registrar, b"") if self._auth else (),
         )
-        contact = agent.contact(path.remote, self._contact_user)
+        contact = agent.contact(path, self._contact_user)
         data = request.pack((contact, ("Expires", str(expires)), agent.user_agent_header))
         self._sending = True
         if expires:
@@ -178,9 +183,11 @@ class Registration:
             self._agent.events.append(Unregistered(self))
         elif self._stopping:
             if response is not None and status < 300:
+                self._flow = transaction.path.remote
                 self._expires_at = now + self._granted(response)
             self._end(now)
         elif response is not None and status < 300:
+            self._flow = transaction.path.remote
             self._succeed(response, now)
         elif response is not None and status == 423 and self._accept_minimum(response):
             self._send(self._asked, now)
@@ -214,17 +221,23 @@ class Registration:
 
     def _granted(self, response: Response) -> int:
         """Give the seconds granted: a registrar lists our contact with an "expires" parameter
-        (section 10.3 step 8); some write Expires instead, some nothing."""
-        ours = self._agent.contact_uri(self.destination, self._contact_user)
+        (section 10.3 step 8); some write Expires instead, some nothing.
+
+        Those that look through a NAT list it with another host: then it is one with our user.
+        """
+        ours = self._agent.contact_uri(Path(self.destination, None), self._contact_user)
+        same_user: list[int] = []
+        for uri, seconds in _bindings(response):
+            if equivalent(uri, ours):
+                return min(seconds, MAX_EXPIRES)
+            if uri.user == ours.user and seconds:
+                same_user.append(seconds)
         try:
-            for contact in response.contacts:
-                value = contact.params.get("expires") or ""
-                if value.isdecimal() and equivalent(contact.uri, ours):
-                    return min(int(value), MAX_EXPIRES)
             expires = response.expires
         except RemoteProtocolError:
             expires = None
-        return min(self._asked if expires is None else expires, MAX_EXPIRES)
+        granted = min(same_user, default=self._asked if expires is None else expires)
+        return min(granted, MAX_EXPIRES)
 
     def _fail(self, status: int, response: Response | None, now: float) -> None:
         """Try the registrar's next address, or wait when all have failed."""
@@ -235,13 +248,14 @@ class Registration:
             return
         self._tried = 0
         self._failures += 1
-        seconds = max(back_off(self._failures, self._agent.ids), _retry_after(response))
+        asked = min(retry_after(response) or 0, MAX_EXPIRES) if response is not None else 0
+        seconds = max(back_off(self._failures, self._agent.ids), asked)
         left = 0.0 if self._expires_at is None else self._expires_at - now
         if left > 0:
             # The registrar still knows us: try again before it forgets.
             seconds = min(seconds, max(1.0, left / 2))
         else:
-            self._expires_at = None
+            self._expires_at = self._flow = None
             self._stop_keep_alive()
         self.state = WAITING
         self._wait(seconds, now)
@@ -274,14 +288,18 @@ class Registration:
         self._keep_alive = None
 
 
+def _bindings(response: Response) -> list[tuple[SipUri, int]]:
+    """Give the contacts a registrar lists with their seconds; what is no SIP URI is not ours."""
+    found = []
+    for contact in response.contacts:
+        value = contact.params.get("expires") or ""
+        with suppress(RemoteProtocolError):
+            if value.isdecimal():
+                found.append((contact.uri, int(value)))
+    return found
+
+
 def _some(destinations: Sequence[Address]) -> list[Address]:
     if not destinations:
         raise LocalProtocolError("expected at least one address of the registrar")
     return list(destinations)
-
-
-def _retry_after(response: Response | None) -> int:
-    try:
-        return (response.retry_after or 0) if response is not None else 0
-    except RemoteProtocolError:
-        return 0

@@ -14,7 +14,7 @@ from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
 if TYPE_CHECKING:
-    from rapida_media.sip.message import Message, Request, Response
+    from rapida_media.sip.message import Message, Request
 
 SDP = "application/sdp"
 MULTIPART = "multipart"
@@ -89,14 +89,6 @@ def offer_of(message: Message | None) -> bytes:
 def _is_offer(part: Part) -> bool:
     """Tell the SDP of the session from that of an early one (RFC 3959) and from other parts."""
     return part.content_type == SDP and part.disposition == "session"
-
-
-def retry_after(response: Response) -> int | None:
-    """Give the seconds of Retry-After, None when it is missing or malformed."""
-    try:
-        return response.retry_after
-    except RemoteProtocolError:
-        return None
 
 
 def cause_of(message: Message) -> str | None:

@@ -7,6 +7,7 @@ fields, the content, extensions, and only then a call. Owned by ``SipEndpoint``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from rapida_media.sip.transaction_layer import merge_key, response_address, serv
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, IGNORED, SUPPORTED, Headers, UserAgent
 
 if TYPE_CHECKING:
+    from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
     from rapida_media.sip.server_transaction import ServerTransaction
@@ -49,7 +51,8 @@ class RequestReceiver:
             request.validate()
         except RemoteProtocolError as error:
             self._agent.counters.add("malformed_requests")
-            self._refuse_statelessly(request, path, error.status or 400, str(error))
+            if self._guarded(None, path.remote, now) != IGNORED:
+                self._refuse_statelessly(request, path, error.status or 400, str(error))
             return
         key = server_key(request, request.method)
         if self._layer.receive_request(key, request, now):
@@ -59,18 +62,28 @@ class RequestReceiver:
         elif self._overloaded(request):
             self._agent.counters.add("overload_refusals")
             self._refuse_statelessly(request, path, 503, headers=(self._retry_after(),))
-        elif request.method == "CANCEL":
-            self._receive_cancel(self._layer.open_server(key, request, path), request, now)
-        elif request.to.tag is not None:
+        elif request.method == "CANCEL" and (invite := self._layer.invite_of(request)) is not None:
             transaction = self._layer.open_server(key, request, path)
-            self._act(self._receive_in_dialog, transaction, request, now)
+            self._receive_cancel(transaction, invite, request, now)
+        elif (session := self._session_of(request)) is not None:
+            transaction = self._layer.open_server(key, request, path)
+            self._act(partial(self._receive_in_dialog, *session), transaction, request, now)
         elif (refused := self._guarded(request, path.remote, now)) is not None:
             if refused != IGNORED:
                 self._refuse_statelessly(request, path, refused[0], headers=refused[1])
+        elif request.method == "CANCEL" or request.to.tag is not None:
+            # Anybody can send it, so nothing is kept of it: an INVITE's 481 would be repeated.
+            self._refuse_statelessly(request, path, 481)
         else:
             self._receive_new(key, request, path, now)
 
-    def _guarded(self, request: Request, source: Address, now: float) -> Refusal | None:
+    def _session_of(self, request: Request) -> tuple[InviteSession, Dialog] | None:
+        """Find the session and its dialog that a request is for."""
+        session = self._agent.sessions.get(request.to.tag or "")
+        dialog = session.dialog_of(request) if session is not None else None
+        return None if session is None or dialog is None else (session, dialog)
+
+    def _guarded(self, request: Request | None, source: Address, now: float) -> Refusal | None:
         """Ask the guard before anything is kept: requests are processed "starting with
         authentication, then inspecting the method, the header fields, and so on" (section 8.2)."""
         guard = self._agent.config.guard
@@ -98,18 +111,16 @@ class RequestReceiver:
 
     def _receive_ack(self, ack: Request, now: float) -> None:
         """Give the ACK of a 2xx to its session. An ACK is never answered (section 17)."""
-        session = self._agent.sessions.get(ack.to.tag or "")
-        if session is not None and session.dialog_of(ack) is not None:
-            session.receive_ack(ack, now)
+        found = self._session_of(ack)
+        if found is not None:
+            found[0].receive_ack(ack, now)
         else:
             self._agent.counters.add("stray_acks")
 
-    def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
+    def _receive_cancel(
+        self, transaction: ServerTransaction, invite: ServerTransaction, cancel: Request, now: float
+    ) -> None:
         """Answer a CANCEL at once; what it cancels is answered by its session (section 9.2)."""
-        invite = self._layer.invite_of(cancel)
-        if invite is None:
-            self._agent.respond(transaction, cancel, 481, now)
-            return
         user = invite.user
         # "the To tag of the response to the CANCEL and the To tag in the response to the original
         # request SHOULD be the same"
@@ -119,13 +130,13 @@ class RequestReceiver:
             user.receive_cancel(invite, cancel, now)
 
     def _receive_in_dialog(
-        self, transaction: ServerTransaction, request: Request, now: float
+        self,
+        session: InviteSession,
+        dialog: Dialog,
+        transaction: ServerTransaction,
+        request: Request,
+        now: float,
     ) -> None:
-        session = self._agent.sessions.get(request.to.tag or "")
-        dialog = session.dialog_of(request) if session is not None else None
-        if session is None or dialog is None:
-            self._agent.respond(transaction, request, 481, now)
-            return
         refused = method_refusal(request) or extension_refusal(request)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
@@ -194,7 +205,7 @@ class RequestReceiver:
     def _answer_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Tell what we can do: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported
         header fields SHOULD be present" (section 11.2)."""
-        contact = self._agent.contact(transaction.source, uri=request.uri_text)
+        contact = self._agent.contact(transaction.came_by, uri=request.uri_text)
         self._agent.respond(
             transaction,
             request,

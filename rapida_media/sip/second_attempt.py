@@ -58,7 +58,7 @@ class SecondAttempt:
         self._answered: set[tuple[str, str]] = set()
         self._left = MAX_CHALLENGES
 
-    def after(self, status: int, response: Response | None) -> Attempt | None:
+    def after(self, status: int, response: Response | None, now: float) -> Attempt | None:
         """Give the request as it is to be sent next, None when that would not help.
 
         response: None when nothing came (408) or the transport failed (503).
@@ -66,6 +66,7 @@ class SecondAttempt:
         if status in (401, 407) and response is not None:
             return self._with_credentials(response)
         if status == 503 or response is None:
+            self._agent.avoid(self._path.remote, response, now)
             return self._elsewhere()
         return None
 
@@ -86,7 +87,7 @@ class SecondAttempt:
             return None
         address = self._others.pop(0)
         self._path = Path(address, None)
-        sent_by = self._agent.sent_by(address)
+        sent_by = self._agent.sent_by(self._path)
         return self._again(self._request._replace(sent_by=sent_by))
 
     def _again(self, request: OutgoingRequest) -> Attempt:

@@ -6,12 +6,14 @@ answer through ``respond``. They absorb retransmissions and repeat what was answ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
+from rapida_media.sip.address import DEFAULT_PORTS, Path
 from rapida_media.sip.transaction import TERMINATED, Table, Transaction
 
 if TYPE_CHECKING:
-    from rapida_media.sip.address import Address, Path
+    from rapida_media.sip.address import Address
     from rapida_media.sip.message import Message, Request
     from rapida_media.sip.transaction import Surroundings
 
@@ -71,22 +73,35 @@ class ServerTransaction(Transaction):
     """One request of a peer and our answers to it.
 
     path.remote is where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4), source
-    where the request came from.
+    where the request came from; sent_by_port is what its Via names, if it names one.
     """
 
-    __slots__ = ("merge_key", "source", "user")
+    __slots__ = ("_sent_by_port", "merge_key", "source", "user")
 
     tables: ClassVar = {True: INVITE_SERVER, False: NON_INVITE_SERVER}
 
     def __init__(
-        self, around: Surroundings, key: str, method: str, *, source: Address, path: Path
+        self,
+        around: Surroundings,
+        key: str,
+        method: str,
+        *,
+        source: Address,
+        path: Path,
+        sent_by_port: int | None = None,
     ) -> None:
         state = "proceeding" if method == "INVITE" else "trying"
         super().__init__(around, key, method, state=state, path=path)
         self.source = source
         self.user: InviteUser | None = None
         self.merge_key: str | None = None
+        self._sent_by_port = sent_by_port
         around.servers[key] = self
+
+    @property
+    def came_by(self) -> Path:
+        """Give the way the request came."""
+        return Path(self.source, self.path.local)
 
     @property
     def answered(self) -> bool:
@@ -102,6 +117,16 @@ class ServerTransaction(Transaction):
     def repeat(self, now: float) -> None:
         """Send the latest provisional response once more."""
         self.step("send_1xx", None, now)
+
+    def connection_lost(self, now: float) -> None:
+        """Answer over another connection: "the server SHOULD open a connection to the IP address in
+        the 'received' parameter, if present, using the port in the 'sent-by' value, or the default
+        port for that transport" (section 18.2.2)."""
+        remote = self.path.remote
+        port = self._sent_by_port or DEFAULT_PORTS[remote.transport]
+        self.around.sends_no_more(self)
+        self.path = self.path._replace(remote=replace(remote, port=port))
+        self.around.sends_to(self)
 
     # Actions named in the tables.
 

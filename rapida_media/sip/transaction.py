@@ -116,6 +116,9 @@ class Transaction:
         """Take it that nothing can be sent to the peer (section 17.1.4)."""
         self.step("transport_error", None, now)
 
+    def connection_lost(self, now: float) -> None:
+        """Take it that the connection to the peer is gone; another one may be made."""
+
     def send(self) -> None:
         self.around.outbox.append(Datagram(self._data, *self.path))
 

@@ -81,7 +81,12 @@ class TransactionLayer:
         """Start the server transaction of a request that matched none and came over ``path``."""
         answer_path = Path(response_address(request.top_via, path.remote), path.local)
         transaction = ServerTransaction(
-            self.around, key, request.method, source=path.remote, path=answer_path
+            self.around,
+            key,
+            request.method,
+            source=path.remote,
+            path=answer_path,
+            sent_by_port=request.top_via.port,
         )
         if merge_key is not None:
             transaction.merge_key = merge_key
@@ -96,6 +101,11 @@ class TransactionLayer:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
         for transaction in self.around.sending_to(destination):
             transaction.transport_failed(now)
+
+    def connection_lost(self, peer: Address, now: float) -> None:
+        """Tell every transaction that was sending over the connection to ``peer``."""
+        for transaction in self.around.sending_to(peer):
+            transaction.connection_lost(now)
 
 
 def server_key(request: Request, method: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address, Datagram, Path, format_host_port
+from rapida_media.sip.back_off import retry_after
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
 from rapida_media.sip.second_attempt import SecondAttempt
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
     from rapida_media.sip.dialog import Dialog
     from rapida_media.sip.events import AnyEvent
     from rapida_media.sip.invite_session import InviteSession
-    from rapida_media.sip.message import Request
+    from rapida_media.sip.message import Request, Response
     from rapida_media.sip.outgoing import OutgoingRequest
     from rapida_media.sip.server_transaction import ServerTransaction
     from rapida_media.stats import Counters
 
 Headers = Sequence[tuple[str, str]]
-# Asked about every request from outside a dialog before anything is kept about it: None lets it in,
-# (status, headers) refuses it at no cost, IGNORED leaves it without an answer.
-Guard = Callable[["Request", Address, float], "tuple[int, Headers] | None"]
+# Asked about every request that is for no call of ours before anything is kept about it: None lets
+# it in, (status, headers) refuses it at no cost, IGNORED leaves it without an answer. None for the
+# request is one that cannot be read and gets its 400 unless it is ignored.
+Guard = Callable[["Request | None", Address, float], "tuple[int, Headers] | None"]
 IGNORED: tuple[int, Headers] = (0, ())
 # Asked for every new INVITE: None admits it, (status, headers) refuses it.
 Admission = Callable[["Request", Address], "tuple[int, Headers] | None"]
@@ -46,7 +48,10 @@ UDP_LIMIT = 1300
 # How long a peer whose TCP failed is not asked for it again: a connection that nobody answers would
 # hold up each call for ten seconds. Of so many peers at once.
 WITHOUT_TCP_S = 600.0
-_WITHOUT_TCP_MAX = 1000
+# How long a server that was silent or not to be reached comes after the others it has: each call
+# would wait 32 s for it. And how long at most one that asks for that (Retry-After). Of so many.
+AVOIDED_S, AVOIDED_MAX_S = 300.0, 3600.0
+_PEERS_MAX = 1000
 
 ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, MESSAGE, REFER, NOTIFY")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
@@ -61,6 +66,8 @@ class EndpointConfig:
     contacts: by transport ("udp", "tcp", "tls") the host and port that Via and Contact name;
     behind a NAT the outside ones. Under "udp6", "tcp6" and "tls6" what IPv6 peers are told, where
     that differs.
+    towards: gives what they name to one peer, where that depends on the way there; None for what
+    contacts says.
     admission: is asked about each INVITE, and about each OPTIONS that asks whether one would be let
     in.
     ring_seconds: how long a call may stay unanswered, in either direction.
@@ -69,6 +76,7 @@ class EndpointConfig:
     """
 
     contacts: Mapping[str, tuple[str, int]]
+    towards: Callable[[Path], tuple[str, int] | None] | None = None
     user_agent: str = "rapida-media"
     timers: TimerValues = field(default_factory=TimerValues)
     ring_seconds: float = 180.0
@@ -85,6 +93,7 @@ class UserAgent:
     """Identity, registers and outlets shared by the sessions of one endpoint."""
 
     __slots__ = (
+        "_avoided",
         "_contacts",
         "_secure_contacts",
         "_sent_by",
@@ -112,12 +121,13 @@ class UserAgent:
         self.outbox = self.layer.around.outbox
         self.events: deque[AnyEvent] = deque()
         self.sessions: dict[str, InviteSession] = {}  # by local tag
+        self._avoided: dict[Address, float] = {}  # until when
         self._without_tcp: dict[tuple[str, int], float] = {}  # until when
         self.server_header = ("Server", config.user_agent)
         self.user_agent_header = ("User-Agent", config.user_agent)
         self._contacts = {t: ("Contact", _contact(t, *c)) for t, c in config.contacts.items()}
         self._secure_contacts = {
-            t: ("Contact", f"<sips:{format_host_port(*c)}>")
+            t: ("Contact", _secure_contact(*c))
             for t, c in config.contacts.items()
             if t.startswith("tls")
         }
@@ -126,7 +136,7 @@ class UserAgent:
             for t, c in config.contacts.items()
         }
 
-    def contact(self, peer: Address, user: str | None = None, *, uri: str = "") -> tuple[str, str]:
+    def contact(self, path: Path, user: str | None = None, *, uri: str = "") -> tuple[str, str]:
         """Give our Contact header for a peer.
 
         uri: the Request-URI of the message that carries or is answered by it. "If the Request-URI
@@ -134,19 +144,30 @@ class UserAgent:
         section 8.1.1.8; section 12.1.1 for the response).
         """
         if user is not None:
-            return "Contact", f"<{self.contact_uri(peer, user)}>"
-        if uri[:5].lower() == "sips:" and (secure := self._secure_contacts.get(self._way(peer))):
-            return secure
-        return self._contacts.get(self._way(peer)) or next(iter(self._contacts.values()))
+            return "Contact", f"<{self.contact_uri(path, user)}>"
+        way = self._way(path.remote)
+        secure = uri[:5].lower() == "sips:" and way in self._secure_contacts
+        if (here := self._here(path)) is not None:
+            value = _secure_contact(*here) if secure else _contact(path.remote.transport, *here)
+            return "Contact", value
+        if secure:
+            return self._secure_contacts[way]
+        return self._contacts.get(way) or next(iter(self._contacts.values()))
 
-    def contact_uri(self, peer: Address, user: str) -> SipUri:
+    def contact_uri(self, path: Path, user: str) -> SipUri:
         """Give the URI by which a peer reaches ``user`` here."""
-        _, value = self.contact(peer)
+        _, value = self.contact(path)
         return replace(parse_uri(value[1:-1]), user=escape_user(user))
 
-    def sent_by(self, peer: Address) -> str:
+    def sent_by(self, path: Path) -> str:
         """Give what our Via says to a peer: "UDP 192.0.2.1:5060"."""
-        return self._sent_by.get(self._way(peer)) or next(iter(self._sent_by.values()))
+        if (here := self._here(path)) is not None:
+            return f"{path.remote.transport.upper()} {format_host_port(*here)}"
+        return self._sent_by.get(self._way(path.remote)) or next(iter(self._sent_by.values()))
+
+    def _here(self, path: Path) -> tuple[str, int] | None:
+        towards = self.config.towards
+        return None if towards is None else towards(path)
 
     def _way(self, peer: Address) -> str:
         """Give the key of ``contacts`` for a peer."""
@@ -211,7 +232,7 @@ class UserAgent:
             others = (remote, *others)
             path = Path(replace(remote, transport="tcp"), None)
             # "the value in the top Via MUST be changed"
-            by_tcp = request._replace(sent_by=self.sent_by(path.remote))
+            by_tcp = request._replace(sent_by=self.sent_by(path))
             request, data = by_tcp, by_tcp.repack(data, request)
         second = None
         if request.auth is not None or others:
@@ -225,12 +246,22 @@ class UserAgent:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Note that nothing can be sent to ``destination``, and fail what waits for it."""
         if destination.transport == "tcp":
-            where = destination.host, destination.port
-            self._without_tcp.pop(where, None)
-            self._without_tcp[where] = now + WITHOUT_TCP_S
-            if len(self._without_tcp) > _WITHOUT_TCP_MAX:
-                del self._without_tcp[next(iter(self._without_tcp))]
+            _note(self._without_tcp, (destination.host, destination.port), now + WITHOUT_TCP_S)
         self.layer.transport_failed(destination, now)
+
+    def avoid(self, server: Address, response: Response | None, now: float) -> None:
+        """Note that a server failed: "the client SHOULD NOT forward any other requests to that
+        server for the duration specified in the Retry-After header field" (section 21.5.4).
+
+        response: its 503, None when there was none.
+        """
+        seconds = AVOIDED_S if response is None else float(retry_after(response) or 0)
+        if seconds:
+            _note(self._avoided, server, now + min(seconds, AVOIDED_MAX_S))
+
+    def in_order(self, servers: Sequence[Address], now: float) -> list[Address]:
+        """Put those that failed lately behind the others."""
+        return sorted(servers, key=lambda each: self._avoided.get(each, now) > now)
 
     def send_within(
         self,
@@ -244,7 +275,7 @@ class UserAgent:
     ) -> ClientTransaction:
         """Send a request within a dialog."""
         path = dialog.next_hop()
-        request = dialog.request(method, self.sent_by(path.remote), self.branch())
+        request = dialog.request(method, self.sent_by(path), self.branch())
         if request.auth is not None:
             credentials = request.auth.headers(method, request.uri, body)
             request = request._replace(credentials=credentials)
@@ -262,12 +293,23 @@ class UserAgent:
         """
         assert transaction.request is not None, "kept while a 2xx may come"
         path = dialog.next_hop()
-        request = dialog.request(
-            "ACK", self.sent_by(path.remote), self.branch(), cseq=cseq
-        )._replace(credentials=transaction.request.credentials)
+        request = dialog.request("ACK", self.sent_by(path), self.branch(), cseq=cseq)._replace(
+            credentials=transaction.request.credentials
+        )
         datagram = Datagram(request.pack(), *path)
         transaction.acks[tag] = datagram
         self.outbox.append(datagram)
+
+
+def _note(peers: dict[Any, float], key: object, until: float) -> None:
+    peers.pop(key, None)
+    peers[key] = until
+    if len(peers) > _PEERS_MAX:
+        del peers[next(iter(peers))]
+
+
+def _secure_contact(host: str, port: int) -> str:
+    return f"<sips:{format_host_port(host, port)}>"
 
 
 def _contact(transport: str, host: str, port: int) -> str:

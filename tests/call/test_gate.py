@@ -16,9 +16,12 @@ from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds
 
 URI = "sip:support@example.com"
-INVITE = build_request("INVITE", URI, [("Call-ID", "1")])
-REGISTER = build_request("REGISTER", URI, [("Call-ID", "1")])
-OPTIONS = build_request("OPTIONS", URI, [("Call-ID", "1")])
+TO = ("To", f"<{URI}>")
+INVITE = build_request("INVITE", URI, [TO, ("Call-ID", "1")])
+REGISTER = build_request("REGISTER", URI, [TO, ("Call-ID", "1")])
+OPTIONS = build_request("OPTIONS", URI, [TO, ("Call-ID", "1")])
+CANCEL = build_request("CANCEL", URI, [TO, ("Call-ID", "1")])
+STRAY = build_request("INVITE", URI, [("To", f"<{URI}>;tag=x"), ("Call-ID", "1")])
 CARRIER = Trunk(
     "carrier",
     networks=(ip_network("198.51.100.0/24"), ip_network("2001:db8::/32")),
@@ -44,7 +47,7 @@ class Entrance:
         assert status == 401
         client = ClientAuth(Credentials(user, password), SeededIds(2))
         assert client.take(build_response(INVITE, status, headers=headers), set())
-        request = build_request("INVITE", URI, client.headers("INVITE", URI, b""))
+        request = build_request("INVITE", URI, [TO, *client.headers("INVITE", URI, b"")])
         return request, self.check(host, request, now)
 
 
@@ -151,3 +154,44 @@ def test_who_knows_the_password_is_never_taken_for_a_scanner():
     for _ in range(1000):
         assert entrance.call_with("203.0.113.9", "open sesame")[1] is None
     assert entrance.counters["scanner_requests_ignored"] == 0
+
+
+@pytest.mark.parametrize(
+    "request_of_no_call", [STRAY, CANCEL, None], ids=["in a dialog", "CANCEL", "unreadable"]
+)
+def test_a_stranger_is_not_answered_for_ever_about_calls_that_are_not(request_of_no_call):
+    entrance = Entrance(CARRIER, PHONES)
+    answers = [entrance.check("203.0.113.9", request_of_no_call) for _ in range(int(BURST) + 5)]
+    assert answers == [None] * int(BURST) + [IGNORED] * 5
+    assert entrance.counters["scanner_requests_ignored"] == 5
+    assert entrance.counters["challenges_sent"] == 0
+    for _ in range(int(BURST) + 5):
+        assert entrance.check("198.51.100.7", request_of_no_call) is None
+
+
+def test_who_is_no_stranger_is_told():
+    entrance = Entrance(CARRIER, PHONES)
+    hosts = ("198.51.100.7", "127.0.0.1", "::1", "203.0.113.9")
+    assert [entrance.gate.knows(host) for host in hosts] == [True, True, True, False]
+    assert Entrance().gate.knows("203.0.113.9")
+
+
+def test_of_two_accounts_with_one_carrier_the_call_is_that_of_the_one_it_is_for():
+    accounts = [
+        Trunk(
+            name, networks=(ip_network("198.51.100.7/32"),) if by_network else (),
+            username=name, password="x", register=True,
+        )
+        for name in ("sales", "support", "third")
+        for by_network in (name == "third",)
+    ]  # fmt: skip
+    entrance = Entrance(*accounts)
+    for trunk in accounts[:2]:
+        entrance.gate.resolved(trunk.name, ["198.51.100.7"])
+    for user, expected in (("support", "support"), ("sales", "sales"), ("+15550100", "sales")):
+        call = build_request("INVITE", f"sip:{user}@192.0.2.1", [TO, ("Call-ID", user)])
+        assert entrance.check("198.51.100.7", call) is None
+        assert entrance.gate.trunk_of(call).name == expected
+    entrance.gate.resolved("sales", [])
+    assert entrance.check("198.51.100.7") is None
+    assert entrance.gate.trunk_of(INVITE).name == "support"

@@ -23,6 +23,9 @@ def invite(*lines, uri="sip:alice@192.0.2.1", from_="<sip:anonymous@anonymous.in
         ("442079460018", "44", "+442079460018"),
         ("15550100123", "1", "+15550100123"),
         ("5550100123", "1", "+15550100123"),
+        ("011442079460018", "1", "+442079460018"),
+        ("00442079460018", "1", "+442079460018"),
+        ("011442079460018", None, "011442079460018"),
         ("+15550100;npdi;rn=+15550000", None, "+15550100"),
         ("%2B15550100", None, "+15550100"),
         ("110", "49", "110"),
@@ -36,6 +39,7 @@ def test_numbers_are_written_as_e164(number, country_code, written):
 
 ASSERTED = 'P-Asserted-Identity: "Carol" <sip:+15550123@carrier.example>'
 REMOTE = "Remote-Party-ID: <sip:15550124@carrier.example>;party=calling"
+OTHERS = "Remote-Party-ID: <sip:15550130@x.example>;party=called"
 FROM = '"Dave" <sip:0155-50125@carrier.example;user=phone>;tag=1'
 
 
@@ -45,6 +49,9 @@ FROM = '"Dave" <sip:0155-50125@carrier.example;user=phone>;tag=1'
         ((REMOTE, ASSERTED), FROM, "+15550123"),
         (("P-Asserted-Identity: tel:+15550126",), FROM, "+15550126"),
         ((REMOTE,), FROM, "15550124"),
+        ((OTHERS, REMOTE), FROM, "15550124"),
+        ((OTHERS,), FROM, "015550125"),
+        (("Remote-Party-ID: <sip:15550131@x.example>;screen=yes",), FROM, "15550131"),
         ((), FROM, "015550125"),
         (("P-Asserted-Identity: <nonsense",), FROM, "015550125"),
         (("P-Asserted-Identity: <urn:x:y>", REMOTE), FROM, "15550124"),

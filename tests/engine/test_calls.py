@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rapida_media.call.call import Call
+from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
 
 from .conftest import AgentNamer, Bench
-from .phone import PhoneCall
+from .phone import Phone, PhoneCall
 from .rtp import correlation, speech
 from .waiting import eventually
 
@@ -125,3 +126,19 @@ async def test_a_tel_uri_reaches_the_assistant_that_has_its_number(bench: Bench)
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+
+
+async def test_a_call_to_the_second_of_two_listeners_stays_there(bench: Bench) -> None:
+    listen = '[sip]\nlisten = ["udp:127.0.0.1:0", "udp:127.0.0.2:0"]\n'
+    engine = await bench.start(listen + "[limits]\nmax_call_seconds = 0.2\n")
+    second = engine.sip_addresses[1]
+    phone = await Phone.open(second, "127.0.0.2")
+    try:
+        call = await phone.call()
+        assert call.response is not None
+        assert call.response.contacts[0].uri_text == f"sip:127.0.0.2:{second.port}"
+        await call.hung_up()
+        bye = next(each for each in phone.received if isinstance(each, Request))
+        assert bye.top_via.sent_by == f"127.0.0.2:{second.port}"
+    finally:
+        await phone.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
-from .conftest import Bench
+from rapida_media.call.call import Call
+
+from .conftest import AgentNamer, Bench
 from .rtp import speech
 from .waiting import eventually
 
@@ -99,6 +102,94 @@ async def test_a_bye_that_cannot_be_delivered_still_ends_the_call(bench: Bench) 
     await eventually(lambda: bench.logged("ended: max_duration"))
     await bench.idle()
     assert engine.counters["sip_connect_failed"] == 1
+
+
+async def test_a_bye_reaches_the_callers_own_port_when_its_connection_is_gone(
+    bench: Bench,
+) -> None:
+    engine = await bench.start("[limits]\nmax_call_seconds = 0.5\n")
+    came = asyncio.Queue[bytes]()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    phone = await bench.phone("tcp")
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
+        phone.port = listening.sockets[0].getsockname()[1]
+        await phone.call()
+        phone.hang_up()
+        await eventually(lambda: engine.figures()["connections"] == 0)
+        async with asyncio.timeout(5):
+            assert (await came.get()).startswith(b"BYE sip:phone@127.0.0.1")
+    await bench.idle()
+
+
+async def test_an_answer_reaches_the_callers_own_port_when_its_connection_is_gone(
+    bench: Bench, agent_named: AgentNamer
+) -> None:
+    decide = asyncio.Event()
+
+    async def busy(call: Call) -> None:
+        await decide.wait()
+        await call.reject(486)
+
+    agent = agent_named(busy)
+    engine = await bench.start(f'[assistants.busy]\nagent = "{agent}"\nanswer = "agent"\n')
+    came = asyncio.Queue[bytes]()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    phone = await bench.phone("tcp")
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
+        phone.port = listening.sockets[0].getsockname()[1]
+        phone.invite("busy")
+        await eventually(lambda: engine.active_calls == 1)
+        phone.hang_up()
+        await eventually(lambda: engine.figures()["connections"] == 0)
+        decide.set()
+        async with asyncio.timeout(5):
+            assert (await came.get()).startswith(b"SIP/2.0 486 ")
+
+
+async def test_a_silent_connection_is_kept_for_a_call_or_for_keep_alives_and_else_closed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapida_media.net.sip_stream.IDLE_S", 0.3)
+    await bench.start()
+    calling, pinging, silent = [await bench.phone("tcp") for _ in range(3)]
+    call = await calling.call()
+    for _ in range(8):
+        pinging.send(b"\r\n")
+        await asyncio.sleep(0.1)
+    assert (calling.closed, pinging.closed, silent.closed) == (False, False, True)
+    assert await call.bye() == 200
+    await eventually(lambda: calling.closed and pinging.closed)
+
+
+async def test_many_calls_wait_for_the_one_connection_that_takes_them_all(bench: Bench) -> None:
+    calls = 100  # as many as one order over HTTP may place
+    engine = await bench.start()
+    came = Counter[bytes]()
+    made: list[asyncio.StreamWriter] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.append(writer)
+        while line := await reader.readline():
+            came[line.split(b" ")[0]] += 1
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        target = await engine.resolve(f"sip:bob@127.0.0.1:{port};transport=tcp")
+        placed = [engine.dial(target, None) for _ in range(calls)]
+        await eventually(lambda: came[b"INVITE"] == calls)
+        for call in placed:
+            call.hang_up("enough")
+        (writer,) = made
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

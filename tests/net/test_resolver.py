@@ -122,6 +122,14 @@ async def test_without_naptr_each_transport_is_asked_for_and_without_srv_the_nam
     ]
 
 
+async def test_without_udp_of_ours_what_says_nothing_is_called_by_what_we_have():
+    records = Records(addresses={"pbx.example": ["192.0.2.5"]})
+    resolver = make(records, ("tcp", "tls"))
+    for host in ("pbx.example", "192.0.2.5"):
+        assert await resolver.resolve(host) == [Address("192.0.2.5", 5060, "tcp")]
+    assert await resolver.resolve("pbx.example", 5070) == [Address("192.0.2.5", 5070, "tcp")]
+
+
 async def test_a_name_nobody_knows_gives_nothing():
     assert await make(Records()).resolve("nowhere.example") == []
 

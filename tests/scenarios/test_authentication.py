@@ -273,6 +273,9 @@ def test_a_guard_may_leave_a_request_without_any_answer():
     world = World(1)
     bob = world.add_sip("192.0.2.2", guard=lambda *_: IGNORED)
     peer = SipPeer(world, "192.0.2.9")
-    peer.send(peer.request("OPTIONS"), Address("192.0.2.2", 5060))
+    request = peer.request("OPTIONS")
+    for data in (request, request.replace(b"CSeq: 1 ", b"CSeq: x ")):
+        peer.send(data, Address("192.0.2.2", 5060))
     world.run_for(1.0)
     assert (peer.received, bob.idle) == ([], True)
+    assert bob.counters["malformed_requests"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rapida_media.sip.address import Address
 from rapida_media.testing.network import Conditions, Network
 from rapida_media.testing.parties import Call, names
 from rapida_media.testing.sip import OFFER, SipPeer
@@ -139,6 +140,17 @@ def test_a_request_for_no_dialog_of_ours_gets_481(
     world.run_for(0.1)
     assert peer.statuses("BYE") == [481, 481]
     assert call.incoming[0].state == "confirmed"
+
+
+def test_nothing_is_kept_of_requests_for_no_call_of_ours(world: World, peer: SipPeer) -> None:
+    bob = world.add_sip("192.0.2.2")
+    for method in ("INVITE", "BYE", "CANCEL"):
+        to_tag = None if method == "CANCEL" else "nobody"
+        peer.send(peer.request(method, to_tag=to_tag, body=OFFER), Address("192.0.2.2", 5060))
+    world.run_for(0.1)
+    assert bob.idle
+    world.run_for(64.0)
+    assert [message.status for message in peer.received] == [481, 481, 481]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,7 +7,7 @@ import pytest
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.digest_server import DigestServer, Verdict
-from rapida_media.sip.user_agent import WITHOUT_TCP_S
+from rapida_media.sip.user_agent import AVOIDED_S, WITHOUT_TCP_S
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.parties import names
 from rapida_media.testing.sip import OFFER, SipPeer
@@ -91,6 +91,66 @@ def test_a_server_that_cannot_be_sent_to_is_left_at_once():
     scene.alice.endpoint.transport_failed(second.address, scene.world.now)
     scene.world.run_for(0.1)
     assert third.requests("INVITE")
+
+
+def test_a_request_whose_connection_is_lost_is_sent_again_and_then_elsewhere():
+    scene = Scene()
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.alice.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    invites = first.requests("INVITE")
+    assert len(invites) == 2
+    assert invites[0].raw == invites[1].raw
+    assert not second.received
+    scene.alice.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("INVITE")
+    scene.answer(second, 180)
+    scene.alice.endpoint.connection_lost(second.address, scene.world.now)  # it was heard
+    scene.world.run_for(0.1)
+    assert len(second.requests("INVITE")) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "avoided_s"),
+    [([("Retry-After", "120 (later);duration=9")], 120), ([("Retry-After", "0")], 0), ([], 0)],
+)
+def test_a_server_that_wants_to_be_left_alone_is_for_so_long(headers, avoided_s):
+    scene = Scene()
+    first, second, _ = scene.servers
+    scene.dial()
+    scene.answer(first, 503, headers)
+    scene.answer(second, 486)
+    for seconds, called in ((avoided_s - 1, second if avoided_s else first), (2, first)):
+        scene.world.run_for(max(seconds, 0))
+        for server in scene.servers:
+            server.received.clear()
+        scene.dial()
+        assert [bool(each.requests("INVITE")) for each in scene.servers] == [
+            each is called for each in scene.servers
+        ]
+        scene.answer(called, 486)
+
+
+def test_a_silent_server_holds_up_one_call_and_not_the_next():
+    scene = Scene()
+    first, second, third = scene.servers
+    scene.dial()
+    scene.world.run_for(33)
+    scene.answer(second, 486)
+    first.received.clear()
+    second.received.clear()
+    scene.dial()
+    assert (len(first.requests("INVITE")), len(second.requests("INVITE"))) == (0, 1)
+    # Where there is no other, it is asked all the same.
+    for server in (second, third):
+        scene.answer(server, 503)
+    assert len(first.requests("INVITE")) == 1
+    scene.answer(first, 486)
+    scene.world.run_for(AVOIDED_S)
+    scene.dial()
+    assert len(first.requests("INVITE")) == 2
 
 
 def test_when_the_last_server_fails_its_answer_is_the_outcome():

@@ -102,6 +102,25 @@ def test_it_is_refreshed_at_70_to_80_percent_of_what_was_granted(scene, granted)
     assert second.cseq.number == first.cseq.number + 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "granted"),
+    [
+        (["<sip:alice@203.0.113.9:1024>;expires=60"], 60),
+        (["<sip:bob@192.0.2.77>;expires=9", "<sip:alice@203.0.113.9:1024>;expires=60"], 60),
+        (["<sip:alice@192.0.2.1:5060>;expires=90", "<sip:alice@203.0.113.9>;expires=60"], 90),
+        (["<tel:+15550100>;expires=9", "<sip:alice@192.0.2.1:5060>;expires=90"], 90),
+        (["<sip:bob@192.0.2.77>;expires=9"], 3600),
+        (["<sip:alice@192.0.2.1:5060>;expires=soon"], 3600),
+    ],
+    ids=["seen through a NAT", "beside others", "exactly", "a tel URI", "not listed", "no number"],
+)
+def test_the_time_granted_is_that_of_our_contact(scene, answer, granted):
+    scene.registrar.answer = lambda request: (200, [("Contact", each) for each in answer])
+    registration = scene.register()
+    scene.world.run_for(0.1)
+    assert scene.us.events == [Registered(registration, granted)]
+
+
 def test_a_challenge_is_answered_and_the_refresh_needs_none():
     scene = Scene()
     server = DigestServer("carrier", {"alice": PASSWORD}, SeededIds(3))
@@ -296,6 +315,34 @@ def test_a_lost_connection_is_made_again_soon(scene):
     scene.us.endpoint.connection_lost(registration.destination, scene.world.now)
     scene.world.run_for(4)
     assert len(scene.registers()) == 2
+
+
+def test_the_nat_binding_to_the_server_that_knows_us_is_kept_when_names_are_resolved_anew():
+    scene = Scene("192.0.2.2", "192.0.2.3")
+    first, second = scene.registrars
+    registration = scene.register()
+    scene.world.run_for(10)
+    registration.move([second.address, first.address])
+    scene.world.run_for(100)
+    assert (len(first.pings) >= 3, second.pings) == (True, [])
+    scene.us.endpoint.connection_lost(first.address, scene.world.now)
+    scene.world.run_for(40)
+    assert [len(scene.registers(each)) for each in scene.registrars] == [1, 1]
+    before = len(first.pings)
+    scene.world.run_for(60)
+    assert (len(first.pings), len(second.pings) >= 2) == (before, True)
+
+
+def test_what_was_registered_with_one_server_is_taken_back_there():
+    scene = Scene("192.0.2.2", "192.0.2.3")
+    first, second = scene.registrars
+    registration = scene.register()
+    scene.world.run_for(10)
+    registration.move([second.address, first.address])
+    registration.stop(scene.world.now)
+    scene.world.run_idle()
+    assert [each.expires for each in scene.registers(first)] == [3600, 0]
+    assert not second.received
 
 
 def test_a_registrar_needs_an_address(scene):

@@ -141,6 +141,25 @@ def test_requests_go_where_the_target_says(contact: str, flow: Address, expected
     assert dialog.next_hop().remote == expected
 
 
+def test_when_its_connection_is_gone_a_peer_is_called_where_it_listens() -> None:
+    flow = Path(Address("198.51.100.7", 40001, "tcp"), Address("192.0.2.2", 5060, "tcp"))
+    dialog = callee("Contact: <sip:a@198.51.100.7:5070;transport=tcp>", flow=flow)
+    dialog.connection_lost(Address("198.51.100.7", 40002, "tcp"))
+    assert dialog.next_hop() == flow
+    dialog.connection_lost(flow.remote)
+    assert dialog.next_hop().remote == Address("198.51.100.7", 5070, "tcp")
+    later = Path(Address("198.51.100.7", 40003, "tcp"), flow.local)
+    dialog.follow(later)
+    assert dialog.next_hop() == later
+
+
+def test_a_connection_of_ours_is_made_again_for_the_same_domain() -> None:
+    server = Address("198.51.100.7", 5061, "tls", domain="carrier.example")
+    dialog = callee("Contact: <sip:a@198.51.100.7:5061;transport=tls>", flow=Path(server, None))
+    dialog.connection_lost(server)
+    assert dialog.next_hop().remote.domain == "carrier.example"
+
+
 def test_a_lower_cseq_is_out_of_order_and_changes_nothing() -> None:
     dialog = callee("Contact: <sip:a@198.51.100.7>")
     request = invite()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rapida_media.sip.address import Address, Path
 from rapida_media.sip.message import Request, parse_message
 from rapida_media.sip.server_transaction import ServerTransaction
@@ -160,3 +162,25 @@ def test_a_second_final_response_is_not_sent() -> None:
     bench.respond(200)
     assert bench.sent() == [b"486"]
     assert bench.transaction.state == "completed"
+
+
+@pytest.mark.parametrize(("sent_by_port", "expected"), [(5070, 5070), (None, 5060)])
+def test_when_its_connection_is_gone_the_answer_goes_where_the_client_listens(
+    sent_by_port: int | None, expected: int
+) -> None:
+    around, source = Surroundings(TimerValues(), Counters()), Address("192.0.2.1", 40001, "tcp")
+    transaction = ServerTransaction(
+        around,
+        "key",
+        "INVITE",
+        source=source,
+        path=Path(source, None),
+        sent_by_port=sent_by_port,
+    )
+    assert around.sending_to(source) == [transaction]
+    transaction.connection_lost(1.0)
+    transaction.respond(486, b"486", 2.0)
+    (datagram,) = around.outbox
+    listens = Address("192.0.2.1", expected, "tcp")
+    assert datagram.destination == listens
+    assert (around.sending_to(source), around.sending_to(listens)) == ([], [transaction])
