@@ -128,6 +128,7 @@ static void store(rm_adaptive *a, const rm_packet *packet, const rm_place *place
 static void receive_noise(rm_adaptive *a, const rm_packet *packet)
 {
     a->silent = true;
+    rm_jitter_pauses(&a->jitter);
     if (rm_comfort_noise_receive(&a->background, packet->payload, packet->payload_bytes))
         a->described = true;
 }
@@ -156,7 +157,7 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
         a->silent = false;
     double per_ms = rate_hz / 1000.0;
     rm_jitter_packet heard = {packet->arrival * 1000, (double)place.start / per_ms, n / per_ms,
-                              place.behind, place.after_pause};
+                              place.behind, place.after_pause && !place.fresh};
     rm_jitter_heard(&a->jitter, &heard);
     store(a, packet, &place, n);
 }
@@ -230,13 +231,26 @@ static void put_noise(rm_adaptive *a, size_t n)
     a->counters.noise += n;
 }
 
-/* Nothing to play for now: begin when waiting another tick would cost more. */
+/* Whether a later tick suits the sound better that would be heard with this delay now. In a pause
+ * nobody hears the delay change: so it may be any, not only the next that is better. */
+static bool worth_waiting(rm_adaptive *a, double delay)
+{
+    double tick = fmax(to_ms(a, a->tick), 1);
+    if (delay < 0)
+        return true;
+    float begun = rm_adaptive_cost(a, delay, delay);
+    for (double later = delay + tick; later < RM_JITTER_BINS; later += tick)
+        if (rm_adaptive_cost(a, later, later) < begun)
+            return true;
+    return false;
+}
+
+/* Nothing to play for now: begin with what is here when its delay is right. */
 static void step_idle(rm_adaptive *a, double now, size_t step)
 {
     const rm_piece *first = rm_backlog_piece(&a->backlog, 0);
     if (first != NULL && a->queued == 0) {
-        double delay = delay_of(a, first->start, now), tick = to_ms(a, a->tick);
-        if (rm_adaptive_cost(a, delay, delay) <= rm_adaptive_cost(a, delay + tick, delay + tick)) {
+        if (!worth_waiting(a, delay_of(a, first->start, now))) {
             move_to(a, first->start);
             a->real_from = a->play;
             a->owed = 0;

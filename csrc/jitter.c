@@ -19,6 +19,11 @@
 #define WAIT_PACKET_MS 20.0f
 #define LOST_PRICE 8.0f
 #define LOST_PRICE_MAX 0.2f
+/* MOS of a sender's pauses: what the network does meanwhile is not seen, and the next talkspurt may
+ * meet it. So much at no delay at the start of a call, half of it after so many packets. */
+#define UNSEEN_PRICE 0.8f
+#define UNSEEN_PACKETS 250.0f
+#define UNSEEN_MS 40.0
 #define LEVEL_FALLS (1 / 640.0) /* a ms: what was waited for is given back in the next pause */
 
 /* What came late often, and in the last two to three seconds nothing came half as late, is over: a
@@ -27,6 +32,14 @@
 #define REMEMBERED_SHARE 0.003f
 
 enum { PACKETS_PER_UPDATE = 10, FIRST_PACKETS = 250, WINDOW_PACKETS = 75, NEAR_MS = 20 };
+
+static void price_unseen(rm_jitter *j)
+{
+    float price = UNSEEN_PRICE * UNSEEN_PACKETS / (UNSEEN_PACKETS + (float)j->heard);
+    float falls = (float)exp(-1 / UNSEEN_MS);
+    for (int i = 0; i < RM_JITTER_BINS; i++, price *= falls)
+        j->price[i] += price;
+}
 
 static void update_price(rm_jitter *j)
 {
@@ -48,6 +61,8 @@ static void update_price(rm_jitter *j)
         j->price[i] += lost;
     for (int i = alone; i < RM_JITTER_BINS; i++)
         j->price[i] += lost * j->tail[i - alone];
+    if (j->pauses)
+        price_unseen(j);
     j->pending = 0;
 }
 
@@ -207,6 +222,14 @@ static void find_base(rm_jitter *j, double arrival_ms, double transit)
     }
 }
 
+void rm_jitter_pauses(rm_jitter *j)
+{
+    if (j->pauses)
+        return;
+    j->pauses = true;
+    update_price(j);
+}
+
 void rm_jitter_heard(rm_jitter *j, const rm_jitter_packet *p)
 {
     double transit = p->arrival_ms - p->position_ms;
@@ -215,7 +238,10 @@ void rm_jitter_heard(rm_jitter *j, const rm_jitter_packet *p)
         j->end = p->position_ms;
     }
     j->packets++;
+    j->heard++;
     j->packet_ms = (int32_t)p->packet_ms;
+    if (p->after_pause)
+        rm_jitter_pauses(j);
     find_base(j, p->arrival_ms, transit);
     double delay = fmax(0, transit - j->origin);
     count_missing(j, p);

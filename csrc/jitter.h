@@ -11,6 +11,8 @@
  * PESQ's of this very playout (docs/media-quality.md): a stall costs nearly the root of its length,
  * a wait that is short as much as one that is long and a little for each ms, and what is lost costs
  * less when the packet after it is here to conceal it from both sides.
+ * Of a sender that is silent at times less is seen, and every talkspurt may meet what was not: a
+ * price that falls with the delay and with the packets seen stands for it.
  * Called per packet and per tick by adaptive.c. */
 #ifndef RM_JITTER_H
 #define RM_JITTER_H
@@ -36,6 +38,8 @@ typedef struct rm_jitter {
     double end;                  /* position behind the newest packet, ms */
     int32_t packet_ms;           /* of the newest */
     uint64_t packets;           /* since begun */
+    uint64_t heard;             /* packets of all sources */
+    bool pauses;                /* the sender is silent at times */
     uint32_t pending;           /* packets since tail was computed */
     uint32_t in_window;         /* packets of the window that is open */
     int32_t latest[2];          /* highest bin of the window before, and of this one */
@@ -54,6 +58,9 @@ typedef struct rm_jitter_packet {
 } rm_jitter_packet;
 
 void rm_jitter_heard(rm_jitter *j, const rm_jitter_packet *packet);
+
+/* The sender is silent at times: it sent comfort noise, or nothing before a packet with after_pause. */
+void rm_jitter_pauses(rm_jitter *j);
 
 /* Let the cost know the newest packets too: it learns of ten at a time. */
 void rm_jitter_refresh(rm_jitter *j);

@@ -210,6 +210,22 @@ def test_pauses_without_packets_are_filled_with_the_noise_that_was_described() -
     assert heard.delay(5) < 30
 
 
+def test_a_talkspurt_begins_late_enough_for_the_stalls_of_those_before_it() -> None:
+    spoken = [(n * 20000, n * 20000 + 16000) for n in range(12)]  # 2 s, then half a second of noise
+    stalled = {n + k: 70.0 - 20 * k for n in range(50, 1500, 50) for k in range(3)}
+    heard = Listener(make_call(straight(30, stalled), SPEECH, spoken=spoken)).run()
+    heard.require_sums()
+    begun = [heard.delay(2.5 * n + 0.1, 2.5 * n + 0.3) for n in range(4, 12)]
+    assert all(60 <= delay < 80 for delay in begun), begun
+
+
+def test_a_sender_that_pauses_is_trusted_little_by_little() -> None:
+    spoken = [(n * 20000, n * 20000 + 16000) for n in range(12)]
+    heard = Listener(make_call(straight(30), SPEECH, spoken=spoken)).run()
+    assert 30 < heard.delay(2.6, 4) < 50
+    assert heard.delay(20) < 20
+
+
 def test_a_fixed_delay_is_kept() -> None:
     stalled = {300 + n: 10 + 160 - 20.0 * n for n in range(8)}
     heard = Listener(make_call(straight(20, stalled), SPEECH), "fixed:60").run()
