@@ -7,6 +7,7 @@ Nothing is changed, and nothing of a secret is shown but the token of URLs that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sqlite3
@@ -248,14 +249,17 @@ async def _trunks(config: Config) -> list[Finding]:
     for trunk in config.trunks.values():
         subject = f"[trunks.{trunk.name}]"
         server = [trunk.server] if trunk.server is not None else []
-        for host, port in (*server, *((name, 0) for name in trunk.names)):
-            try:
+        asked = {host: resolver.resolve(host, port, trunk.transport) for host, port in server}
+        for host in dict.fromkeys((*asked, *trunk.names)):
+            found: set[str] = set()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESOLVE_S):
-                    found = await resolver.resolve(host, port, trunk.transport)
-            except TimeoutError:
-                found = []
+                    if host in asked:
+                        found |= {each.host for each in await asked[host]}
+                    if host in trunk.names:
+                        found |= {*await resolver.behind(host)}
             if found:
-                where = ", ".join(sorted({each.host for each in found}))
+                where = ", ".join(sorted(found))
                 findings.append(Finding(OK, subject, f"{host} is {where}"))
             else:
                 findings.append(Finding(FAULT, subject, f"{host} cannot be resolved"))

@@ -348,9 +348,9 @@ class Trunks:
         trunk = link.trunk
         found = True
         for name in trunk.names:
-            addresses = await self._resolver.resolve(name, 0)
-            link.behind[name] = [each.host for each in addresses] or link.behind.get(name, [])
-            found = found and self._known(trunk, name, bool(addresses))
+            hosts = await self._resolver.behind(name)
+            link.behind[name] = hosts or link.behind.get(name, [])
+            found = found and self._known(trunk, name, bool(hosts))
         if trunk.server is not None:
             host, port = trunk.server
             addresses = await self._resolver.resolve(host, port, trunk.transport)
