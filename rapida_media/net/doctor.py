@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
@@ -41,6 +42,8 @@ from rapida_media.sip.address import format_host
 OK, WARNING, FAULT = "ok", "warning", "fault"
 EXPIRES_SOON_DAYS = 21
 RESOLVE_S = 5.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,16 +253,23 @@ async def _trunks(config: Config) -> list[Finding]:
         server = [trunk.server] if trunk.server is not None else []
         # A host that may call is often the server, too, and has then other records besides.
         known: dict[str, set[str]] = {}
-        for host, port in (*server, *((name, 0) for name in trunk.names)):
-            addresses = known.setdefault(host, set())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RESOLVE_S):
-                    found = await resolver.resolve(host, port, trunk.transport)
-                    addresses.update(each.host for each in found)
+        for host, port in server:
+            servers = await _bounded(resolver.resolve(host, port, trunk.transport))
+            known[host] = {each.host for each in servers}
+        for host in trunk.names:
+            known[host] = known.get(host, set()) | {*await _bounded(resolver.behind(host))}
         for host, addresses in known.items():
             where = f"is {', '.join(sorted(addresses))}" if addresses else "cannot be resolved"
             findings.append(Finding(OK if addresses else FAULT, subject, f"{host} {where}"))
     return findings
+
+
+async def _bounded(lookup: Awaitable[list[T]]) -> list[T]:
+    """Give what a look-up finds in time; nothing where it takes longer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RESOLVE_S):
+            return await lookup
+    return []
 
 
 async def _redis(config: Config) -> list[Finding]:

@@ -150,6 +150,12 @@ class Resolver:
         """Give the addresses of a name that we can reach; empty when there are none."""
         return [each.host for each in await self.resolve(host, DEFAULT_PORTS["udp"], "udp")]
 
+    async def behind(self, domain: str) -> list[str]:
+        """Give all that may call as a domain: the servers it is called at, and what its name alone
+        stands for."""
+        found = [*await self.resolve(domain, DEFAULT_PORTS["udp"]), *await self.resolve(domain)]
+        return list(dict.fromkeys(each.host for each in found))
+
     async def _choose(self, host: str) -> list[Address]:
         """Let the peer's records choose the transport (RFC 3263 section 4.1)."""
         found: list[Address] = []

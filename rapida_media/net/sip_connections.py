@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 # Bounds on what strangers can make us hold.
 MAX_CONNECTIONS = 2_000
-CONNECT_TIMEOUT_S = 10.0
+# The caller waits meanwhile: enough for a SYN, lost, to be sent twice again (RFC 6298, 1 + 2 s).
+CONNECT_TIMEOUT_S = 5.0
 # Messages that wait for one outgoing connection to be made: the INVITEs of many calls at once.
 PENDING_MESSAGES = 1_000
 

@@ -349,7 +349,7 @@ class Trunks:
         # A host that may call is often the server, too, and has then other records besides.
         found: dict[str, list[str]] = {}
         for name in trunk.names:
-            found[name] = [each.host for each in await self._resolver.resolve(name, 0)]
+            found[name] = await self._resolver.behind(name)
             link.behind[name] = found[name] or link.behind.get(name, [])
         if trunk.server is not None:
             host, port = trunk.server

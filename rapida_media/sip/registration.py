@@ -35,8 +35,10 @@ MAX_EXPIRES = 604_800
 # RFC 5626 section 4.4: pings of a UDP flow every 24 to 29 s, of a connection every 95 to 120 s.
 KEEP_ALIVE = {False: (24.0, 29.0), True: (95.0, 120.0)}
 PING = b"\r\n\r\n"
-# After a connection was lost: soon, but not with all others that lost theirs.
+# After a connection was lost: soon, but not with all others that lost theirs. One that is lost
+# again before it was up for two minutes is waited for as after a failure (RFC 5626 section 4.5).
 RECONNECT = 0.5, 3.0
+STEADY_S = 120.0
 
 REGISTERING, REGISTERED, WAITING, STOPPED = "registering", "registered", "waiting", "stopped"
 
@@ -60,8 +62,10 @@ class Registration:
         "_flow",
         "_from",
         "_keep_alive",
+        "_losses",
         "_registrar",
         "_sending",
+        "_steady_at",
         "_stopping",
         "_timer",
         "_tried",
@@ -94,7 +98,8 @@ class Registration:
         # One Call-ID and a rising CSeq for all of it: section 10.2, Call-ID and CSeq.
         self._call_id = agent.ids.token()
         self._cseq = agent.first_cseq()
-        self._tried = self._failures = 0
+        self._tried = self._failures = self._losses = 0
+        self._steady_at = now
         self._expires_at: float | None = None  # while the registrar knows us
         self._flow: Address | None = None  # where it learned that
         self._sending = self._stopping = False
@@ -134,7 +139,12 @@ class Registration:
     def connection_lost(self, peer: Address, now: float) -> None:
         """Register anew when the connection calls would come over is gone."""
         if self.state == REGISTERED and peer == self.destination and not self._stopping:
-            self._wait(between(*RECONNECT, self._agent.ids), now)
+            ids = self._agent.ids
+            self._losses = self._losses + 1 if now < self._steady_at else 1
+            again = self._losses > 1
+            seconds = back_off(self._losses - 1, ids) if again else between(*RECONNECT, ids)
+            assert self._expires_at is not None, "the registrar knows us"
+            self._wait(min(seconds, max(1.0, (self._expires_at - now) / 2)), now)
 
     def handle_timer(self, event: str, now: float) -> None:
         if event == "keep_alive":
@@ -213,6 +223,7 @@ class Registration:
         self._failures = self._tried = 0
         self.state = REGISTERED
         self._expires_at = now + granted
+        self._steady_at = now + STEADY_S
         low, high = REFRESH
         self._wait(between(low * granted, high * granted, self._agent.ids), now)
         if self._keep_alive is None:

@@ -64,21 +64,27 @@ class SecondAttempt:
         response: None when nothing came (408) or the transport failed (503).
         """
         if status in (401, 407) and response is not None:
-            return self._with_credentials(response)
+            return self._with_credentials(response, now)
         if status == 503 or response is None:
             self._agent.avoid(self._path.remote, response, now)
             return self._elsewhere()
         return None
 
-    def _with_credentials(self, response: Response) -> Attempt | None:
+    def _with_credentials(self, response: Response, now: float) -> Attempt | None:
         auth = self._request.auth
         if auth is None or not self._left or not auth.take(response, self._answered):
             return None
         self._left -= 1
         # "it MUST increment the CSeq header field value as it would normally when sending an
         # updated request" (section 22.2)
-        request = self._request._replace(cseq=self._next_cseq())
-        return self._again(request)
+        attempt = self._again(self._request._replace(cseq=self._next_cseq()))
+        path = self._agent.path_for(attempt.data, self._path, now)
+        if path == self._path:
+            return attempt
+        # With them it has become too big for UDP.
+        self._others.insert(0, self._path.remote)
+        self._path = path
+        return self._rewritten(attempt.request._replace(sent_by=self._agent.sent_by(path)))
 
     def _elsewhere(self) -> Attempt | None:
         """Go to the next server: "a new request, which is identical to the previous, but has a
@@ -96,6 +102,9 @@ class SecondAttempt:
         if request.auth is not None:
             credentials = request.auth.headers(request.method, request.uri, body)
             request = request._replace(credentials=credentials)
+        return self._rewritten(request)
+
+    def _rewritten(self, request: OutgoingRequest) -> Attempt:
         self._data = request.repack(self._data, self._request)
         self._request = request
         return Attempt(request, self._data, self._path)

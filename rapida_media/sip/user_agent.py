@@ -227,10 +227,9 @@ class UserAgent:
         Over UDP_LIMIT bytes it goes by TCP if we have that, and by UDP only where that fails
         (section 18.1.1).
         """
-        remote = path.remote
-        if remote.transport == "udp" and len(data) > UDP_LIMIT and self._may_use_tcp(remote, now):
-            others = (remote, *others)
-            path = Path(replace(remote, transport="tcp"), None)
+        first, path = path, self.path_for(data, path, now)
+        if path != first:
+            others = (first.remote, *others)
             # "the value in the top Via MUST be changed"
             by_tcp = request._replace(sent_by=self.sent_by(path))
             request, data = by_tcp, by_tcp.repack(data, request)
@@ -239,9 +238,15 @@ class UserAgent:
             second = SecondAttempt(self, request, data, path, dialog=dialog, others=others)
         return self.layer.send_request(request, data, path, on_response, now, second=second)
 
-    def _may_use_tcp(self, remote: Address, now: float) -> bool:
+    def path_for(self, data: bytes, path: Path, now: float) -> Path:
+        """Give the way of a request: by TCP what is too big for UDP, if both sides have that."""
+        remote = path.remote
+        if remote.transport != "udp" or len(data) <= UDP_LIMIT:
+            return path
         without_until = self._without_tcp.get((remote.host, remote.port), now)
-        return without_until <= now and "tcp" in self.config.contacts
+        if without_until > now or "tcp" not in self.config.contacts:
+            return path
+        return Path(replace(remote, transport="tcp"), None)
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Note that nothing can be sent to ``destination``, and fail what waits for it."""

@@ -43,6 +43,9 @@ class Names:
     async def resolve(self, host, port=None, transport=None, *, sips=False):
         return [Address(each, port or 5060) for each in self.known.get(host, [])]
 
+    async def behind(self, domain):
+        return self.known.get(domain, [])
+
 
 @pytest.mark.parametrize(
     ("transport", "address"),
@@ -92,3 +95,20 @@ async def test_a_name_server_that_fails_takes_no_trunk_away() -> None:
     names.known[EDGES] = ["192.0.2.3"]  # and what is found takes the place of what was
     await trunks.look_up()
     assert welcome() == ["192.0.2.3", "192.0.2.9"]
+
+
+async def test_a_domain_calls_from_the_servers_its_records_name() -> None:
+    counters, trunk = Counters(), Trunk("carrier", names=("other.example", SERVERS))
+    gate = Gate({"carrier": trunk}, ("MD5",), SeededIds(1), counters)
+    records = Records()
+    hosts = {"a.carrier.example": ["192.0.2.7"], "other.example": ["192.0.2.5"]}
+    records.addresses = lambda name: answered(hosts.get(name, []))
+    resolver = Resolver(SeededIds(1), records)
+    trunks = Trunks({"carrier": trunk}, gate, resolver, counters, lambda now: None)
+    await trunks.look_up()
+    for host, welcome in (("192.0.2.7", True), ("192.0.2.5", True), ("192.0.2.6", False)):
+        assert (gate.check(INVITE, Address(host, 5060), 1.0) is None) is welcome
+
+
+async def answered(hosts: list[str]) -> tuple[float, list[str]]:
+    return 60.0, hosts

@@ -7,7 +7,7 @@ import pytest
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.digest_server import DigestServer, Verdict
-from rapida_media.sip.user_agent import AVOIDED_S, WITHOUT_TCP_S
+from rapida_media.sip.user_agent import AVOIDED_S, UDP_LIMIT, WITHOUT_TCP_S
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.parties import names
 from rapida_media.testing.sip import OFFER, SipPeer
@@ -232,6 +232,44 @@ def test_a_request_too_big_for_udp_goes_by_tcp_with_its_via_changed():
     assert {packet.destination for packet in scene.alice.sent} == {tcp}
     (invite,) = scene.servers[0].requests("INVITE")
     assert invite.top_via.transport == "TCP"
+
+
+def challenged_when_nearly_too_big():
+    """Give a scene in which the credentials make the INVITE too big for UDP, and its server."""
+    scene = two_transports()
+    digest = DigestServer("carrier", {"alice": "open sesame"}, SeededIds(3))
+    scene.dial(Credentials("alice", "open sesame"))
+    (small,) = scene.servers[0].requests("INVITE")
+    scene.answer(scene.servers[0], 486)
+    filled = [("X-Big", "x" * (UDP_LIMIT - len(small.raw) - len("X-Big: \r\n")))]
+    scene.dial(Credentials("alice", "open sesame"), filled)
+    assert len(scene.servers[0].requests("INVITE")[-1].raw) == UDP_LIMIT
+    return scene, digest
+
+
+def test_a_request_that_its_credentials_make_too_big_goes_by_tcp():
+    scene, digest = challenged_when_nearly_too_big()
+    tcp, (server,) = add_tcp(scene), scene.servers
+    scene.answer(server, 401, digest.challenge(scene.world.now))
+    before, after = server.requests("INVITE")[-2:]
+    assert (before.top_via.transport, after.top_via.transport) == ("UDP", "TCP")
+    assert after.cseq.number == before.cseq.number + 1
+    assert after.body == OFFER
+    assert digest.check(after, scene.world.now)[0] is Verdict.ACCEPTED
+    assert [packet.destination for packet in scene.alice.sent][-1] == tcp
+
+
+def test_a_request_that_its_credentials_make_too_big_goes_by_udp_where_tcp_fails():
+    scene, digest = challenged_when_nearly_too_big()
+    (server,) = scene.servers
+    scene.answer(server, 401, digest.challenge(scene.world.now))
+    scene.alice.endpoint.transport_failed(Address("192.0.2.2", 5060, "tcp"), scene.world.now)
+    scene.world.run_for(0.1)
+    invite = server.requests("INVITE")[-1]
+    assert (invite.top_via.transport, len(invite.raw) > UDP_LIMIT) == ("UDP", True)
+    assert digest.check(invite, scene.world.now)[0] is Verdict.ACCEPTED
+    scene.answer(server, 200, body=OFFER)
+    assert names(scene.alice)[-1] == "Answered"
 
 
 def test_where_tcp_fails_it_goes_by_udp_all_the_same():

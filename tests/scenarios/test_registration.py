@@ -345,6 +345,26 @@ def test_what_was_registered_with_one_server_is_taken_back_there():
     assert not second.received
 
 
+def test_a_registrar_that_drops_every_connection_is_left_alone_for_longer_and_longer(scene):
+    registration = scene.register()
+    scene.world.run_for(200)
+    waits = []
+    for _ in range(4):
+        lost_at, before = scene.world.now, len(scene.registers())
+        scene.us.endpoint.connection_lost(registration.destination, lost_at)
+        while len(scene.registers()) == before:
+            scene.world.run_for(0.5)
+        waits.append(scene.world.now - lost_at)
+    assert [low <= wait <= high for wait, (low, high) in zip(
+        waits, [(0.5, 3.5), (30, 60.5), (60, 120.5), (120, 240.5)], strict=True
+    )] == [True] * 4, waits  # fmt: skip
+    scene.world.run_for(200)
+    before = len(scene.registers())
+    scene.us.endpoint.connection_lost(registration.destination, scene.world.now)
+    scene.world.run_for(4)
+    assert len(scene.registers()) == before + 1
+
+
 def test_a_registrar_needs_an_address(scene):
     scene.registrars = []
     with pytest.raises(LocalProtocolError):
