@@ -54,19 +54,23 @@ async def test_a_host_that_calls_and_is_called_is_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where it is called may stand in SRV records, and who calls in those of the name itself."""
-    records: dict[int | None, list[str]] = {}
+    servers_and_callers: tuple[list[str], list[str]] = ([], [])
 
-    async def resolve(self: Resolver, host: str, port: int | None, transport: str) -> list[Address]:
-        return [Address(each, 5060) for each in records.get(port, [])]
+    async def resolve(self: Resolver, *asked: object) -> list[Address]:
+        return [Address(each, 5060) for each in servers_and_callers[0]]
+
+    async def behind(self: Resolver, domain: str) -> list[str]:
+        return servers_and_callers[1]
 
     monkeypatch.setattr(Resolver, "resolve", resolve)
+    monkeypatch.setattr(Resolver, "behind", behind)
     text = f'{LOOPBACK}[trunks.carrier]\nhosts = ["carrier.example"]\n'
     for known, finding in (
-        ({None: ["192.0.2.1"], 0: ["192.0.2.2"]}, (OK, "is 192.0.2.1, 192.0.2.2")),
-        ({None: ["192.0.2.1"]}, (OK, "is 192.0.2.1")),
-        ({}, (FAULT, "cannot be resolved")),
+        ((["192.0.2.1"], ["192.0.2.2"]), (OK, "is 192.0.2.1, 192.0.2.2")),
+        ((["192.0.2.1"], []), (OK, "is 192.0.2.1")),
+        (([], []), (FAULT, "cannot be resolved")),
     ):
-        records = known
+        servers_and_callers = known
         result, told = finding
         diagnosis = await diagnose(tmp_path, text)
         assert found(diagnosis, "[trunks.carrier]") == (result, f"carrier.example {told}")
