@@ -322,6 +322,33 @@ async def test_an_agent_that_hangs_up_meanwhile_takes_the_other_call_back(
     await bench.idle()
 
 
+@pytest.mark.parametrize("follow", ["true", "false"])
+async def test_whom_an_assistant_called_may_send_the_call_elsewhere_where_that_is_allowed(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, follow: str
+) -> None:
+    echo = Echo()
+    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow))
+    colleague = await Callee.open()
+    placed = bench.engine.dial(await callee.target(), echo, assistant="desk")
+    invite = await callee.request("INVITE")
+    callee.respond(invite, 200, body=callee.sdp())
+    await echo.call()
+    callee.ask(invite, "REFER", 1, headers=[("Refer-To", f"<{colleague.uri}>")])
+    if follow == "false":
+        assert (await callee.response("REFER")).status == 603
+        placed.hang_up("done")
+    else:
+        assert (await callee.response("REFER")).status == 202
+        again = await colleague.request("INVITE")
+        colleague.respond(again, 200, body=colleague.sdp())
+        await eventually(lambda: echo.events == [Transferred(colleague.uri)])
+        callee.respond(await callee.request("BYE"), 200)
+        placed.hang_up("done")
+        colleague.respond(await colleague.request("BYE"), 200)
+    await placed.finished
+    colleague.close()
+
+
 # Replaced by the far end.
 
 
