@@ -268,15 +268,25 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await bench.idle()
 
 
-@pytest.mark.parametrize("name", ["Referred-By", "b"])
+ANN = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "passed_on"),
+    [("Referred-By", ANN, ANN), ("b", ANN, ANN), ("Referred-By", '"Ann <sip:ann', None)],
+)
 async def test_who_is_called_for_a_far_end_learns_who_asked_for_it(
-    bench: Bench, agent_named: AgentNamer, callee: Callee, name: str
+    bench: Bench,
+    agent_named: AgentNamer,
+    callee: Callee,
+    name: str,
+    by: str,
+    passed_on: str | None,
 ) -> None:
-    by = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
     _, call = await desk(bench, agent_named)
     assert await refer(call, callee.uri, (name, by)) == 202
     invite = await callee.request("INVITE")
-    assert invite.header("Referred-By") == by
+    assert invite.header("Referred-By") == passed_on
     assert await call.bye() == 200
     callee.respond(invite, 486)
     await bench.idle()
