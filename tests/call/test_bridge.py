@@ -351,6 +351,18 @@ class Dialling:
         return [verb for verb, _ in self.line.signals.asked if verb != "dial"]
 
 
+async def test_an_announcement_before_the_answer_holds_nobody() -> None:
+    scene = Dialling()
+    scene.leg.call.answered = False
+    dialling = await scene.start(ring_back=True)
+    scene.leg.call.hold_changed(True)  # 183 with a=sendonly
+    scene.ringing(183, early=True)
+    scene.leg.call.hold_changed(False)
+    scene.leg.call.hold_changed(True)
+    assert scene.asked == []
+    dialling.cancel()
+
+
 async def test_a_caller_that_is_being_answered_is_not_told_that_it_rings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
