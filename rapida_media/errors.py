@@ -42,7 +42,8 @@ class DialError(RapidaError):
     """A call of ours was not answered.
 
     status: what the callee, or somebody on the way, said; 408: nobody answered in time, 404: the
-    target cannot be found, 487: the call was taken back, 503: it could not be sent.
+    target cannot be found, 487: the call was taken back, 488: the answer cannot be used, 503: it
+    could not be sent.
     retry_after_s: when a busy callee asks to be called again.  cause: its Reason (RFC 3326), as
     written.
     """

@@ -94,9 +94,12 @@ class Bridge:
         self._ways[id(source)].digit(digit)
 
     def held(self, source: Call, held: bool) -> None:
-        """The far end of one call holds it, or took it back: so is the other one."""
+        """The far end of one call holds it, or took it back: so is the other one.
+
+        Before the answer nobody holds: early media that goes one way is an announcement.
+        """
         other = self.other(source)
-        if other.answered and other.ended is None:
+        if source.answered and other.answered and other.ended is None:
             (self._on_hold.add if held else self._on_hold.discard)(other)
             other.pass_hold(held)
 

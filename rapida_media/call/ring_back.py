@@ -6,6 +6,7 @@ it is not answered yet    180, and its own phone makes the tone; 183 and the ear
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rapida_media.call.bridge import Bridge
@@ -40,7 +41,8 @@ class RingBack:
             self._start_tone()
         elif not self._rung:
             self._rung = True
-            self._caller.ring_now()
+            with suppress(LocalProtocolError):  # its 200 is on the way, behind a PRACK
+                self._caller.ring_now()
 
     def _open_early_media(self) -> bool:
         if self._caller.answered:

@@ -13,6 +13,7 @@ from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
 from rapida_media.ids import IdSource
+from rapida_media.net.assistants import Assistants
 from rapida_media.net.calls import Calls
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.second_legs import Owner
@@ -33,7 +34,8 @@ FORBIDDEN, TOO_MANY_HOPS = 403, 483
 
 
 class Dialling:
-    """endpoint: set once the engine listens. guard: what agents may call."""
+    """endpoint: set once the engine listens. assistants: whose calls may be sent elsewhere by those
+    they called. guard: what agents may call."""
 
     endpoint: SipEndpoint
 
@@ -45,9 +47,11 @@ class Dialling:
         ids: IdSource,
         shell: CallShell,
         *,
+        assistants: Assistants,
         guard: TollGuard,
     ) -> None:
         self._calls = calls
+        self._assistants = assistants
         self._trunks = trunks
         self._guard = guard
         self._resolver = resolver
@@ -84,6 +88,8 @@ class Dialling:
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         if from_uri is None and credentials is not None:
             caller = f"sip:{escape_user(credentials.username)}@{target.host}"
+        name = ordered.assistant if ordered is not None else assistant
+        known = self._assistants.named(name or "")
         call = self._calls.make(
             CallInfo(
                 id=ordered.id if ordered is not None else self._ids.token(),
@@ -91,7 +97,7 @@ class Dialling:
                 direction="outbound",
                 caller=caller,
                 called=target.uri,
-                assistant=ordered.assistant if ordered is not None else assistant,
+                assistant=name,
                 trunk=trunk,
                 parameters=ordered.parameters if ordered is not None else {},
                 max_forwards=max_forwards,
@@ -101,6 +107,7 @@ class Dialling:
             codecs=codecs,
             srtp=srtp,
             early_agent=early_agent,
+            follow_transfers=known is not None and known.follow_transfers,
         )
         if call is None:
             raise RapidaError("no RTP port pair is free")

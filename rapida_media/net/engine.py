@@ -131,7 +131,13 @@ class Engine:
         )
         self._media_names = MediaNames(self._loop, resolver, self._handle_late)
         self._dialling = Dialling(
-            self._calls, self._trunks, resolver, self._ids, self, guard=self.guard
+            self._calls,
+            self._trunks,
+            resolver,
+            self._ids,
+            self,
+            assistants=self.assistants,
+            guard=self.guard,
         )
         self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
         self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)

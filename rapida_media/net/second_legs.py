@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED, UNAVAILABLE = 404, 408, 487, 503
+NOT_FOUND, REQUEST_TIMEOUT, REQUEST_TERMINATED = 404, 408, 487
+NOT_ACCEPTABLE, UNAVAILABLE = 488, 503
 
 
 class Owner(Protocol):
@@ -99,7 +100,8 @@ class SecondLegs:
 def _refusal(call: Call) -> DialError:
     ended = call.ended
     assert ended is not None, "it is settled, and not by an answer"
-    status = ended.code or UNAVAILABLE
+    # An answer that cannot be used has no status of its own: what would have refused the offer.
+    status = ended.code or (NOT_ACCEPTABLE if ended.failure_class == "media" else UNAVAILABLE)
     reason = REASONS.get(status, ended.reason)
     return DialError(status, reason, ended.retry_after_s, ended.cause)
 

@@ -88,6 +88,17 @@ def refer_to_of(refer: Request) -> ReferTo:
     return ReferTo(target, None if wanted is None else parse_replaces(unescape(wanted)))
 
 
+def referred_by_of(refer: Request) -> str | None:
+    """Give Referred-By (RFC 3892) as written, None without a usable one."""
+    value = refer.header("Referred-By")
+    try:
+        if value is not None:
+            parse_name_addr(value, "Referred-By")
+    except RemoteProtocolError:
+        return None
+    return value
+
+
 def _uri_text(value: str) -> str:
     """Give the URI of a Refer-To.
 

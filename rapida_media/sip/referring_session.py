@@ -23,6 +23,7 @@ from rapida_media.sip.refer import (
     format_sipfrag,
     parse_sipfrag,
     refer_to_of,
+    referred_by_of,
 )
 from rapida_media.sip.uri import parse_uri
 from rapida_media.sip.user_agent import Headers, UserAgent
@@ -150,7 +151,7 @@ class ReferringSession(ChangingSession):
         event = f"{EVENT};id={request.cseq.number}" if self._referrals else EVENT
         self._referrals += 1
         self._referral = Referral(transaction, request, event)
-        by = request.header("Referred-By")
+        by = referred_by_of(request)
         self._agent.events.append(ReferReceived(self, target, replaces, by))
 
     def accept_refer(self, now: float) -> None:

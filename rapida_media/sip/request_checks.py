@@ -5,11 +5,13 @@ Pure functions used by the endpoint and the sessions. A refusal is ``(status, he
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.dtmf_info import PLAIN, RELAY
 from rapida_media.sip.multipart import Part, parts_of
+from rapida_media.sip.syntax import PARAMS, TCHARS
 from rapida_media.sip.user_agent import ACCEPT, ALLOW, SUPPORTED, Headers
 from rapida_media.sip.validation import REGISTERED_METHODS
 
@@ -24,6 +26,8 @@ ALLOWED_METHODS = frozenset(ALLOW[1].split(", "))
 OPTION_TAGS = frozenset(SUPPORTED[1].split(", "))
 OUTSIDE_DIALOG = frozenset({"INVITE", "OPTIONS"})
 ALLOW_OUTSIDE = ("Allow", "INVITE, ACK, CANCEL, OPTIONS")
+
+_REASON = re.compile(rf"[{TCHARS}]++{PARAMS}")
 
 Refusal = tuple[int, Headers]
 
@@ -92,11 +96,15 @@ def _is_offer(part: Part) -> bool:
 
 
 def cause_of(message: Message) -> str | None:
-    """Give the first value of Reason (RFC 3326) as written, None without one."""
+    """Give the first value of Reason (RFC 3326) as written, None without a usable one.
+
+    The other end of a bridge gets it in a BYE, which it must not stumble over.
+    """
     try:
-        return next(iter(message.header_values("Reason")), None)
+        value = next(iter(message.header_values("Reason")), "")
     except RemoteProtocolError:
         return None
+    return value if _REASON.fullmatch(value) else None
 
 
 def _optional(request: Request) -> bool:

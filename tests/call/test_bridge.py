@@ -364,6 +364,32 @@ class Dialling:
         return [verb for verb, _ in self.line.signals.asked if verb != "dial"]
 
 
+async def test_an_announcement_before_the_answer_holds_nobody() -> None:
+    scene = Dialling()
+    scene.leg.call.answered = False
+    dialling = await scene.start(ring_back=True)
+    scene.leg.call.hold_changed(True)  # 183 with a=sendonly
+    scene.ringing(183, early=True)
+    scene.leg.call.hold_changed(False)
+    scene.leg.call.hold_changed(True)
+    assert scene.asked == []
+    dialling.cancel()
+
+
+async def test_a_caller_that_is_being_answered_is_not_told_that_it_rings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rings() -> None:
+        raise LocalProtocolError("ring after accept")
+
+    scene = Dialling(answered=False)
+    monkeypatch.setattr(scene.line.signals, "ring", rings)  # its 200 waits for a PRACK
+    dialling = await scene.start(ring_back=True)
+    scene.ringing(180)  # out of the receive path of the second leg
+    scene.line.signals.dialled.set_result(scene.leg.call)
+    assert await dialling is scene.leg.call
+
+
 async def test_dialling_gives_the_second_call_and_tells_that_it_rings() -> None:
     scene = Dialling()
     dialling = await scene.start(trunk="carrier", timeout=5, caller_id="+1555")

@@ -35,6 +35,21 @@ class RtpPacket:
     payload: bytes
 
 
+def _bound_pair(host: str) -> tuple[socket.socket, socket.socket]:
+    """Take two ports in a row: the engine sends RTCP to the second, which must be nobody else's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        first, second = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        first.bind((host, 0))
+        try:
+            second.bind((host, first.getsockname()[1] + 1))
+        except (OSError, OverflowError):
+            first.close()
+            second.close()
+        else:
+            return first, second
+
+
 class RtpPhone:
     """An RTP socket that keeps what it hears and sends PCMU on an absolute 20 ms schedule."""
 
@@ -43,10 +58,8 @@ class RtpPhone:
         self.heard: list[RtpPacket] = []
         self.sent_packets = 0
         self._loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket, self._rtcp_socket = _bound_pair(host)
         self._socket.setblocking(False)
-        self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
         self._loop.add_reader(self._socket.fileno(), self._readable)
         self._sequence_number, self._timestamp, self._ssrc = 65_530, 2**32 - 400, self.port
@@ -55,6 +68,7 @@ class RtpPhone:
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
+            self._rtcp_socket.close()
 
     def stop_reading(self) -> None:
         """Leave what arrives from now on to ``next_datagram``."""

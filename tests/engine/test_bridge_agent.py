@@ -112,6 +112,16 @@ async def test_the_caller_learns_why_the_callee_was_not_reached(
     await nothing_is_left(bench)
 
 
+async def test_a_callee_whose_answer_has_no_codec_of_ours_is_a_matter_of_the_media(
+    bench: Bench, callee: Callee
+) -> None:
+    call, invite = await ring(bench, callee)
+    callee.respond(invite, 200, body=callee.sdp().replace("AVP 0 101", "AVP 18"))
+    callee.respond(await callee.request("BYE"), 200)
+    assert await call.final() == 488
+    await nothing_is_left(bench)
+
+
 async def test_both_hear_each_other_without_transcoding(bench: Bench, callee: Callee) -> None:
     call, _ = await connect(bench, callee)
     there, back = speech(1.0, 1), speech(1.0, 2)

@@ -268,15 +268,25 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await bench.idle()
 
 
-@pytest.mark.parametrize("name", ["Referred-By", "b"])
+ANN = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "passed_on"),
+    [("Referred-By", ANN, ANN), ("b", ANN, ANN), ("Referred-By", '"Ann <sip:ann', None)],
+)
 async def test_who_is_called_for_a_far_end_learns_who_asked_for_it(
-    bench: Bench, agent_named: AgentNamer, callee: Callee, name: str
+    bench: Bench,
+    agent_named: AgentNamer,
+    callee: Callee,
+    name: str,
+    by: str,
+    passed_on: str | None,
 ) -> None:
-    by = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
     _, call = await desk(bench, agent_named)
     assert await refer(call, callee.uri, (name, by)) == 202
     invite = await callee.request("INVITE")
-    assert invite.header("Referred-By") == by
+    assert invite.header("Referred-By") == passed_on
     assert await call.bye() == 200
     callee.respond(invite, 486)
     await bench.idle()
@@ -320,6 +330,33 @@ async def test_an_agent_that_hangs_up_meanwhile_takes_the_other_call_back(
         await call.hung_up()
     assert bench.logged("ended: enough")
     await bench.idle()
+
+
+@pytest.mark.parametrize("follow", ["true", "false"])
+async def test_whom_an_assistant_called_may_send_the_call_elsewhere_where_that_is_allowed(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, follow: str
+) -> None:
+    echo = Echo()
+    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow))
+    colleague = await Callee.open()
+    placed = bench.engine.dial(await callee.target(), echo, assistant="desk")
+    invite = await callee.request("INVITE")
+    callee.respond(invite, 200, body=callee.sdp())
+    await echo.call()
+    callee.ask(invite, "REFER", 1, headers=[("Refer-To", f"<{colleague.uri}>")])
+    if follow == "false":
+        assert (await callee.response("REFER")).status == 603
+        placed.hang_up("done")
+    else:
+        assert (await callee.response("REFER")).status == 202
+        again = await colleague.request("INVITE")
+        colleague.respond(again, 200, body=colleague.sdp())
+        await eventually(lambda: echo.events == [Transferred(colleague.uri)])
+        callee.respond(await callee.request("BYE"), 200)
+        placed.hang_up("done")
+        colleague.respond(await colleague.request("BYE"), 200)
+    await placed.finished
+    colleague.close()
 
 
 # Replaced by the far end.

@@ -53,6 +53,8 @@ def test_the_reason_of_a_cancel_that_waited_for_a_provisional_is_sent_too(
         ([("Reason", NORMAL)], NORMAL),
         ([("Reason", f"{NORMAL}, {ELSEWHERE}")], NORMAL),
         ([("Reason", 'SIP;text="never, closed')], None),
+        ([("Reason", '"')], None),
+        ([("Reason", "Q.850 cause 16;;")], None),
         ([], None),
     ],
 )
