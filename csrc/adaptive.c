@@ -241,9 +241,11 @@ static void step_idle(rm_adaptive *a, double now, size_t step)
 {
     const rm_piece *first = rm_backlog_piece(&a->backlog, 0);
     if (first != NULL && a->queued == 0) {
-        double delay = delay_of(a, first->start, now), tick = to_ms(a, a->tick);
+        /* Of a first piece that was too long for the ring only the end is left. */
+        int64_t begin = first->start > a->play ? first->start : a->play;
+        double delay = delay_of(a, begin, now), tick = to_ms(a, a->tick);
         if (rm_adaptive_cost(a, delay, delay) <= rm_adaptive_cost(a, delay + tick, delay + tick)) {
-            move_to(a, first->start);
+            move_to(a, begin);
             a->real_from = a->play;
             a->owed = 0;
             a->idle = false;
