@@ -256,8 +256,10 @@ static void step_idle(rm_adaptive *a, double now, size_t step)
 {
     const rm_piece *first = rm_backlog_piece(&a->backlog, 0);
     if (first != NULL && a->queued == 0) {
-        if (!worth_waiting(a, delay_of(a, first->start, now))) {
-            move_to(a, first->start);
+        /* Of a first piece that was too long for the ring only the end is left. */
+        int64_t begin = first->start > a->play ? first->start : a->play;
+        if (!worth_waiting(a, delay_of(a, begin, now))) {
+            move_to(a, begin);
             a->real_from = a->play;
             a->owed = 0;
             a->idle = false;

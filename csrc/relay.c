@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* So many packets tell how far their clock and ours have come apart. */
+static const double AHEAD_PACKETS = 64;
+
 static void anchor(rm_relay *r, const rm_rtp *rtp, rm_relay_place place)
 {
     bool spoken = (int32_t)(r->end - place.timestamp) > 0;
@@ -40,6 +43,10 @@ void rm_relay_push(rm_relay *r, const rm_rtp *rtp, uint8_t payload_type, uint32_
     packet->payload_type = payload_type;
     packet->sequence_number = (uint16_t)(r->out_sequence + step);
     packet->timestamp = r->out_timestamp + (rtp->timestamp - r->in_timestamp);
+    if (samples > 0) {
+        double ahead = (int32_t)(packet->timestamp - place.clock);
+        r->ahead += (ahead - r->ahead) / (first ? 1 : AHEAD_PACKETS);
+    }
     packet->bytes = (uint16_t)rtp->payload_bytes;
     memcpy(packet->payload, rtp->payload, rtp->payload_bytes);
     if ((int16_t)(packet->sequence_number - *next) >= 0)

@@ -43,16 +43,17 @@ typedef struct rm_relay {
     uint32_t in_timestamp, out_timestamp;
     uint32_t advanced;  /* packets since the anchor */
     uint32_t end;       /* where the latest audio ends, in our timestamps */
+    double ahead;       /* of our clock, the audio on average: their clock is another */
     uint64_t last_tick; /* of the sender, when something passed */
     uint64_t passed, dropped;
     uint32_t head, count;
     rm_relayed packets[RM_RELAY_PACKETS];
 } rm_relay;
 
-/* What the sender is at: its next sequence number and timestamp, and its clock. */
+/* What the sender is at: its next sequence number and timestamp, and its clock, now. */
 typedef struct rm_relay_place {
     uint16_t sequence_number;
-    uint32_t timestamp;
+    uint32_t timestamp, clock;
     uint32_t rate_hz;
 } rm_relay_place;
 

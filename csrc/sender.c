@@ -71,10 +71,18 @@ bool rm_sender_idle(const rm_sender *s)
            !s->event.active;
 }
 
-uint32_t rm_sender_timestamp_at(const rm_sender *s, double now)
+/* Of what we send ourselves. */
+static uint32_t clock_at(const rm_sender *s, double now)
 {
     uint32_t rate_hz = rm_encoding_rate_hz(s->encoder.encoding);
     return s->due < INFINITY ? s->timestamp + rm_rtp_clock(now - s->due, rate_hz) : s->timestamp;
+}
+
+uint32_t rm_sender_timestamp_at(const rm_sender *s, double now)
+{
+    const rm_relay *r = s->relay;
+    bool passing = r != NULL && r->live && r->anchored;
+    return clock_at(s, now) + (passing ? (uint32_t)(int32_t)lrint(r->ahead) : 0);
 }
 
 bool rm_sender_recognises(const rm_sender *s, uint16_t sequence_number, uint32_t timestamp)
@@ -200,7 +208,7 @@ bool rm_sender_open_relay(rm_sender *s)
     return true;
 }
 
-bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding)
+bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding, double now)
 {
     bool event = encoding == RM_NO_ENCODING;
     if ((event ? s->event_payload_type < 0 : encoding != s->encoder.encoding) ||
@@ -212,7 +220,8 @@ bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding)
                              : (uint32_t)(rtp->payload_bytes /
                                           rm_encoding_bytes_per_sample(encoding));
     rm_relay_push(s->relay, rtp, event ? (uint8_t)s->event_payload_type : s->payload_type, samples,
-                  (rm_relay_place){s->sequence_number, s->timestamp, units_per_tick(s) * 50},
+                  (rm_relay_place){s->sequence_number, s->timestamp, clock_at(s, now),
+                                   units_per_tick(s) * 50},
                   &s->sequence_number);
     s->relay->last_tick = s->tick;
     s->silent_ticks = FLUSHED_TICKS + 1;

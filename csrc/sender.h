@@ -92,7 +92,7 @@ bool rm_sender_open_relay(rm_sender *s);
 /* Pass a packet of another stream through, audio or (RM_NO_ENCODING) a telephone-event. False when
  * our far end does not take it so; true also when it is dropped, because we may not send now or
  * have something to say ourselves. */
-bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding);
+bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding, double now);
 
 /* Write the next packet that is due; returns its size, or 0 when nothing more is due. */
 size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES]);

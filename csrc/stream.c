@@ -235,13 +235,14 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
 }
 
 /* Whether another stream sends the packet on. */
-static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding)
+static bool pass_on(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, rm_encoding encoding,
+                    double now)
 {
     if (meaning >= RM_MEANS_EVENT && s->receiving)
-        return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING);
+        return rm_sender_pass(s->relay_to, rtp, RM_NO_ENCODING, now);
     if (encoding == RM_NO_ENCODING)
         return false;
-    bool passed = rm_sender_pass(s->relay_to, rtp, encoding);
+    bool passed = rm_sender_pass(s->relay_to, rtp, encoding, now);
     if (!passed)
         rm_stream_relay(s, NULL);
     return passed;
@@ -281,7 +282,7 @@ static void receive_believed(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, r
         measure_jitter(s, rtp, packet.encoding, now);
     packet.mute = rm_event_covers(&s->events, packet.timestamp, s->ingress.rate_hz);
     uint64_t late = too_late(s);
-    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding) && !s->listened)
+    if (s->relay_to != NULL && pass_on(s, rtp, meaning, packet.encoding, now) && !s->listened)
         packet.encoding = RM_NO_ENCODING;
     hand_over(s, &packet);
     rm_burst_packet(&s->burst, rtp->sequence_number, too_late(s) == late);

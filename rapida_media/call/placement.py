@@ -12,12 +12,13 @@ a new source. 100 ppm are a third of a second in an hour. One ``Placement`` per 
 from __future__ import annotations
 
 RATE_HZ = 16_000
-WINDOW = 2 * RATE_HZ
+WINDOW = 10 * RATE_HZ
 # Crystals are 100 ppm off at worst. Frames are fetched every 5 ms, and ways are never quite empty.
 LIMIT_PPM = 1000
 STEP = RATE_HZ * 12 // 1000
-# So far beside its place sound is moved in a pause, and so far in any case.
-QUIET, ANYWHERE = RATE_HZ * 10 // 1000, RATE_HZ * 60 // 1000
+# So far beside its place sound is moved in a pause, and so far in any case: seldom, for what is
+# heard before and after is no longer as far apart as it was said.
+QUIET, ANYWHERE = RATE_HZ * 40 // 1000, RATE_HZ * 200 // 1000
 
 
 class Placement:

@@ -31,27 +31,27 @@ def errors(
 
 def test_without_drift_every_frame_keeps_its_place_to_the_sample() -> None:
     beside = errors(HOUR // 6)
-    assert max(beside[200:]) == min(beside[200:])
+    assert max(beside) == min(beside)
     assert 0 <= beside[-1] <= 15
 
 
 @pytest.mark.parametrize("ppm", [-300, -40, 100, 300])
-def test_an_hour_of_drift_moves_nothing_by_more_than_a_frame(ppm: float) -> None:
+def test_in_an_hour_of_drift_nothing_is_further_beside_than_can_be_heard(ppm: float) -> None:
     beside = errors(HOUR, ppm=ppm)
-    assert -20 < min(beside) < max(beside) < 20 + 15
+    assert -60 < min(beside) < max(beside) < 60
 
 
-def test_a_loud_caller_without_a_pause_is_moved_after_sixty_milliseconds() -> None:
-    beside = errors(HOUR // 2, ppm=200, pause_every=10**9)
-    assert max(map(abs, beside)) < 60 + 30
+def test_a_loud_caller_without_a_pause_is_moved_before_it_is_a_quarter_of_a_second() -> None:
+    beside = errors(HOUR, ppm=200, pause_every=10**9)
+    assert 150 < max(map(abs, beside)) < 250
 
 
 def test_a_first_frame_that_waited_does_not_shift_the_call() -> None:
-    beside = errors(1000, delays={0: 200, 1: 180, 2: 160, 3: 0})
+    beside = errors(2000, delays={0: 200, 1: 180, 2: 160, 3: 0})
     assert beside[0] >= 200
-    assert all(0 <= each <= 15 for each in beside[250:])
+    assert all(0 <= each <= 15 for each in beside[700:])
 
 
 def test_a_longer_way_is_no_drift() -> None:
-    before_and_after = errors(5000, delays={2500: 80, 4000: 0})
-    assert max(before_and_after[200:]) == min(before_and_after[200:])
+    beside = errors(15_000, delays={2500: 80, 10_000: 0})
+    assert max(beside) == min(beside)

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rtp_peer import Peer, make_stream
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import CONCEALED, MediaStream
@@ -342,6 +343,17 @@ def test_a_late_owner_gets_half_a_second_and_then_a_gap() -> None:
     due = stream.next_timeout()
     assert due is not None
     assert 1e6 < due < 1e6 + 0.03
+
+
+def test_more_sound_than_the_buffer_holds_is_heard_once_and_in_order() -> None:
+    """600 ms of it at once where 480 fit, before the first tick: the end of the first packet is
+    left, and what came last does not stand in its place."""
+    peer = Peer(make_stream(jitter="fixed:0"))
+    peer.deliver(*[peer.packet(value, ms=150) for value in (1000, 2000, 3000, 4000)])
+    peer.wait(640)
+    heard = [value for _, _, value in peer.frames() if value in (1000, 2000, 3000, 4000)]
+    assert heard == sorted(heard)
+    assert set(heard) == {1000, 2000, 3000, 4000}
 
 
 # --- misuse and any input -----------------------------------------------------------------

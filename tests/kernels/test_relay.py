@@ -270,3 +270,23 @@ def test_what_the_far_end_gets_is_one_stream_whatever_happens(story: list[str]) 
         assert 0 < (after.sequence_number - before.sequence_number) % 65536 < 50
     for before, after in itertools.pairwise(audio):
         assert 0 < (after.timestamp - before.timestamp) % 2**32 < 2**31
+
+
+@pytest.mark.parametrize("ppm", [-500, 500])
+def test_a_sender_report_names_the_time_of_what_passes_through(ppm: int) -> None:
+    """RFC 3550 section 6.4.1: the same instant as the NTP time, "in the same units and with the
+    same random offset as the RTP timestamps in data packets"."""
+    pair = Pair(send_payload_type=0)
+    pair.run(50)
+    last = 0
+    for _ in range(20_000):  # the clocks are 0.2 s apart at the end
+        pair.speak()
+        for packet in pair.sent():
+            last = packet.timestamp
+        pair.peer.now += 0.02 * (1 - ppm * 1e-6)
+    beside = (pair.sink.timestamp_at(pair.peer.now) - last + 2**31) % 2**32 - 2**31
+    assert abs(beside) < 8 * 30
+    pair.source.relay_to(None)
+    own = pair.pause(10)
+    beside = (pair.sink.timestamp_at(pair.peer.now) - own[-1].timestamp + 2**31) % 2**32 - 2**31
+    assert abs(beside) < 8 * 30
