@@ -84,6 +84,8 @@ class RtpPhone:
             except OSError:
                 return
             first, second, number, timestamp, _ = struct.unpack_from("!BBHII", data)
+            if 192 <= second <= 223:  # a report to who had this port before (RFC 5761 section 4)
+                continue
             assert first == 0x80, "the engine sends plain headers"
             self.heard.append(
                 RtpPacket(self._loop.time(), second & 127, number, timestamp, data[12:])
