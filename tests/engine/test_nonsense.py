@@ -22,7 +22,7 @@ from .rtp import PACKET_S, Samples, share_heard, speech
 from .waiting import eventually
 
 TALK_S = 1.5
-BURST_BYTES = 50_000
+BURST_BYTES = 25_000
 
 
 class Undisturbed:
