@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from rapida_media.call.call import Call
 
 from .conftest import AgentNamer, Bench
+from .phone import Phone
 from .rtp import speech
 from .waiting import eventually
 
@@ -104,19 +107,26 @@ async def test_a_bye_that_cannot_be_delivered_still_ends_the_call(bench: Bench) 
     assert engine.counters["sip_connect_failed"] == 1
 
 
-async def test_a_bye_reaches_the_callers_own_port_when_its_connection_is_gone(
-    bench: Bench,
-) -> None:
-    engine = await bench.start("[limits]\nmax_call_seconds = 0.5\n")
+@asynccontextmanager
+async def listening(phone: Phone) -> AsyncIterator[asyncio.Queue[bytes]]:
+    """Have a phone listen on the port that it names; gives what comes there."""
     came = asyncio.Queue[bytes]()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
         writer.close()
 
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        phone.port = server.sockets[0].getsockname()[1]
+        yield came
+
+
+async def test_a_bye_reaches_the_callers_own_port_when_its_connection_is_gone(
+    bench: Bench,
+) -> None:
+    engine = await bench.start("[limits]\nmax_call_seconds = 0.5\n")
     phone = await bench.phone("tcp")
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
-        phone.port = listening.sockets[0].getsockname()[1]
+    async with listening(phone) as came:
         await phone.call()
         phone.hang_up()
         await eventually(lambda: engine.figures()["connections"] == 0)
@@ -136,15 +146,8 @@ async def test_an_answer_reaches_the_callers_own_port_when_its_connection_is_gon
 
     agent = agent_named(busy)
     engine = await bench.start(f'[assistants.busy]\nagent = "{agent}"\nanswer = "agent"\n')
-    came = asyncio.Queue[bytes]()
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        came.put_nowait(await reader.readuntil(b"\r\n\r\n"))
-        writer.close()
-
     phone = await bench.phone("tcp")
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as listening:
-        phone.port = listening.sockets[0].getsockname()[1]
+    async with listening(phone) as came:
         phone.invite("busy")
         await eventually(lambda: engine.active_calls == 1)
         phone.hang_up()
