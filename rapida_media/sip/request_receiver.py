@@ -65,7 +65,7 @@ class RequestReceiver:
         elif request.method == "CANCEL" and (invite := self._layer.invite_of(request)) is not None:
             transaction = self._layer.open_server(key, request, path)
             self._receive_cancel(transaction, invite, request, now)
-        elif (session := self._session_of(request)) is not None:
+        elif request.method != "CANCEL" and (session := self._session_of(request)) is not None:
             transaction = self._layer.open_server(key, request, path)
             self._act(partial(self._receive_in_dialog, *session), transaction, request, now)
         elif (refused := self._guarded(request, path.remote, now)) is not None:

@@ -136,6 +136,18 @@ def test_a_cancel_for_no_invite_gets_481(call: Call, world: World, peer: SipPeer
     assert peer.statuses("CANCEL") == [481]
 
 
+def test_a_cancel_for_no_invite_gets_481_within_a_call_too(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    peer.send(peer.request("INVITE", body=OFFER), call.bob.address)
+    world.run_for(0.1)
+    cancel = peer.request("CANCEL", to_tag=call.incoming[0].id, cseq=2)
+    peer.send(cancel, call.bob.address)
+    world.run_for(0.1)
+    assert peer.statuses("CANCEL") == [481]
+    assert call.incoming[0].state == "accepted"
+
+
 def test_a_repeated_cancel_gets_the_same_answer(call: Call, world: World, peer: SipPeer) -> None:
     call.answers = False
     branch = peer.branch()
