@@ -26,7 +26,7 @@ INVITE_CLIENT: Table = {
     ("calling", "timer_b"): (("report_timeout", "end"), TERMINATED),
     ("calling", "transport_error"): (("report_transport", "end"), TERMINATED),
     ("calling", "abandon"): (("end",), TERMINATED),
-    ("calling", "1xx"): (("quench", "deliver"), "proceeding"),
+    ("calling", "1xx"): (("hear", "deliver"), "proceeding"),
     ("calling", "2xx"): (("quench", "start_m", "deliver"), "accepted"),
     ("calling", "300-699"): (("quench", "ack", "deliver", "start_d"), "completed"),
     ("proceeding", "1xx"): (("deliver",), "proceeding"),
@@ -77,7 +77,7 @@ class ClientTransaction(Transaction):
     transaction, which this object then stands for.
     """
 
-    __slots__ = ("_on_response", "_reconnected", "acks", "request", "second")
+    __slots__ = ("_limited", "_on_response", "_reconnected", "acks", "request", "second")
 
     tables: ClassVar = {True: INVITE_CLIENT, False: NON_INVITE_CLIENT}
 
@@ -97,7 +97,7 @@ class ClientTransaction(Transaction):
         self.acks: dict[str | None, Datagram] = {}
         self.second = second
         self._on_response = on_response
-        self._reconnected = False
+        self._reconnected = self._limited = False
         self._data = data
         around.clients[key] = self
 
@@ -110,6 +110,7 @@ class ClientTransaction(Transaction):
     def limit(self, now: float) -> None:
         """Wait no longer than 64*T1 for the final response of an INVITE nobody waits for."""
         self.second = None
+        self._limited = True
         self.start_deadline("abandon", self.around.values.give_up, now)
 
     def handle_timer(self, event: str, now: float) -> None:
@@ -198,8 +199,15 @@ class ClientTransaction(Transaction):
         self.start_deadline("timer_m", self.around.values.give_up, now)
         self._data = b""
 
+    def _hear(self, message: Message | None, now: float) -> None:
+        """Stop retransmitting an INVITE that was heard, nor does it time out any more, unless
+        nobody waits for it."""
+        self.stop_retransmit()
+        self._data = b""
+        if not self._limited:
+            self.around.timers.cancel(self._deadline)
+
     def _quench(self, message: Message | None, now: float) -> None:
-        """Stop retransmitting; an INVITE that was heard no longer times out either."""
         self.stop_retransmit()
         self.around.timers.cancel(self._deadline)
         self._data = b""
@@ -233,6 +241,7 @@ class ClientTransaction(Transaction):
         "send": _send,
         "ack": _ack,
         "deliver": _deliver,
+        "hear": _hear,
         "quench": _quench,
         "end": _end,
         "slow_down": _slow_down,

@@ -274,6 +274,21 @@ def test_an_answer_that_crosses_our_bye_is_acknowledged_all_the_same(
     assert call.bob.idle
 
 
+def test_a_reinvite_that_only_rings_once_we_hung_up_is_forgotten(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    establish(call, peer)
+    call.incoming[0].reinvite(NEW_OFFER, world.now)
+    call.incoming[0].bye(world.now)
+    world.run_for(0.1)
+    peer.send(peer.respond(peer.requests("BYE")[0], 200), call.bob.address)
+    peer.send(peer.respond(peer.requests("INVITE")[0], 100), call.bob.address)
+    world.run_for(0.1)
+    assert not call.bob.idle
+    world.run_idle()
+    assert call.bob.idle
+
+
 def test_requests_that_cross_our_bye_get_481_and_a_bye_gets_200(
     call: Call, world: World, peer: SipPeer
 ) -> None:
