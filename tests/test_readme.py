@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from missing import skip_or_fail
 
-from rapida_media.demo.engine import HOST, environment, free_port, running_command, running_engine
+from rapida_media.demo.engine import HOST, environment, running_command, running_engine
+from rapida_media.demo.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rapida_media.demo.ports import free_port
+
 from .caller import Caller
 from .far_end import BUILD, HERE
 from .process import Usage, pin, read_usage, split_cores
@@ -95,7 +97,7 @@ def start_engine(command: str) -> Engine:
     `{sip}` becomes ADDRESS:PORT, `{port}` the port alone. RuntimeError with its last words if it
     ends or stays silent.
     """
-    port = free_port(socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    port = free_port()
     words = shlex.split(command.replace("{sip}", f"127.0.0.1:{port}").replace("{port}", str(port)))
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / "engine.log"
@@ -136,18 +138,6 @@ def _answers(engine: Engine, child: subprocess.Popen[bytes]) -> bool:
         return False
     finally:
         caller.close()
-
-
-def free_port(*kinds: socket.SocketKind) -> int:
-    """A port of loopback that nobody has at the moment for any of these kinds."""
-    while True:
-        port = 0
-        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
-            for kind in kinds:
-                probe = probes.enter_context(socket.socket(socket.AF_INET, kind))
-                probe.bind(("127.0.0.1", port))
-                port = probe.getsockname()[1]
-            return port
 
 
 def _address_towards(destination: tuple[str, int]) -> str:

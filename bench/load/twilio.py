@@ -32,9 +32,10 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode
 
+from rapida_media.demo.ports import free_port
 from rapida_media.providers.twilio.signature import SIGNATURE, sign
 
-from .engine import BUILD, DEFAULT_COMMAND, HERE, Engine, free_port, start_engine
+from .engine import BUILD, DEFAULT_COMMAND, HERE, Engine, start_engine
 from .level import percentile
 from .process import split_cores
 from .report import aligned
@@ -252,7 +253,7 @@ def _plain_opener(port: int) -> Callable[[int], Stream]:
 
 @contextlib.contextmanager
 def _engine() -> Iterator[tuple[Engine, int]]:
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     BUILD.mkdir(parents=True, exist_ok=True)
     configuration = BUILD / "twilio.toml"
     configuration.write_text(CONFIGURATION.format(port=port, account=ACCOUNT, token=TOKEN))
@@ -265,7 +266,7 @@ def _engine() -> Iterator[tuple[Engine, int]]:
 
 @contextlib.contextmanager
 def _common_path() -> Iterator[tuple[Engine, int]]:
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     log = BUILD / "common_path.log"
     with log.open("wb") as output:
         child = subprocess.Popen(

@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rapida_media.demo.ports import free_port
+
 HOST = "127.0.0.1"
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
@@ -32,20 +34,6 @@ class RunningEngine:
 
     def uri(self, user: str) -> str:
         return f"sip:{user}@{HOST}:{self.port}"
-
-
-def free_port() -> int:
-    """Give a loopback port that is free for UDP and TCP at this moment."""
-    while True:
-        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as udp:
-            udp.bind((HOST, 0))
-            port = int(udp.getsockname()[1])
-            with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as tcp:
-                try:
-                    tcp.bind((HOST, port))
-                except OSError:
-                    continue
-                return port
 
 
 def environment() -> dict[str, str]:

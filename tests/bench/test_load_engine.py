@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from bench.load.engine import free_port
+from rapida_media.demo.ports import free_port
 
 
 def test_a_port_that_somebody_has_for_tcp_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +20,6 @@ def test_a_port_that_somebody_has_for_tcp_is_not_given(monkeypatch: pytest.Monke
             super().bind(address)
 
     monkeypatch.setattr(socket, "socket", OnceTaken)
-    port = free_port(socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    port = free_port()
     assert taken
     assert port not in {0, *taken}

@@ -13,7 +13,7 @@ from engine.test_agents import write_wav
 from engine.waiting import eventually
 
 from rapida_media.call.call import Call
-from rapida_media.demo.engine import free_port
+from rapida_media.demo.ports import free_port
 
 from .conftest import ASSISTANT, AgentNamer, Desk
 

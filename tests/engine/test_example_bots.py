@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rapida_media.demo.engine import free_port
+from rapida_media.demo.ports import free_port
 
 from .conftest import Bench
 from .far_end import answer

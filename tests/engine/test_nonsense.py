@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rapida_media.demo.engine import free_port
+from rapida_media.demo.ports import free_port
 from rapida_media.net import sip_connections
 
 from .conftest import Bench

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from missing import skip_or_fail
+
+from rapida_media.demo.ports import free_port
 
 
 class RedisServer:
@@ -51,10 +52,7 @@ async def redis_server(folder: Path) -> AsyncIterator[RedisServer]:
     program = shutil.which("redis-server")
     if program is None:
         skip_or_fail("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = RedisServer(program, port, folder)
+    server = RedisServer(program, free_port(), folder)
     await server.start()
     try:
         yield server

@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rapida_media.demo.engine import HOST, free_port
+from rapida_media.demo.engine import HOST
+from rapida_media.demo.ports import free_port
 
 # sipp's cumulative counters that stand at zero when every message came as the scenario says.
 MUST_BE_ZERO = (

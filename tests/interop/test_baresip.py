@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import RunningEngine, free_port, running_command
+from rapida_media.demo.engine import RunningEngine, running_command
+from rapida_media.demo.ports import free_port
 
 from .audio import match, read_wav, words_within
 from .baresip import MODULES, Phone

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import HOST, RunningEngine, free_port, running_command, running_engine
+from rapida_media.demo.engine import HOST, RunningEngine, running_command, running_engine
+from rapida_media.demo.ports import free_port
 
 from .audio import read_wav, words_within
 from .baresip import MODULES, Phone

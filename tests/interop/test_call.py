@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import HOST, RunningEngine, free_port
+from rapida_media.demo.engine import HOST, RunningEngine
+from rapida_media.demo.ports import free_port
 
 from .audio import match, read_wav
 from .caller import call, run_call

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import HOST, free_port, running_command
+from rapida_media.demo.engine import HOST, running_command
+from rapida_media.demo.ports import free_port
 from rapida_media.kernels import MediaStream
 from rapida_media.net.pcap import HEADER, record
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from rapida_media.demo import SPEECH
-from rapida_media.demo.engine import HOST, free_port, running_command
+from rapida_media.demo.engine import HOST, running_command
+from rapida_media.demo.ports import free_port
 
 from .audio import match_of_most_pieces, read_wav, words_within
 from .baresip import MODULES, Phone

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from rapida_media.demo.engine import HOST, RunningEngine, free_port, running_command
+from rapida_media.demo.engine import HOST, RunningEngine, running_command
+from rapida_media.demo.ports import free_port
 
 from .caller import call, run_call
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sys
 import wave
 from collections.abc import AsyncIterator
@@ -15,16 +14,11 @@ from pathlib import Path
 
 import aiohttp
 
+from rapida_media.demo.ports import free_port
 from rapida_media.kernels import Tone, level_dbov
 from rapida_media.media.wav import wave_header
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def command(folder: Path, *words: str) -> asyncio.subprocess.Process:

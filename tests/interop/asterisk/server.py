@@ -12,7 +12,8 @@ from pathlib import Path
 
 from missing import skip_or_fail
 
-from rapida_media.demo.engine import HOST, RunningEngine, free_port, running_command
+from rapida_media.demo.engine import HOST, RunningEngine, running_command
+from rapida_media.demo.ports import free_port
 
 from ..identity import Authority
 

@@ -9,10 +9,10 @@ from control.conftest import Desk
 from control.conftest import agent_named as agent_named
 from control.conftest import bench as bench
 from control.conftest import desk as desk
-from providers.commands import free_port
 from providers.deployment import Deployment
 from recorded_asterisk import PASSWORD, USER
 
+from rapida_media.demo.ports import free_port
 from rapida_media.testing.asterisk import AsteriskPlatform
 
 KEYS = f'username = "{USER}"\npassword = "{PASSWORD}"'
