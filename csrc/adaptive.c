@@ -220,17 +220,19 @@ static double delay_of(const rm_adaptive *a, int64_t position, double now)
 
 /* --- steps: each puts something out or changes the state ---------------------------------- */
 
-/* What the sender said its background is like, else what was heard of it. */
+/* What the sender said its background is like, to the pause's end, else what was heard of it. */
 static void put_noise(rm_adaptive *a, size_t n)
 {
-    int16_t noise[STEP_MS * 16];
-    rm_conceal_extrapolate(&a->conceal, space(a), n);
-    if (a->silent && a->described) {
-        rm_comfort_noise_read(&a->background, noise, n);
-        if (a->idled == 0)
-            rm_cross_fade(space(a), space(a), noise, n);
-        else
-            memcpy(space(a), noise, n * sizeof *noise);
+    int16_t sound[STEP_MS * 16], *out = space(a);
+    bool told = a->described && (a->silent || a->idled > 0);
+    if (told)
+        rm_comfort_noise_read(&a->background, out, n);
+    if (!told || a->idled == 0)
+        rm_conceal_extrapolate(&a->conceal, told ? sound : out, n);
+    if (told && a->idled == 0)
+        rm_cross_fade(out, sound, out, n);
+    if (told) {
+        rm_conceal_filled(&a->conceal, out, n);
         a->idled += (uint32_t)n;
     }
     put_made_up(a, n);

@@ -35,12 +35,14 @@ void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms)
 void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order)
 {
     float error = 1;
-    memset(cn->k, 0, sizeof cn->k);
+    memset(cn->a, 0, sizeof cn->a);
+    cn->coloured = false;
     for (int i = 1; i <= order; i++) {
         float left = error * (1 - k[i] * k[i]);
         if (left < LEAST_ERROR)
             break;
-        cn->k[i] = k[i];
+        rm_step_up(cn->a, i, k[i]);
+        cn->coloured |= k[i] != 0;
         error = left;
     }
     cn->step = rms * sqrtf(error) / UNIFORM_RMS;
@@ -62,25 +64,33 @@ bool rm_comfort_noise_receive(rm_comfort_noise *cn, const uint8_t *payload, size
     return true;
 }
 
-float rm_comfort_noise_next(rm_comfort_noise *cn)
+void rm_comfort_noise_block(rm_comfort_noise *cn, float *out, size_t n)
 {
-    cn->random = cn->random * 1664525U + 1013904223U; /* Numerical Recipes' generator */
-    float value = cn->step * ((float)(int32_t)cn->random * (1.0F / 2147483648.0F));
-    /* A lattice: as long as every |k| < 1, rounding cannot make it unstable. */
-    for (int i = RM_COMFORT_NOISE_ORDER; i > 0; i--) {
-        value -= cn->k[i] * cn->memory[i - 1];
-        if (i < RM_COMFORT_NOISE_ORDER)
-            cn->memory[i] = cn->memory[i - 1] + cn->k[i] * value;
+    double line[RM_COMFORT_NOISE_ORDER + RM_COMFORT_NOISE_BLOCK];
+    double *made = line + RM_COMFORT_NOISE_ORDER, step = cn->step / 2147483648.0;
+    memcpy(line, cn->past, sizeof cn->past);
+    for (size_t i = 0; i < n; i++) {
+        cn->random = cn->random * 1664525U + 1013904223U; /* Numerical Recipes' generator */
+        made[i] = step * (int32_t)cn->random;
     }
-    cn->memory[0] = value;
-    return value;
+    for (size_t i = 0; cn->coloured && i < n; i++)
+        for (int k = RM_COMFORT_NOISE_ORDER; k > 0; k--) /* the others need not wait for the newest */
+            made[i] -= cn->a[k] * made[(ptrdiff_t)i - k];
+    memcpy(cn->past, made + n - RM_COMFORT_NOISE_ORDER, sizeof cn->past);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)made[i];
 }
 
 void rm_comfort_noise_read(rm_comfort_noise *cn, int16_t *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        float value = rm_comfort_noise_next(cn);
-        out[i] = (int16_t)rm_nearest(rm_clamp(value, INT16_MIN, INT16_MAX));
+    float block[RM_COMFORT_NOISE_BLOCK];
+    while (n > 0) {
+        size_t part = n < RM_COMFORT_NOISE_BLOCK ? n : RM_COMFORT_NOISE_BLOCK;
+        rm_comfort_noise_block(cn, block, part);
+        for (size_t i = 0; i < part; i++)
+            out[i] = (int16_t)rm_nearest(rm_clamp(block[i], INT16_MIN, INT16_MAX));
+        out += part;
+        n -= part;
     }
 }
 

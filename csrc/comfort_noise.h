@@ -15,11 +15,12 @@
 
 /* RFC 3389 section 3: "The decoder may reduce the model order by setting higher order reflection
  * coefficients to zero". */
-enum { RM_COMFORT_NOISE_ORDER = 10 };
+enum { RM_COMFORT_NOISE_ORDER = 10, RM_COMFORT_NOISE_BLOCK = 160 };
 
 typedef struct rm_comfort_noise {
-    float k[RM_COMFORT_NOISE_ORDER + 1];  /* of the synthesis filter 1 / A(z), see lpc.h */
-    float memory[RM_COMFORT_NOISE_ORDER]; /* its last backward errors, order 0 first */
+    double a[RM_COMFORT_NOISE_ORDER + 1]; /* of the synthesis filter 1 / A(z), see lpc.h */
+    double past[RM_COMFORT_NOISE_ORDER];  /* the last samples, the newest last */
+    bool coloured;                        /* a has something to say */
     float step;                           /* excitation: this times a number in (-1, 1) */
     uint32_t random;
 } rm_comfort_noise;
@@ -37,8 +38,8 @@ void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int o
 /* Take level and spectrum from an RFC 3389 payload; false for an empty one, which changes nothing. */
 bool rm_comfort_noise_receive(rm_comfort_noise *cn, const uint8_t *payload, size_t octets);
 
-/* The next sample, not rounded; the next n samples. */
-float rm_comfort_noise_next(rm_comfort_noise *cn);
+/* The next n samples, not rounded, n at most RM_COMFORT_NOISE_BLOCK; any n, rounded. */
+void rm_comfort_noise_block(rm_comfort_noise *cn, float *out, size_t n);
 void rm_comfort_noise_read(rm_comfort_noise *cn, int16_t *out, size_t n);
 
 /* The level as RFC 3389 counts it: 0 (loudest) to 127, for a root mean square in sample units. */

@@ -110,15 +110,31 @@ static float forward_gain(const rm_conceal *c)
     return gain_at(c, c->gap) * (1 + fallen * (c->fall - 1));
 }
 
-/* The next sample of a gap whose end is not here. */
-static float go_on(rm_conceal *c)
+/* Noise for what is still to come of a call's samples, made when the first of it is needed. */
+typedef struct supply {
+    float noise[RM_COMFORT_NOISE_BLOCK];
+    size_t at, made;
+} supply;
+
+static float next_noise(rm_conceal *c, supply *s, size_t to_come)
+{
+    if (s->at == s->made) {
+        s->made = to_come < RM_COMFORT_NOISE_BLOCK ? to_come : RM_COMFORT_NOISE_BLOCK;
+        s->at = 0;
+        rm_comfort_noise_block(&c->noise, s->noise, s->made);
+    }
+    return s->noise[s->at++];
+}
+
+/* The next sample of a gap whose end is not here; to_come: as far as is known, with this one. */
+static float go_on(rm_conceal *c, supply *s, size_t to_come)
 {
     float sound = 0, gain = forward_gain(c), left = gain_at(c, c->gap);
     if (gain > 0) {
         sound = rm_gap_side_at(&c->before, (float)c->gap) + rm_gap_side_ring(&c->before, c->gap);
         c->gap++;
     }
-    return gain * sound + (left < 1 ? (1 - left) * rm_comfort_noise_next(&c->noise) : 0);
+    return gain * sound + (left < 1 ? (1 - left) * next_noise(c, s, to_come) : 0);
 }
 
 void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
@@ -127,10 +143,25 @@ void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n)
         return;
     if (!c->active)
         begin(c, true);
-    for (size_t i = 0; i < n; i++)
-        out[i] = rounded(go_on(c), c->loudest);
+    supply s = {.at = 0, .made = 0};
+    size_t i = 0;
+    for (; i < n && c->gap < in_ms(c, HOLD_MS + FADE_MS); i++)
+        out[i] = rounded(go_on(c, &s, n - i), c->loudest);
+    for (; i < n; i++) /* the sound has faded */
+        out[i] = rounded(next_noise(c, &s, n - i), c->loudest);
     c->closed = false;
     keep(c, out, n);
+}
+
+void rm_conceal_filled(rm_conceal *c, const int16_t *pcm, size_t n)
+{
+    if (n == 0)
+        return;
+    if (!c->active)
+        begin(c, true);
+    c->gap = in_ms(c, HOLD_MS + FADE_MS);
+    c->closed = false;
+    keep(c, pcm, n);
 }
 
 /* How a gap is crossed: position before(t) of the forward sound, and that of the later sound. */
@@ -197,6 +228,7 @@ static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, in
 {
     rm_fade fade = rm_fade_over(n);
     float slower = 1 / x->pace;
+    supply s = {.at = 0, .made = 0};
     for (size_t i = 0; i < n; i++, c->gap++) {
         size_t distance = n - 1 - i;
         float position = position_at(x, (float)i), weight = rm_fade_next(&fade);
@@ -209,7 +241,7 @@ static void cross(rm_conceal *c, const rm_gap_side *after, const crossing *x, in
             + of_backward * (backward + rm_gap_side_ring(after, distance));
         float rest = 1 - of_forward - of_backward;
         if (rest > INAUDIBLE)
-            value += rest * rm_comfort_noise_next(&c->noise);
+            value += rest * next_noise(c, &s, n - i);
         out[i] = rounded(value, c->loudest);
     }
 }
@@ -246,10 +278,12 @@ void rm_conceal_bridge(
 static void repair(rm_conceal *c, int16_t *pcm, size_t n)
 {
     uint32_t whole = in_ms(c, REPAIR_MS);
+    supply s = {.at = 0, .made = 0};
     for (size_t i = 0; i < n && c->repair; i++, c->repair--) { /* in pieces of any size */
         float done = ((float)(whole - c->repair) + 0.5F) / (float)whole;
         float weight = 0.5F + 0.5F * cosf((float)M_PI * done);
-        pcm[i] = rounded(weight * go_on(c) + (1 - weight) * pcm[i], INT16_MAX);
+        size_t to_come = n - i < c->repair ? n - i : c->repair;
+        pcm[i] = rounded(weight * go_on(c, &s, to_come) + (1 - weight) * pcm[i], INT16_MAX);
     }
 }
 

@@ -50,6 +50,10 @@ void rm_conceal_heard(rm_conceal *c, int16_t *pcm, size_t n);
 /* n missing samples and nothing later is here. Any n, again and again. */
 void rm_conceal_extrapolate(rm_conceal *c, int16_t *out, size_t n);
 
+/* n missing samples that something else filled, with the background of a pause, say: what was
+ * extrapolated before them is over. */
+void rm_conceal_filled(rm_conceal *c, const int16_t *pcm, size_t n);
+
 /* Exactly n missing samples (what is left of the gap), after which `ahead` will be heard: 20 to
  * 40 ms of it are of use, under 5 ms count as nothing. */
 void rm_conceal_bridge(

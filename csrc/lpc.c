@@ -33,35 +33,36 @@ void rm_autocorrelate(const float *x, size_t n, int order, float *r)
         r[k] = (size_t)k < n ? rm_dot(x + k, x, n - (size_t)k) : 0;
 }
 
-/* One order of the recursion: a[1..i-1] of order i - 1 become those of order i. */
-static void step_up_once(float *a, int i, float k)
+void rm_step_up(double *a, int i, double k)
 {
     for (int low = 1, high = i - 1; low <= high; low++, high--) {
-        float first = a[low], last = a[high];
+        double first = a[low], last = a[high];
         a[low] = first + k * last;
         a[high] = last + k * first;
     }
     a[i] = k;
 }
 
-static float next_reflection(const float *r, const float *a, int i, float error)
+static float next_reflection(const float *r, const double *a, int i, double error)
 {
-    float sum = r[i];
+    double sum = r[i];
     for (int j = 1; j < i; j++)
         sum += a[j] * r[i - j];
-    return rm_clamp(-sum / error, -REFLECTION_LIMIT, REFLECTION_LIMIT);
+    return rm_clamp((float)(-sum / error), -REFLECTION_LIMIT, REFLECTION_LIMIT);
 }
 
 float rm_levinson(const float *r, int order, float *a, float *k)
 {
-    float whole = r[0] * WHITE_NOISE + LEAST_ENERGY, error = whole;
-    a[0] = 1;
+    double whole = r[0] * WHITE_NOISE + LEAST_ENERGY, error = whole;
+    double filter[RM_LPC_ORDER_MAX + 1] = {1};
     for (int i = 1; i <= order; i++) {
-        float reflection = error > LEAST_ERROR * whole ? next_reflection(r, a, i, error) : 0;
-        step_up_once(a, i, reflection);
+        float reflection = error > LEAST_ERROR * whole ? next_reflection(r, filter, i, error) : 0;
+        rm_step_up(filter, i, reflection);
         error *= 1 - reflection * reflection;
         if (k)
             k[i] = reflection;
     }
-    return error / whole;
+    for (int i = 0; i <= order; i++)
+        a[i] = (float)filter[i];
+    return (float)(error / whole);
 }

@@ -29,6 +29,9 @@ float rm_dot(const float *a, const float *b, size_t n);
 /* r[k] = sum of x[i] x[i - k] for k = 0 to order. */
 void rm_autocorrelate(const float *x, size_t n, int order, float *r);
 
+/* One order more, by its reflection coefficient: a[1..i-1] of order i - 1 become a[1..i]. */
+void rm_step_up(double *a, int i, double k);
+
 /* Levinson-Durbin: r[0..order] -> a[0..order] with a[0] = 1, and k[1..order]; k may be NULL.
  * White noise 40 dB below the sound is added, so that any r gives a stable filter. Returns the
  * error's energy as a share of r[0], above 0 and at most 1. */
