@@ -19,7 +19,7 @@ from bench.peers import module
 from bench.results import Fact
 from bench.tables import Facts, Table
 from rapida_media.kernels import ulaw_encode
-from rapida_media.testing.jitter import PCMU, PEER, RtpPacket, open_stream
+from rapida_media.testing.jitter import COMFORT_NOISE, PCMU, PEER, RtpPacket, open_stream
 from rapida_media.testing.traces import MODELS
 
 SEEDS = (1, 2)
@@ -38,6 +38,8 @@ def rows() -> list[Row]:
             Candidate("aiortc", partial(_aiortc, every)),
         ]
         made.append(Row(f"a packet received and 20 ms played, {name}", numbers, candidates))
+    pauses = [Candidate(f"rapida-media, {name}", partial(_pause, name)) for name in POLICIES]
+    made.append(Row("20 ms played of a pause with comfort noise (RFC 3389)", numbers, pauses))
     return made
 
 
@@ -65,6 +67,26 @@ def _ours(policy: str, lost_every: int) -> Run:
                 take()
             else:
                 pull(now + 0.004, 20)
+
+    return run
+
+
+def _pause(policy: str) -> Run:
+    """The background is described by ten coefficients: the dearest there is."""
+    stream, now = open_stream(policy), 10.0
+    for number, datagram in enumerate(_datagrams()[:500]):
+        stream.receive_datagram(datagram, PEER, number * 0.02)
+        stream.pull(number * 0.02 + 0.004, 20)
+    noise = bytes([65, 100, 140, 120, 130, 127, 120, 130, 125, 128, 126])
+    described = RtpPacket(0, 500, 500 * 160, 1, COMFORT_NOISE, False, noise)
+    stream.receive_datagram(described.datagram(), PEER, now)
+    pull = stream.pull
+
+    def run(batch: Sequence[Any]) -> None:
+        nonlocal now
+        for _ in batch:
+            now += 0.02
+            pull(now, 20)
 
     return run
 
