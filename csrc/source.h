@@ -1,6 +1,6 @@
 /* What a receiver knows about one RTP source: RFC 3550 appendix A.1 (is the sequence number
  * believable), A.3 (how many packets were lost) and A.8 (interarrival jitter), with the names of
- * the appendix. Called once per received packet by stream.c. */
+ * the appendix. Called once per received packet by sources.c. */
 #ifndef RM_SOURCE_H
 #define RM_SOURCE_H
 
