@@ -47,6 +47,10 @@ void rm_source_believe(rm_source *s, uint16_t seq);
 /* A.1: account for one sequence number. */
 rm_verdict rm_source_sequence(rm_source *s, uint16_t seq);
 
+/* Account for one number that A.1 would take for a new beginning, but whose packet is known to be of
+ * this one. False: A.1 does not, or the number is too far behind to tell; nothing was counted. */
+bool rm_source_straggler(rm_source *s, uint16_t seq, rm_verdict *verdict);
+
 /* A.8: arrival in units of the RTP clock, any origin, modulo 2^32. */
 void rm_source_jitter(rm_source *s, uint32_t timestamp, uint32_t arrival);
 

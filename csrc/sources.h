@@ -9,6 +9,8 @@
 typedef struct rm_sources {
     bool has_current, has_candidate;
     uint32_t ssrc, candidate_ssrc;
+    uint32_t newest_timestamp; /* of the current one's highest sequence number */
+    double newest_at;          /* when that came */
     rm_source current;
     rm_source candidate; /* on probation */
     uint64_t changes;    /* of the SSRC */
@@ -19,8 +21,9 @@ typedef struct rm_sources {
 
 /* Account for one packet. Another SSRC takes over after two packets in a row, with none of the
  * current source between them, or at once with a marker: that is how a far end which switches its
- * source begins to talk. */
-rm_verdict rm_sources_judge(rm_sources *s, const rm_rtp *rtp);
+ * source begins to talk. What straggles behind a sequence that goes on is no restart of it, however
+ * many packets that are. */
+rm_verdict rm_sources_judge(rm_sources *s, const rm_rtp *rtp, double now);
 
 /* RFC 3550 A.3 over the whole call, without the clamp. */
 int64_t rm_sources_lost(const rm_sources *s);

@@ -270,7 +270,7 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
         if (!s->sources.has_current || rtp.ssrc != s->sources.ssrc)
             return; /* no sound of a source that we play: it cannot introduce one */
     }
-    receive_believed(s, &rtp, meaning, rm_sources_judge(&s->sources, &rtp), now);
+    receive_believed(s, &rtp, meaning, rm_sources_judge(&s->sources, &rtp, now), now);
     set_timeout(s);
 }
 
