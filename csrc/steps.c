@@ -21,6 +21,7 @@ enum {
     LEAVE_OUT_AHEAD_MS = 10, /* so much must be here behind it */
     AGAIN_MS = 1000, /* two waits that are no further apart: a queue is filling somewhere */
     LONGER_MS = 20,
+    LATELY = 200, /* steps: what was longer ago weighs less than 1/e of what is now */
 };
 /* MOS that a delay may be worse without moving the listener: that is heard. */
 #define UNMOVED 0.1f
@@ -126,6 +127,14 @@ static void step_idle(rm_adaptive *a, double now, size_t step)
     }
 }
 
+static void count_delay(rm_adaptive_counters *c, double delay)
+{
+    c->delay_sum += delay;
+    c->delay_count++;
+    double steps = c->delay_count < LATELY ? (double)c->delay_count : LATELY;
+    c->delay_lately += (delay - c->delay_lately) / steps;
+}
+
 static void step_present(rm_adaptive *a, double now, size_t step)
 {
     double delay = delay_of(a, a->play, now);
@@ -139,8 +148,7 @@ static void step_present(rm_adaptive *a, double now, size_t step)
     first->heard = true;
     rm_backlog_read(&a->backlog, a->play, space(a), n);
     rm_adaptive_put_real(a, n, mute);
-    a->counters.delay_sum += delay;
-    a->counters.delay_count++;
+    count_delay(&a->counters, delay);
     a->play += (int64_t)n;
     rm_adaptive_advance(a);
 }

@@ -157,6 +157,7 @@ cdef extern from "adaptive.h" nogil:
         uint64_t stretches_in_speech
         double delay_sum
         uint64_t delay_count
+        double delay_lately
 
     enum: RM_BACKLOG_SAMPLES, RM_BACKLOG_HISTORY
 
