@@ -208,7 +208,7 @@ cdef class MediaStream:
 
     @property
     def source_ssrc(self):
-        return self.core.ssrc if self.core.has_source else None
+        return self.core.sources.ssrc if self.core.sources.has_current else None
 
     @property
     def send_rate_hz(self):
@@ -225,9 +225,9 @@ cdef class MediaStream:
 
     def reception_report(self):
         cdef rm_report report
-        if not self.core.has_source:
+        if not self.core.sources.has_current:
             return None
-        report = rm_source_report(&self.core.source)
+        report = rm_source_report(&self.core.sources.current)
         return ReceptionReport(report.fraction_lost, report.cumulative_lost,
                                report.extended_highest_sequence, report.jitter)
 

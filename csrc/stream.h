@@ -1,8 +1,7 @@
 /* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
  * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
- * the way out. One received packet is one call,
- * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
- * Called by _stream.pyx and media_io.c. */
+ * the way out. One received packet is one call, one tick is one call; nothing here needs Python. A
+ * stream belongs to one thread at a time. Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
@@ -14,7 +13,7 @@
 #include "packer.h"
 #include "sender.h"
 #include "skew.h"
-#include "source.h"
+#include "sources.h"
 #include "srtp.h"
 #include "telephone_event.h"
 
@@ -44,11 +43,8 @@ typedef struct rm_stream_counters {
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t noise_packets; /* of comfort noise */
-    uint64_t ssrc_changes, restarts;
     uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
-    int64_t lost_before; /* by sources, and beginnings, that are over */
-    uint64_t expected_before;
 } rm_stream_counters;
 
 typedef struct rm_stream {
@@ -59,10 +55,7 @@ typedef struct rm_stream {
     bool rtcp_mux;
     bool collided; /* another source uses our SSRC; until the owner takes note */
     bool paused; /* the far end, by its own word: comfort noise was the last that came */
-    bool has_source, has_candidate;
-    uint32_t ssrc, candidate_ssrc;
-    rm_source source;
-    rm_source candidate; /* another SSRC on probation */
+    rm_sources sources;
     uint8_t receive[128];
     rm_stream_counters counters;
     rm_event_receiver events;

@@ -116,6 +116,9 @@ static void require_received(const world *w)
                      rtcp->count + rtcp->dropped;
     REQUIRE(known <= w->datagrams && w->datagrams <= known + c->unknown_payload_type);
     REQUIRE(c->duplicate + c->reordered <= c->packets_received);
+    const rm_listener *l = w->stream.listener;
+    uint64_t late = w->stream.ingress.late + (l != NULL ? l->playout->counters.late : 0);
+    REQUIRE(w->stream.burst.discarded <= late && late <= c->packets_received + c->on_probation);
     REQUIRE(rm_stream_lost(&w->stream) >= 0);
     double loss = rm_stream_loss(&w->stream), jitter_ms = rm_stream_jitter_ms(&w->stream);
     REQUIRE(loss >= 0 && loss <= 1 && jitter_ms >= 0 && isfinite(jitter_ms));
