@@ -60,6 +60,18 @@ def rseqs(peer: SipPeer) -> list[int]:
     return [int(r.header("RSeq") or 0) for r in peer.responses("INVITE") if r.status > 100]
 
 
+@pytest.mark.parametrize("header", [("require", "100REL"), ("Require", "Timer, 100Rel")])
+def test_an_option_tag_is_known_in_any_spelling(
+    call: Call, peer: SipPeer, world: World, header: tuple[str, str]
+) -> None:
+    """RFC 3261 section 7.3.1: "field values, parameter names, and parameter values are
+    case-insensitive"."""
+    called(call, peer, header).ring(world.now)
+    world.run_for(0.1)
+    assert peer.responses("INVITE")[-1].require == ["100rel"]
+    assert rseqs(peer)[-1]
+
+
 def test_a_required_180_is_repeated_until_its_prack(
     call: Call, world: World, peer: SipPeer
 ) -> None:
