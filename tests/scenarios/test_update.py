@@ -281,4 +281,4 @@ def test_the_callee_changes_the_session_before_it_answers(
     )
     peer.send(peer.respond(invite, 200, body=OFFER), call.alice.address)
     world.run_for(0.1)
-    assert call.alice.events[-1] == Answered(event.session, b"")
+    assert call.alice.events[-1] == Answered(event.session, OFFER)
