@@ -222,7 +222,8 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[sip]\nx = 1",
             "[sip] x: unknown key; known are listen, external_address, session_expires, "
-            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, dial_hosts",
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, "
+            "tls_client_ca, tls_client_certificates, dial_hosts",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
@@ -230,6 +231,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
             "[sip] tls_certificate: missing; expected a PEM file, since listen has a tls address",
+        ),
+        (
+            '[sip]\ntls_client_certificates = "optional"',
+            "[sip] tls_client_certificates: wants tls_client_ca, who vouches for them",
+        ),
+        (
+            '[sip]\ntls_client_ca = "ca.pem"',
+            "[sip] tls_client_ca: listen has no tls address where anybody is asked",
         ),
         (
             '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',

@@ -11,6 +11,7 @@ from rapida_media.config.table import Table, one_of
 from rapida_media.config.trunk import host_or_network
 
 TRANSPORTS = ("udp", "tcp", "tls")
+REQUIRED, OPTIONAL = "required", "optional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,10 @@ class SipConfig:
     otherwise: phones that know no other give up on a challenge that names one.
     dial_hosts: names and networks that SIP URIs we call may name, ``*`` for all; None: all that
     agents call, none that is ordered over HTTP.
-    tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
-    the system's.
+    tls_certificate, tls_key: PEM files of the tls listeners, and what we show where we connect and
+    are asked. tls_ca: authorities to trust besides the system's where we connect.
+    tls_client_ca: authorities of those who connect to us, None where nobody is asked for a
+    certificate; tls_client_certificates: whether one without any may come in.
     """
 
     listen: tuple[Listen, ...] = (
@@ -55,6 +58,8 @@ class SipConfig:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_client_certificates: str = REQUIRED
     dial_hosts: tuple[str, ...] | None = None
 
 
@@ -73,6 +78,9 @@ def read_sip(table: Table) -> SipConfig:
         tls_certificate=table.path("tls_certificate"),
         tls_key=table.path("tls_key"),
         tls_ca=table.path("tls_ca"),
+        tls_client_ca=table.path("tls_client_ca"),
+        tls_client_certificates=table.text("tls_client_certificates", one_of(REQUIRED, OPTIONAL))
+        or REQUIRED,
         dial_hosts=table.texts("dial_hosts", host_or_network),
     )
     if 0 < config.session_expires < config.min_session_expires:
@@ -81,9 +89,14 @@ def read_sip(table: Table) -> SipConfig:
             f"expected 0 or at least min_session_expires ({config.min_session_expires}), "
             f"got {config.session_expires}",
         )
+    tls = any(each.transport == "tls" for each in config.listen)
     for key in ("tls_certificate", "tls_key"):
-        if getattr(config, key) is None and any(each.transport == "tls" for each in config.listen):
+        if getattr(config, key) is None and tls:
             raise table.fault(key, "missing; expected a PEM file, since listen has a tls address")
+    if config.tls_client_ca is None and table.has("tls_client_certificates"):
+        raise table.fault("tls_client_certificates", "wants tls_client_ca, who vouches for them")
+    if config.tls_client_ca is not None and not tls:
+        raise table.fault("tls_client_ca", "listen has no tls address where anybody is asked")
     table.finish()
     return config
 

@@ -158,12 +158,11 @@ class Engine:
         )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
-        tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(
             self._loop,
             self._handle,
             self.counters,
-            tls,
+            Tls(config.sip),
             tracer=self._tracer,
             keeper=self.journal,
             known=self._gate.knows,
