@@ -16,9 +16,20 @@ from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
 from rapida_media.sip import events
 from rapida_media.sip.changing_session import ChangingSession
+from rapida_media.sip.user_agent import Headers
+from rapida_media.sip.warning import warning
 
 # RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
 NOT_ACCEPTABLE_HERE = 488
+MISCELLANEOUS = 399  # RFC 3261 section 20.43
+
+
+def refusal(error: NegotiationError | RemoteProtocolError) -> tuple[int, Headers]:
+    """Give what refuses an offer: RFC 3264 section 6 has 488, with "a Warning header field value
+    explaining why the offer was rejected" (RFC 3261 section 13.3.1.3)."""
+    if isinstance(error, NegotiationError):
+        return NOT_ACCEPTABLE_HERE, (warning(error.warning, str(error)),)
+    return error.status or NOT_ACCEPTABLE_HERE, (warning(MISCELLANEOUS, str(error)),)
 
 
 class Negotiation:
@@ -144,7 +155,7 @@ class Negotiation:
         self,
         offer: bytes,
         accept: Callable[[bytes, float], None],
-        refuse: Callable[[int, float], None],
+        refuse: Callable[[int, float, Headers], None],
         now: float,
     ) -> None:
         """Answer an offer of the far end within the call; without one, offer (a late offer)."""
@@ -157,12 +168,10 @@ class Negotiation:
                 self._configure(audio)
             else:
                 answer = self._offers.make_offer(self._local)
-        except NegotiationError:
+        except (NegotiationError, RemoteProtocolError) as error:
             # RFC 3261 section 14.2: the session stays as it was.
-            refuse(NOT_ACCEPTABLE_HERE, now)
-            return
-        except RemoteProtocolError as error:
-            refuse(error.status or NOT_ACCEPTABLE_HERE, now)
+            status, headers = refusal(error)
+            refuse(status, now, headers)
             return
         accept(answer, now)
 

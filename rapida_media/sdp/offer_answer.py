@@ -28,11 +28,13 @@ from rapida_media.sdp.description import (
 )
 from rapida_media.sdp.keying import Keyed, Keying, attempts
 from rapida_media.sdp.peer_audio import PLAIN, RTCP_MUX, PeerAudio
+from rapida_media.sdp.unusable import NO_AUDIO, Unusable, no_codec
 
 __all__ = ["LocalMedia", "NegotiatedAudio", "OfferAnswer"]
 
 # How one line of an offer is answered: our words and the keys both sides have.
 _Security = tuple[Keyed, SrtpKeys | None]
+_Found = tuple[PeerAudio, list[Pair], _Security]
 # What we described: from what, with which codecs and keys.
 _Described = tuple[LocalMedia, tuple[Codec, ...], Keyed]
 
@@ -133,8 +135,8 @@ class OfferAnswer:
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")
         peer = usable(answer, answer.media[self._slot], local)
-        if peer is None:
-            raise NegotiationError("the answer refuses the audio line or gives no usable address")
+        if isinstance(peer, Unusable):
+            raise peer.error()
         # RFC 3264 section 7: the offerer "MAY immediately cease listening for media formats that
         # were listed in the initial offer, but not present in the answer".
         pairs = common(peer, offered)
@@ -155,24 +157,32 @@ class OfferAnswer:
         if self._offer is not None:
             raise LocalProtocolError("our own offer has no answer yet")
         offer = parse_sdp(body)
+        why = NO_AUDIO
         for secure in attempts(local.srtp):
             for slot, media in enumerate(offer.media):
-                peer = usable(offer, media, local)
-                pairs = common(peer, local.all_codecs) if peer else []
-                if not peer or not pairs:
-                    continue
-                security = self._keying.answer(peer, local.accepted_suites, secure=secure)
-                if security is not None:
-                    return self._answer(offer, slot, (peer, pairs, security), local)
-        raise NegotiationError(
-            f"no audio line with a codec and an address we can use, with srtp {local.srtp}"
-        )
+                found = self._find(usable(offer, media, local), local, secure=secure)
+                if not isinstance(found, Unusable):
+                    return self._answer(offer, slot, found, local)
+                why = max(why, found)
+        raise why.error()
+
+    def _find(
+        self, peer: PeerAudio | Unusable, local: LocalMedia, *, secure: bool
+    ) -> _Found | Unusable:
+        """Look whether a line of an offer can be taken, with keys or without."""
+        if isinstance(peer, Unusable):
+            return peer
+        pairs = common(peer, local.all_codecs)
+        if not pairs:
+            return no_codec(local.codecs)
+        security = self._keying.answer(peer, local.accepted_suites, secure=secure)
+        return security if isinstance(security, Unusable) else (peer, pairs, security)
 
     def _answer(
         self,
         offer: SessionDescription,
         slot: int,
-        found: tuple[PeerAudio, list[Pair], _Security],
+        found: _Found,
         local: LocalMedia,
     ) -> tuple[bytes, NegotiatedAudio]:
         peer, pairs, (keyed, keys) = found

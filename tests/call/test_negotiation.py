@@ -50,7 +50,7 @@ class Table:
         self.negotiation.answer_change(
             body,
             lambda answer, now: self.answers.append(answer),
-            lambda status, now: self.answers.append(status),
+            lambda status, now, headers: self.answers.append(status),
             0.0,
         )
 

@@ -116,6 +116,8 @@ async def test_a_hold_that_asks_for_the_impossible_leaves_the_call_as_it_was(ben
     call = await (await bench.phone()).call()
     call.send_invite(call.sdp("inactive", version=2).replace("RTP/AVP 0 101", "RTP/AVP 18"))
     assert await refused(call) == 488
+    assert call.response is not None
+    assert (call.response.header("Warning") or "").startswith("305 rapida-media ")
     said = speech(0.8)
     await call.rtp.say(said)
     await call.rtp.hears(said)

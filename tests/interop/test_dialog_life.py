@@ -89,6 +89,7 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
         ("info_message", "echo"),
         ("cancel_late", "echo"),
         ("cancel_nothing", "echo"),
+        ("incompatible_offer", "echo"),
     ],
 )
 def test_a_caller_is_served(

@@ -261,6 +261,33 @@ def test_an_offer_without_anything_usable_is_refused_and_changes_nothing(media: 
     assert ours.make_offer(OURS) == session().make_offer(OURS)
 
 
+@pytest.mark.parametrize(
+    ("media", "srtp", "code", "text"),
+    [
+        (["m=video 4000 RTP/AVP 31"], "off", 304, "no audio line"),
+        (["m=audio 4000 UDP/TLS/RTP/SAVPF 0"], "off", 302, "RTP/AVP, RTP/SAVP"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP4 phone.example"], "off", 301, "no address"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP4 239.1.2.3"], "off", 330, "unicast"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP6 2001:db8::1"], "off", 301, "IPv4"),
+        (["m=audio 4000 RTP/AVP 18"], "off", 305, "no codec of PCMU, PCMA"),
+        (["m=audio 4000 RTP/SAVP 0"], "off", 302, "not taken"),
+        (["m=audio 4000 RTP/AVP 0"], "required", 302, "must be encrypted"),
+        (["m=audio 4000 RTP/SAVP 0", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x"], "optional", 306,
+         "crypto suites"),
+        # Of several lines the one that came furthest says most.
+        (["m=audio 4000 RTP/AVP 18", "m=audio 0 RTP/AVP 0", "m=video 4000 RTP/AVP 31"], "off", 305,
+         "no codec"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why_in_the_words_of_a_warning(
+    media: list[str], srtp: str, code: int, text: str
+) -> None:
+    """The warn-codes of RFC 3261 section 20.43."""
+    with pytest.raises(NegotiationError, match=text) as refused:
+        session().receive_offer(body(*media), replace(OURS, srtp=srtp))
+    assert refused.value.warning == code
+
+
 def test_an_offer_without_a_connection_address_is_refused() -> None:
     with pytest.raises(NegotiationError):
         session().receive_offer(body("m=audio 4000 RTP/AVP 0", connection=""), OURS)
