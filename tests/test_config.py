@@ -566,6 +566,12 @@ def test_requests_go_to_the_first_host_that_is_one_unless_a_proxy_is_named(keys,
     assert parse(f"[trunks.t]\n{keys}").trunks["t"].server == server
 
 
+def test_uris_of_a_trunk_of_networks_only_name_its_proxy():
+    keys = '[trunks.t]\nhosts = ["198.51.100.0/24"]\nproxy = "sbc.example:5080"\n'
+    assert parse(keys).trunks["t"].domain == "sbc.example"
+    assert parse(f'{keys}domain = "carrier.example"').trunks["t"].domain == "carrier.example"
+
+
 def test_a_carrier_we_register_with_is_not_challenged():
     keys = '[trunks.t]\nhosts = ["sip.example"]\nusername = "a"\npassword = "b"\n'
     assert parse(keys).trunks["t"].challenge
