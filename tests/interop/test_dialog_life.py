@@ -86,6 +86,7 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
         ("timer_expires", "echo"),
         ("interval_too_small", "echo"),
         ("refer_refused", "echo"),
+        ("refer_number", "moving"),
         ("info_message", "echo"),
         ("cancel_late", "echo"),
         ("cancel_nothing", "echo"),
