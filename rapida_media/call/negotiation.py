@@ -14,6 +14,7 @@ from typing import Any
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
+from rapida_media.sdp.unusable import CLOSED
 from rapida_media.sip import events
 from rapida_media.sip.changing_session import ChangingSession
 from rapida_media.sip.user_agent import Headers
@@ -30,6 +31,13 @@ def refusal(error: NegotiationError | RemoteProtocolError) -> tuple[int, Headers
     if isinstance(error, NegotiationError):
         return NOT_ACCEPTABLE_HERE, (warning(error.warning, str(error)),)
     return error.status or NOT_ACCEPTABLE_HERE, (warning(MISCELLANEOUS, str(error)),)
+
+
+def _with_stream(audio: NegotiatedAudio | None) -> NegotiatedAudio:
+    """Take an answer to our first offer, which is for a stream. Raises NegotiationError."""
+    if audio is None:
+        raise CLOSED.error()
+    return audio
 
 
 class Negotiation:
@@ -105,7 +113,7 @@ class Negotiation:
 
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
-        audio = self._offers.preview_answer(body)
+        audio = _with_stream(self._offers.preview_answer(body))
         self._early_answer = body
         self._configure(audio)
 
@@ -116,13 +124,17 @@ class Negotiation:
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
         if self._offers.awaiting_answer:
-            self._configure(self._offers.receive_answer(body or self._early_answer))
+            self._configure(_with_stream(self._offers.receive_answer(body or self._early_answer)))
 
-    def _configure(self, audio: NegotiatedAudio) -> None:
-        self._leg.configure(audio)
+    def _configure(self, audio: NegotiatedAudio | None) -> None:
+        """Follow what was agreed; None: the session has no stream, for now."""
+        if audio is None:
+            self._leg.close_stream()
+        else:
+            self._leg.configure(audio)
         # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.sending
-        self._silent = held or not audio.receiving
+        held = audio is None or not audio.sending
+        self._silent = held or not (audio and audio.receiving)
         if held != self._held:
             self._held = held
             self._hold_changed(held)
@@ -136,8 +148,11 @@ class Negotiation:
         """
         session = self.session
         match event:
-            case events.EarlyAnswer(body=body) | events.ReinviteConfirmed(body=body):
+            case events.EarlyAnswer(body=body):
                 self.receive_answer(body)
+            case events.ReinviteConfirmed(body=body):
+                if self._offers.awaiting_answer:
+                    self._configure(self._offers.receive_answer(body))
             case events.ReinviteReceived(body=body):
                 self.answer_change(body, session.answer_reinvite, session.reject_reinvite, now)
             case events.OfferReceived(body=body):

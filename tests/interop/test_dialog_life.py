@@ -76,6 +76,7 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
     [
         ("hold_resume", "echo"),
         ("late_offer", "echo"),
+        ("no_stream", "echo"),
         ("prack", "desk"),
         ("late_prack", "desk"),
         ("unacknowledged", "desk"),
