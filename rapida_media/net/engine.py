@@ -289,6 +289,7 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
+        self._trunks.take_no_calls()
         for busy in (self._calls, self.provider_calls, self._agents):
             await busy.idle.wait()
         await self.disk.flushed()
