@@ -222,7 +222,8 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[sip]\nx = 1",
             "[sip] x: unknown key; known are listen, external_address, session_expires, "
-            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, dial_hosts",
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, "
+            "tls_client_ca, tls_client_certificates, dial_hosts",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
@@ -230,6 +231,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
             "[sip] tls_certificate: missing; expected a PEM file, since listen has a tls address",
+        ),
+        (
+            '[sip]\ntls_client_certificates = "optional"',
+            "[sip] tls_client_certificates: wants tls_client_ca, who vouches for them",
+        ),
+        (
+            '[sip]\ntls_client_ca = "ca.pem"',
+            "[sip] tls_client_ca: listen has no tls address where anybody is asked",
         ),
         (
             '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',
@@ -555,6 +564,12 @@ def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, o
 )
 def test_requests_go_to_the_first_host_that_is_one_unless_a_proxy_is_named(keys, server):
     assert parse(f"[trunks.t]\n{keys}").trunks["t"].server == server
+
+
+def test_uris_of_a_trunk_of_networks_only_name_its_proxy():
+    keys = '[trunks.t]\nhosts = ["198.51.100.0/24"]\nproxy = "sbc.example:5080"\n'
+    assert parse(keys).trunks["t"].domain == "sbc.example"
+    assert parse(f'{keys}domain = "carrier.example"').trunks["t"].domain == "carrier.example"
 
 
 def test_a_carrier_we_register_with_is_not_challenged():

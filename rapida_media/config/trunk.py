@@ -90,6 +90,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
     challenge = table.flag("challenge", default=username is not None and not register)
     if challenge and username is None:
         raise table.fault("challenge", "wants a username and a password to ask for")
+    proxy = table.text("proxy", _host_and_port)
     trunk = Trunk(
         name,
         networks=tuple(host for host in hosts if not isinstance(host, str)),
@@ -97,8 +98,10 @@ def read_trunk(name: str, table: Table) -> Trunk:
         username=username,
         password=password,
         challenge=challenge,
-        domain=table.text("domain", _domain) or _first_server(hosts),
-        proxy=table.text("proxy", _host_and_port),
+        domain=table.text("domain", _domain)
+        or _first_server(hosts)
+        or (proxy[0] if proxy else None),
+        proxy=proxy,
         transport=table.text("transport", one_of("udp", "tcp", "tls")),
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),

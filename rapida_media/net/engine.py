@@ -158,12 +158,11 @@ class Engine:
         )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
-        tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(
             self._loop,
             self._handle,
             self.counters,
-            tls,
+            Tls(config.sip),
             tracer=self._tracer,
             keeper=self.journal,
             known=self._gate.knows,
@@ -290,6 +289,7 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
+        self._trunks.take_no_calls()
         for busy in (self._calls, self.provider_calls, self._agents):
             await busy.idle.wait()
         await self.disk.flushed()

@@ -32,7 +32,8 @@ from rapida_media.sip.refer import Replaces
 MOST_REDIRECTS = 5
 # How long the far end that had its call moved may take to hang up before we do.
 PARTING_S = 2.0
-FORBIDDEN, NOT_FOUND, NOT_ACCEPTABLE_HERE, DECLINE = 403, 404, 488, 603
+FORBIDDEN, NOT_FOUND, UNSUPPORTED_URI_SCHEME = 403, 404, 416
+NOT_ACCEPTABLE_HERE, DECLINE = 488, 603
 
 Session = IncomingSession | OutgoingSession
 
@@ -44,6 +45,7 @@ class MovingCall(Protocol):
     sessions: set[InviteSession]
     negotiation: Negotiation
 
+    def uri_of(self, target: str) -> str | None: ...
     def forbids(self, target: str) -> bool: ...
     def place(
         self, target: str, replaces: Replaces | None = None, referred_by: str | None = None
@@ -73,7 +75,8 @@ class Mover:
         """Call the next contact, if the refusal named any or one before did."""
         if event.status >= 600:
             return False
-        new = [each for each in event.contacts if each not in self._redirected]
+        named = [uri for each in event.contacts if (uri := self._call.uri_of(each)) is not None]
+        new = [each for each in named if each not in self._redirected]
         self._contacts = [*new, *self._contacts]
         self._contacts = [each for each in self._contacts if not self._call.forbids(each)]
         if not self._contacts or len(self._redirected) >= MOST_REDIRECTS:
@@ -93,12 +96,16 @@ class Mover:
         if not self._follows or self._referred is not None:
             session.reject_refer(DECLINE, now)
             return
-        if self._call.forbids(event.target):
+        target = self._call.uri_of(event.target)
+        if target is None:  # a number, and no trunk to call it by
+            session.reject_refer(UNSUPPORTED_URI_SCHEME, now)
+            return
+        if self._call.forbids(target):
             session.reject_refer(FORBIDDEN, now)
             return
         session.accept_refer(now)
-        self._referred = event.target
-        self._call.place(event.target, event.replaces, event.referred_by)
+        self._referred = target
+        self._call.place(target, event.replaces, event.referred_by)
 
     def ended(self, event: events.Event) -> bool:
         """Note that the present session ended; True while another is on its way to replace it."""

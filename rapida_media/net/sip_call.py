@@ -227,6 +227,10 @@ class SipCall(SipSignalling):
         dialog = self.session.dialog
         return self.call.caller if dialog is None else parse_name_addr(dialog.local, "").uri_text
 
+    def uri_of(self, target: str) -> str | None:
+        """Give the SIP URI of what the far end names; a number is one of the call's own trunk."""
+        return self._shell.guard.uri_of(target, self.info.trunk)
+
     def forbids(self, target: str) -> bool:
         """Tell whether the far end may not have us call a target; logs why."""
         why = self._shell.guard.check_target(target)

@@ -112,6 +112,10 @@ class SipSignalling(ABC):
             headers.append(("Retry-After", str(retry_after_s)))
         self._turn_away(status, headers, turned_away(status))
 
+    def refuse_offer(self, status: int, headers: Headers) -> None:
+        """Refuse a call to us whose offer cannot be answered."""
+        self._turn_away(status, headers, turned_away(status))
+
     def redirect(self, uri: str) -> None:
         self._turn_away(302, [("Contact", f"<{uri}>")], ended("redirected", 302))
 

@@ -2,7 +2,7 @@
 
 Called by ``offer_answer`` for offers and answers alike: direction and connection may stand at
 session or media level, the RTCP port may be implied, hold may be written the old way. A line that
-no RTP stream over IP can follow reads as None.
+no RTP stream over IP can follow reads as ``Unusable``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ from rapida_media.sdp.description import (
     SessionDescription,
     parse_number,
     parse_sdp,
+)
+from rapida_media.sdp.unusable import (
+    CLOSED,
+    MULTICAST,
+    NO_ADDRESS,
+    NO_AUDIO,
+    OTHER_PROFILE,
+    Unusable,
 )
 
 # What we offer, RFC 3551 and RFC 3711: plain RTP and SRTP.
@@ -75,16 +83,20 @@ class PeerAudio:
         return PROFILES[self.protocol]
 
 
-def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | None:
-    """Read a media line, None unless it is an accepted RTP audio line to a unicast address."""
+def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | Unusable:
+    """Read a media line, which has to be an accepted RTP audio line to a unicast address."""
     connection = media.connection or session.connection
-    if media.kind != "audio" or media.protocol not in PROFILES:
-        return None
-    if not media.port or not connection:
-        return None
-    ip = parse_address(connection.address)
-    if ip is None or ip.is_multicast:
-        return None
+    if media.kind != "audio":
+        return NO_AUDIO
+    if not media.port:
+        return CLOSED
+    if media.protocol not in PROFILES:
+        return OTHER_PROFILE
+    ip = None if connection is None else parse_address(connection.address)
+    if ip is None:
+        return NO_ADDRESS
+    if ip.is_multicast:
+        return MULTICAST
     sends, receives = _direction(session, media)
     # RFC 3264 section 8.4: "RFC 2543 [10] specified that placing a user on hold was accomplished
     # by setting the connection address to 0.0.0.0." It tells that the peer receives nothing; what

@@ -154,7 +154,7 @@ class ChangingSession(InviteSession):
         self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
         self._offer_settled(now)
 
-    def reject_offer(self, status: int, now: float) -> None:
+    def reject_offer(self, status: int, now: float, headers: Headers = ()) -> None:
         """Refuse the offer of ``OfferReceived``; the session goes on as it was.
 
         Raises LocalProtocolError when none waits or status is no failure.
@@ -164,7 +164,7 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError(f"refuse with {status}: expected 300 to 699")
         self._asked = None
         self._offer = STABLE
-        self._agent.respond(transaction, request, status, now)
+        self._agent.respond(transaction, request, status, now, headers=headers)
         self._offer_settled(now)
 
     def _offer_settled(self, now: float) -> None:

@@ -218,8 +218,9 @@ class OfferDue(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReferReceived(Event):
-    """The peer wants us to call ``target`` in its place, there replacing a call it may name:
-    accept_refer or reject_refer, at once. referred_by: as it calls itself, for who is called."""
+    """The peer wants us to call ``target`` in its place, a SIP or tel URI, there replacing a call
+    it may name: accept_refer or reject_refer, at once. referred_by: as it calls itself, for who is
+    called."""
 
     target: str
     replaces: Replaces | None

@@ -96,12 +96,13 @@ class RequestReceiver:
         request: Request,
         now: float,
     ) -> None:
-        """Run a handler; a header field found malformed where it is used still gets its 400."""
+        """Run a handler; a header field found malformed where it is used still gets its answer."""
         try:
             handler(transaction, request, now)
         except RemoteProtocolError as error:
             self._agent.counters.add("malformed_requests")
-            self._agent.respond(transaction, request, 400, now, reason=str(error))
+            status = error.status or 400
+            self._agent.respond(transaction, request, status, now, reason=str(error))
 
     def _overloaded(self, request: Request) -> bool:
         """Whether there is no room for another transaction; a BYE that makes room is let in."""

@@ -84,7 +84,12 @@ async def test_an_offer_without_a_codec_of_ours_is_refused_and_leaves_nothing(
     call = PhoneCall(phone, "echo")
     call.send_invite(call.sdp().replace("RTP/AVP 0 101", "RTP/AVP 18 101"))
     assert await call.final() == 488
-    assert bench.logged("ended: rejected")
+    assert call.response is not None
+    warning = '305 rapida-media "no codec of PCMU, PCMA, G722, L16/16000"'
+    assert call.response.header("Warning") == warning
+    (record,) = bench.logged("ended: rejected")
+    trace = bench.engine.trace(record.__dict__["call_id"])
+    assert f"{'':15}Warning: {warning}" in trace.split("\n")
     await bench.idle()
     call.rtp.close()
 

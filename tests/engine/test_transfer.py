@@ -174,10 +174,10 @@ async def test_an_attended_transfer_names_the_call_to_be_replaced(
 
 
 async def desk(
-    bench: Bench, agent_named: AgentNamer, follow: str = "true"
+    bench: Bench, agent_named: AgentNamer, follow: str = "true", more: str = ""
 ) -> tuple[Echo, PhoneCall]:
     echo = Echo()
-    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow))
+    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow) + more)
     call = await (await bench.phone()).call("desk")
     await echo.call()
     return echo, call
@@ -265,6 +265,55 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+    await bench.idle()
+
+
+BY_TRUNK = """
+[trunks.carrier]
+hosts = ["127.0.0.0/8"]
+proxy = "127.0.0.1:{port}"
+allow = ["+1555"]
+"""
+
+
+async def test_a_far_end_that_names_a_number_has_it_called_by_its_own_trunk(
+    bench: Bench, agent_named: AgentNamer, callee: Callee
+) -> None:
+    """A tel URI in Refer-To: "tel:+1-555-0100" is sip:+15550100 at the trunk (RFC 3261 section
+    19.1.6), and may be called if the trunk allows it."""
+    echo, call = await desk(bench, agent_named, more=BY_TRUNK.format(port=callee.port))
+    assert await refer(call, "tel:+44-20-7946-0018") == 403
+    assert await refer(call, "mailto:carol@example.com") == 416
+    assert await refer(call, "tel:+1-555-0100") == 202
+    invite = await callee.request("INVITE")
+    assert invite.uri_text == "sip:+15550100@127.0.0.1"
+    callee.respond(invite, 200, body=callee.sdp())
+    await answers_notifies(call, 2)
+    assert await told(call) == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+    assert echo.events == [Transferred("sip:+15550100@127.0.0.1")]
+    assert await call.bye() == 200
+    callee.ask(invite, "BYE", 1)
+    assert (await callee.response("BYE")).status == 200
+    await bench.idle()
+
+
+async def test_a_number_cannot_be_called_by_no_trunk(bench: Bench, agent_named: AgentNamer) -> None:
+    _, call = await desk(bench, agent_named)
+    assert await refer(call, "tel:+1-555-0100") == 416
+    assert await call.bye() == 200
+
+
+async def test_a_call_by_a_trunk_is_redirected_to_a_number_of_it(
+    bench: Bench, callee: Callee
+) -> None:
+    engine = await bench.start(BY_TRUNK.format(port=callee.port))
+    call = await engine.dial_trunk("carrier", "+15550100", Echo())
+    moved = ("Contact", "<tel:+15550101>")
+    callee.respond(await callee.request("INVITE"), 302, headers=[moved])
+    invite = await callee.request("INVITE", 2)
+    assert invite.uri_text == "sip:+15550101@127.0.0.1"
+    callee.respond(invite, 486)
+    await call.finished
     await bench.idle()
 
 
