@@ -21,6 +21,8 @@ from rapida_media.control.problems import ProblemError
 # Bodies are orders for calls, not media.
 BODY_LIMIT = 65_536
 REQUEST_S = 10.0
+# What aiohttp decodes by itself (RFC 9110 section 8.4.1).
+ENCODINGS = ("identity", "gzip", "deflate")
 
 _AT_FIELD = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$?\.?(.*?)`)?$", re.DOTALL)
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")
@@ -126,13 +128,22 @@ async def _read_body(operation: Operation, request: web.Request) -> bytes:
 
 
 async def read_bounded(request: web.Request) -> bytes:
-    """Read a body of at most BODY_LIMIT bytes within REQUEST_S; ProblemError 413 or 408."""
+    """Read a body of at most BODY_LIMIT bytes within REQUEST_S; ProblemError 400, 408, 413 or 415.
+
+    The limit is that of the body as it is behind its Content-Encoding.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ENCODINGS:
+        sentence = f"expected a Content-Encoding of {', '.join(ENCODINGS)}, or none"
+        raise ProblemError(415, "unsupported-media-type", sentence)
     try:
         async with asyncio.timeout(REQUEST_S):
             # aiohttp raises 413 itself: the application was made with client_max_size.
             return await request.read()
     except TimeoutError:
         raise ProblemError(408, "timeout", "the body did not come in time") from None
+    except web.RequestPayloadError:
+        raise ProblemError(400, "bad-request", f"the body is not {encoding}, or cut off") from None
 
 
 def decoded(raw: bytes | msgspec.Raw, kind: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from pathlib import Path
@@ -166,6 +167,32 @@ async def raw(desk: Desk, sent: bytes, patience: float = 5.0) -> bytes:
             return await reader.read()
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/calls", "/v1/talk/twilio/call/support"])
+async def test_a_body_that_is_not_encoded_as_it_says_is_the_askers_fault(
+    desk: Desk, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.open()
+    for encoding, status in (("gzip", 400), ("deflate", 400), ("exi", 415)):
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Encoding": encoding,
+            "Connection": "close",  # what comes behind a broken body cannot be told apart
+        }
+        asking = desk.client.post(desk.url + path, data=b"{}", headers=headers)
+        async with asking as answer:
+            assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_body_may_be_compressed_and_the_limit_is_for_what_it_says(desk: Desk) -> None:
+    await desk.open()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    for body, status in ((b'{"assistant":"support"}', 422), (b" " * 10_000_000, 413)):
+        packed = gzip.compress(body)
+        async with desk.client.post(f"{desk.url}/v1/calls", data=packed, headers=headers) as answer:
+            assert answer.status == status
 
 
 async def test_who_connects_and_says_nothing_is_sent_away(
