@@ -11,12 +11,13 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
 
 from rapida_media.control.problems import ProblemError
+from rapida_media.control.schema import IN_WORDS
 
 # Bodies are orders for calls, not media.
 BODY_LIMIT = 65_536
@@ -151,7 +152,7 @@ def decoded(raw: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise _unfit(error) from None
+        raise _unfit(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "bad-json", f"the body is no JSON: {error}") from None
 
@@ -160,14 +161,27 @@ def _converted(values: Mapping[str, str], kind: type) -> Any:
     try:
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _unfit(error) from None
+        raise _unfit(error, kind) from None
 
 
-def _unfit(error: msgspec.ValidationError) -> ProblemError:
+def _unfit(error: msgspec.ValidationError, kind: Any) -> ProblemError:
     """Take msgspec's sentence apart: what is wrong, and the path of the field."""
     match = _AT_FIELD.match(str(error))
     assert match is not None, "the pattern fits everything"
     detail, path = match.group(1), match.group(2) or ""
     if (named := _NAMED_FIELD.search(detail)) is not None:
         path = f"{path}.{named.group(1)}" if path else named.group(1)
-    return ProblemError(422, "invalid", detail, field=path or None)
+    return ProblemError(422, "invalid", _in_words(detail, kind, path), field=path or None)
+
+
+def _in_words(detail: str, kind: Any, path: str) -> str:
+    """Say what is expected where msgspec shows a pattern, or only what it got."""
+    for pattern, words in IN_WORDS.items():
+        if repr(pattern) in detail:
+            return f"expected {words}"
+    if detail.startswith("Invalid enum value"):
+        named = get_type_hints(kind, include_extras=True).get(path)
+        choices = [each for one in (named, *get_args(named)) for each in get_args(one)]
+        words = ", ".join(each for each in dict.fromkeys(choices) if isinstance(each, str))
+        return f"expected one of {words}"
+    return detail

@@ -123,6 +123,28 @@ async def test_what_does_not_fit_is_told_with_its_field(
     assert (answer.status, problem["status"], problem.get("field")) == (status, status, field)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("", {"assistant": "support", "to": "a b"}, r"expected a number such as .*, or a SIP URI"),
+        ("/x/dtmf", {"digits": "12x"}, r"expected 1 to 64 keys of 0-9 \* # A-D"),
+        ("/x/play", {"file": "../hello.wav"}, "expected the name of a file, without a folder"),
+        ("/x/hangup", {"reason": "Enough!"}, "expected a word of a-z, 0-9 and _, up to 64 of .*"),
+        ("/x/record", {"action": "begin"}, "expected one of start, stop, pause, resume"),
+        ("?status=over", None, "expected one of queued, initiated, ringing, .*failed, canceled"),
+        ("?since=2026-01-01T00:00:00", None, ".*RFC3339.*|.*timezone.*"),
+    ],
+)
+async def test_what_is_expected_is_told_in_words(
+    desk: Desk, path: str, body: object, detail: str
+) -> None:
+    await desk.open()
+    method = "POST" if body else "GET"
+    status, problem = await desk.ask(method, f"/v1/calls{path}", body)
+    assert status == 422
+    assert re.fullmatch(detail, problem["detail"])
+
+
 async def test_head_tells_what_get_would_without_its_body(desk: Desk) -> None:
     await desk.open(KEYED)
     for path, expected in (("/healthz", 200), ("/readyz", 200), ("/v1/calls", 401)):
