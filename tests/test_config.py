@@ -350,6 +350,27 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             "a number can have one assistant only",
         ),
         (
+            '[assistants.a]\nagent = "echo"\nnumbers = ["+1 (555) 010-0"]\n'
+            '[assistants.b]\nagent = "echo"\nnumbers = ["1555.0100"]',
+            "[assistants.b] numbers: one of them already belongs to [assistants.a]; "
+            "a number can have one assistant only",
+        ),
+        (
+            '[assistants.Sales]\nagent = "echo"\n[assistants.sales]\nagent = "echo"',
+            "[assistants.sales]: its name differs from [assistants.Sales] by case only, and the "
+            "user of a SIP URI may be written either way; give it another",
+        ),
+        (
+            '[assistants."100"]\nagent = "echo"\n'
+            '[assistants.b]\nagent = "echo"\nnumbers = ["+100"]',
+            "[assistants.100]: its name is a number of [assistants.b], which gets the calls; "
+            "give it another",
+        ),
+        (
+            '[assistants.""]\nagent = "echo"',
+            '[assistants] "": expected a name that is not empty',
+        ),
+        (
             "[trunks.t]\nhosts = []",
             "[trunks.t] hosts: missing or empty; expected who may call, such as "
             '["198.51.100.0/24", "sip.carrier.example"]',

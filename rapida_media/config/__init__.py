@@ -24,6 +24,7 @@ from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.numbers import EVERYTHING as EVERYTHING
+from rapida_media.config.numbers import check_owners
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
@@ -228,7 +229,7 @@ def parse_config(
         trunks={name: read_trunk(name, table) for name, table in root.tables("trunks")},
     )
     root.finish()
-    _check_numbers(config.assistants)
+    check_owners({name: each.numbers for name, each in config.assistants.items()})
     _check_credentials(config)
     check_trunks(config.trunks.values(), transports_of(config.sip.listen))
     return config
@@ -370,18 +371,6 @@ def _external_address(text: str) -> str:
     if address.is_unspecified:
         raise ValueError("expected an address that others can reach")
     return str(address)
-
-
-def _check_numbers(assistants: Mapping[str, Assistant]) -> None:
-    owners: dict[str, str] = {}
-    for assistant in assistants.values():
-        for number in assistant.numbers:
-            owner = owners.setdefault(number, assistant.name)
-            if owner != assistant.name:
-                raise ConfigError(
-                    f"[assistants.{assistant.name}] numbers: one of them already belongs to "
-                    f"[assistants.{owner}]; a number can have one assistant only"
-                )
 
 
 def _check_credentials(config: Config) -> None:

@@ -121,6 +121,8 @@ class Table:
         """Open every table of a table of tables, with its name."""
         named = self.table(key)
         for name in named._values:
+            if not name.strip():
+                raise named.fault(f'"{name}"', "expected a name that is not empty")
             yield name, named.table(name)
 
     def finish(self) -> None:
