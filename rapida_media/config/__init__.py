@@ -200,7 +200,7 @@ def load_config(path: str | Path | None = None) -> Config:
         path = DEFAULT_PATH
     file = Path(path)
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        document = tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -269,6 +269,9 @@ def _sip(table: Table) -> SipConfig:
     listen = table.texts("listen", parse_listen)
     if listen == ():
         raise table.fault("listen", "expected at least one address, got none")
+    for each in listen or ():
+        if each.port and (listen or ()).count(each) > 1:
+            raise table.fault("listen", f"expected different addresses, got {each} twice")
     config = SipConfig(
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),
