@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import resource
 import signal
 import sys
@@ -42,6 +43,22 @@ async def test_sigterm_lets_the_call_in_progress_end_and_refuses_new_ones(tmp_pa
         assert await call.bye() == 200
         assert await server.ended() == 0
         await phone.close()
+
+
+async def test_what_it_says_to_call_can_be_called(tmp_path: Path) -> None:
+    for listen, host, parameter in (
+        ("udp:[::1]:0", r"\[::1\]", ""),
+        ("udp:0.0.0.0:0", r"\d+\.\d+\.\d+\.[1-9]\d*", ""),
+        ("tcp:127.0.0.1:0", r"127\.0\.0\.1", ";transport=tcp"),
+    ):
+        config = f'[sip]\nlisten = ["{listen}"]\n[trunks.peer]\nhosts = ["127.0.0.0/8", "::1"]\n'
+        async with serving(tmp_path, config) as server:
+            await eventually(lambda server=server: server.logged("Watch the calls"))
+            (line,) = server.logged("Ready. Call")
+            assert re.search(rf"Call sip:echo@{host}:\d+{parameter} with", line)
+            assert server.logged("/v1/talk/PROVIDER/call/ASSISTANT")
+            server.signal(signal.SIGTERM)
+            assert await server.ended() == 0
 
 
 async def test_calls_that_outlast_the_draining_get_a_bye(tmp_path: Path) -> None:
