@@ -211,6 +211,10 @@ cdef class MediaStream:
         return self.core.sources.ssrc if self.core.sources.has_current else None
 
     @property
+    def source_heard_at(self):
+        return self.core.sources.newest_at
+
+    @property
     def send_rate_hz(self):
         return rm_encoding_rate_hz(self.core.sender.encoder.encoding)
 

@@ -87,6 +87,7 @@ cdef extern from "sources.h" nogil:
     ctypedef struct rm_sources:
         bint has_current
         uint32_t ssrc
+        double newest_at
         rm_source current
         uint64_t changes
         uint64_t restarts

@@ -160,6 +160,10 @@ class MediaStream:
         """The SSRC of the source that is heard."""
 
     @property
+    def source_heard_at(self) -> float:
+        """When its newest packet came, as the receiver's clock had it; 0 before there was one."""
+
+    @property
     def send_rate_hz(self) -> int:
         """The RTP clock rate of what is sent."""
 
