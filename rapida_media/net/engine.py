@@ -248,7 +248,7 @@ class Engine:
             rtcp_mux=rtp.rtcp_mux,
             comfort_noise=rtp.comfort_noise,
         )
-        self._endpoint = self._dialling.endpoint = SipEndpoint(
+        self._endpoint = self._dialling.endpoint = self._events.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
                 towards=contact_towards(self.sip_addresses, self._config.sip.external_address),

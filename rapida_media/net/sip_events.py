@@ -1,4 +1,4 @@
-"""Takes what the SIP endpoint tells to whom it concerns: a call or a trunk.
+"""Takes what the SIP endpoint tells to whom it concerns: a call, a trunk, the resolver.
 
 Owned by the engine. What has a host name in it waits until that is looked up (``MediaNames``).
 """
@@ -15,10 +15,17 @@ from rapida_media.net.media_names import MediaNames
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.trunks import Trunks
 from rapida_media.sip import events
+from rapida_media.sip.endpoint import SipEndpoint
+from rapida_media.sip.hops import Hop
+
+# Names of hops that are looked up at once: more are not.
+LOOK_UPS_MAX = 64
 
 
 class SipEvents:
-    """drain: sends what a late event led to."""
+    """endpoint: set once the engine listens. drain: sends what a late event led to."""
+
+    endpoint: SipEndpoint
 
     def __init__(
         self,
@@ -30,19 +37,26 @@ class SipEvents:
         incoming: Incoming,
         calls: Calls,
     ) -> None:
+        self._loop = loop
+        self._resolver = resolver
         self._drain = drain
         self._trunks = trunks
         self._incoming = incoming
         self._calls = calls
         self._media_names = MediaNames(loop, resolver, self._handle_late)
+        self._look_ups: set[asyncio.Task[None]] = set()
 
     def cancel(self) -> None:
         """Look nothing up any more."""
         self._media_names.cancel()
+        for task in self._look_ups:
+            task.cancel()
 
     def handle(self, event: events.AnyEvent, now: float) -> None:
         """Take one event further, at once or when its names are known."""
-        if not isinstance(event, events.Event):
+        if isinstance(event, events.HopNamed):
+            self._look_up(event.hop)
+        elif not isinstance(event, events.Event):
             self._trunks.handle(event)
         elif not self._media_names.hold(event):
             self._deliver(event, now)
@@ -58,3 +72,12 @@ class SipEvents:
             self._incoming.take(event, now)
         elif (call := self._calls.of(event.session)) is not None:
             call.handle(event, now)
+
+    def _look_up(self, hop: Hop) -> None:
+        if len(self._look_ups) < LOOK_UPS_MAX:
+            task = self._loop.create_task(self._find(hop))
+            self._look_ups.add(task)
+            task.add_done_callback(self._look_ups.discard)
+
+    async def _find(self, hop: Hop) -> None:
+        self.endpoint.hop_resolved(hop, await self._resolver.resolve(*hop))
