@@ -206,6 +206,11 @@ class SipEndpoint:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""
         self._agent.transport_failed(destination, now)
 
+    def undelivered(self, quoted: bytes, now: float) -> None:
+        """Tell that a message did not arrive: the request of which this is the beginning fails with
+        503 (sections 17.1.4 and 18.4)."""
+        self._layer.undelivered(quoted, now)
+
     def hop_resolved(self, hop: Hop, addresses: Sequence[Address]) -> None:
         """Tell what the name of a ``HopNamed`` stands for."""
         self._agent.hops.resolved(hop, addresses)

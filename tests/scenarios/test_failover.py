@@ -449,3 +449,32 @@ def test_few_names_are_remembered_and_none_for_long():
     stranger = Hop("stranger.example", None, None)
     hops.resolved(stranger, [server])
     assert hops.of(stranger) == ()
+
+
+def test_a_server_that_icmp_says_is_not_there_is_left_at_once():
+    """RFC 3261 section 18.4; what is quoted of our request shows that the report is no forgery."""
+    scene = Scene()
+    first, second, third = scene.servers
+    scene.dial()
+    sent = first.requests("INVITE")[0].raw
+    branch = sent.index(b";branch=") + len(b";branch=") + 8
+    for forged in (
+        sent[:branch],  # cut before the branch is over
+        sent.replace(sent[branch : branch + 4], b"xxxx"),
+        sent.replace(b"INVITE ", b"BYE ", 1),
+        b"",
+        b"\xff" * 600,
+    ):
+        scene.alice.endpoint.undelivered(forged, scene.world.now)
+    scene.world.run_for(0.1)
+    assert not second.received
+    scene.alice.endpoint.undelivered(sent[:200], scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("INVITE")
+    # What was heard of is there, whatever came late about its first copy.
+    scene.answer(second, 180)
+    again = second.requests("INVITE")[0].raw
+    scene.alice.endpoint.undelivered(again, scene.world.now)
+    scene.answer(second, 200, body=OFFER)
+    assert names(scene.alice) == ["Ringing", "Answered"]
+    assert not third.received
