@@ -23,8 +23,13 @@ class Future(Protocol):
 
 
 class Signalling(Protocol):
-    """What a call needs from the protocol that carries its signalling."""
+    """What a call needs from the protocol that carries its signalling.
 
+    takes_digits: whether ``send_digits`` reaches the far end.
+    """
+
+    @property
+    def takes_digits(self) -> bool: ...
     def ring(self) -> None: ...
     def progress(self) -> bool: ...
     def answer(self) -> None: ...
@@ -44,6 +49,8 @@ class Signalling(Protocol):
 
 class Over:
     """The signalling of a call that is over: nobody is there, so every verb comes to nothing."""
+
+    takes_digits = False
 
     def ring(self) -> None: ...
     def progress(self) -> bool:

@@ -35,7 +35,6 @@ from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import contact_towards, contacts
 from rapida_media.net.media import MediaShell
-from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
 from rapida_media.net.provider_call import ProviderCall
@@ -45,13 +44,13 @@ from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import SipCall
+from rapida_media.net.sip_events import SipEvents
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
 from rapida_media.providers.registry import check_credentials
-from rapida_media.sip import events
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
@@ -121,7 +120,6 @@ class Engine:
             credentials=config.credentials,
         )
         self.assistants = Assistants(config.assistants, default_agent, context)
-        self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
         resolver = self._resolver = Resolver(
             self._ids, transports=transports_of(config.sip.listen), ipv6=ipv6
@@ -129,7 +127,14 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._media_names = MediaNames(self._loop, resolver, self._handle_late)
+        self._events = SipEvents(
+            self._loop,
+            resolver,
+            self.drain_signalling,
+            trunks=self._trunks,
+            incoming=Incoming(self._calls, self._gate, self._ids, self.assistants),
+            calls=self._calls,
+        )
         self._dialling = Dialling(
             self._calls,
             self._trunks,
@@ -160,7 +165,7 @@ class Engine:
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         self._transport = SipTransport(
             self._loop,
-            self._handle,
+            self._events.handle,
             self.counters,
             Tls(config.sip),
             tracer=self._tracer,
@@ -243,7 +248,7 @@ class Engine:
             rtcp_mux=rtp.rtcp_mux,
             comfort_noise=rtp.comfort_noise,
         )
-        self._endpoint = self._dialling.endpoint = SipEndpoint(
+        self._endpoint = self._dialling.endpoint = self._events.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
                 towards=contact_towards(self.sip_addresses, self._config.sip.external_address),
@@ -298,7 +303,7 @@ class Engine:
         """End the calls that are left (BYE) and close everything."""
         self._admission.draining = True
         self._placing.cancel()
-        self._media_names.cancel()
+        self._events.cancel()
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
@@ -347,8 +352,6 @@ class Engine:
         found = self.signalling(call_id)
         return None if found is None else found.call
 
-    # -- events ----------------------------------------------------------------------------------
-
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
         is_call = request.method == "INVITE"  # OPTIONS only asks
         if is_call:
@@ -360,24 +363,6 @@ class Engine:
         if is_call:
             self.counters.add(f"refused_{refusal.reason}")
         return 503, [("Retry-After", str(refusal.retry_after_s))]
-
-    def _handle(self, event: events.AnyEvent, now: float) -> None:
-        if not isinstance(event, events.Event):
-            self._trunks.handle(event)
-        elif not self._media_names.hold(event):
-            self._deliver(event, now)
-
-    def _handle_late(self, event: events.Event) -> None:
-        """An event whose host names had to be looked up."""
-        now = clock.monotonic()
-        self._deliver(event, now)
-        self.drain_signalling(now)
-
-    def _deliver(self, event: events.Event, now: float) -> None:
-        if isinstance(event, events.IncomingInvite):
-            self._incoming.take(event, now)
-        elif (call := self._calls.of(event.session)) is not None:
-            call.handle(event, now)
 
     # -- for the calls ---------------------------------------------------------------------------
 

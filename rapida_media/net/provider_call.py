@@ -239,6 +239,10 @@ class ProviderCall:
     def redirect(self, uri: str) -> None:
         self._cannot("redirect: it answered already")
 
+    @property
+    def takes_digits(self) -> bool:
+        return False  # the legs do
+
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         self._cannot("send keys by signalling")
 

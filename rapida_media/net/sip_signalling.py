@@ -130,9 +130,13 @@ class SipSignalling(ABC):
 
         self._act(turn_away)
 
+    @property
+    def takes_digits(self) -> bool:
+        return self.session.peer_takes("INFO") and not self._keys.refused
+
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
-        if not self.session.peer_takes("INFO"):
-            raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
+        if not self.takes_digits:
+            raise LocalProtocolError("the far end takes no keys by INFO")
         self._keys.press(digits, done)
 
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rapida_media.sip.address import Address, Datagram
 
 if TYPE_CHECKING:
+    from rapida_media.sip.hops import Hop
     from rapida_media.sip.incoming_session import IncomingSession
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
@@ -25,6 +26,7 @@ __all__ = [
     "EarlyAnswer",
     "Event",
     "Failed",
+    "HopNamed",
     "IncomingInvite",
     "InfoAnswered",
     "InfoReceived",
@@ -322,4 +324,12 @@ class PeerUnreachable(PingEvent):
     status: int
 
 
-AnyEvent = Event | RegistrationEvent | PingEvent
+@dataclass(frozen=True, slots=True)
+class HopNamed:
+    """A request within a dialog went to a name: tell ``SipEndpoint.hop_resolved`` its addresses, in
+    case it fails."""
+
+    hop: Hop
+
+
+AnyEvent = Event | RegistrationEvent | PingEvent | HopNamed

@@ -81,6 +81,10 @@ class Extension:
         self.phone.status, self.phone.sent_to = 302, uri
         self.finish(ended("redirected", 302))
 
+    @property
+    def takes_digits(self) -> bool:
+        return False
+
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         raise LocalProtocolError("the phones of a test take keys in their media")
 

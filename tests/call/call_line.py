@@ -40,6 +40,8 @@ class Signals:
     def redirect(self, uri: str) -> None:
         self.asked.append(("redirect", uri))
 
+    takes_digits = True
+
     def send_digits(self, digits: str, done) -> None:
         self.asked.append(("send_digits", digits))
         self.done = done

@@ -36,7 +36,7 @@ class Dns:
 async def dns(bench: Bench) -> Dns:
     engine: Engine = await bench.start()
     dns = Dns()
-    engine._media_names._resolver._dns = dns
+    engine._resolver._dns = dns
     return dns
 
 
@@ -97,7 +97,7 @@ async def test_a_call_taken_back_while_its_name_is_looked_up_leaves_nothing(
     dns.answers.set()
     await asyncio.sleep(0.05)
     assert bench.engine.active_calls == before
-    assert not bench.engine._media_names._waiting
+    assert not bench.engine._events._media_names._waiting
 
 
 async def test_a_name_that_takes_too_long_is_refused(
