@@ -50,6 +50,8 @@ from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
+from rapida_media.net.webrtc_call import WebRtcCall
+from rapida_media.net.webrtc_calls import WebRtcCalls
 from rapida_media.providers.registry import check_credentials
 from rapida_media.sip import events
 from rapida_media.sip.address import Address
@@ -156,6 +158,16 @@ class Engine:
             disk=self.disk,
             agents=self._agents,
         )
+        self.webrtc_calls = WebRtcCalls(
+            assistants=self.assistants,
+            journal=self.journal,
+            admit=self.admit,
+            ids=self._ids,
+            external_address=config.sip.external_address,
+            dial_for=self.dial_for,
+            disk=self.disk,
+            agents=self._agents,
+        )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
@@ -171,7 +183,11 @@ class Engine:
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep = Sweep(
-            self._loop, lambda: self._config, self._calls, self.provider_calls, self.journal
+            self._loop,
+            lambda: self._config,
+            self._calls,
+            (self.provider_calls, self.webrtc_calls),
+            self.journal,
         )
 
     @property
@@ -181,7 +197,7 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls.alive) + len(self.provider_calls)
+        return len(self._calls.alive) + len(self.provider_calls) + len(self.webrtc_calls)
 
     @property
     def draining(self) -> bool:
@@ -258,7 +274,7 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self.provider_calls.media = self.bots.media = self.media
+        self.provider_calls.media = self.bots.media = self.webrtc_calls.media = self.media
         await self.audiosocket.start()
         self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
@@ -290,7 +306,7 @@ class Engine:
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
-        for busy in (self._calls, self.provider_calls, self._agents):
+        for busy in (self._calls, self.provider_calls, self.webrtc_calls, self._agents):
             await busy.idle.wait()
         await self.disk.flushed()
 
@@ -303,6 +319,7 @@ class Engine:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.webrtc_calls.stop()
         await self.feeds.stop()
         await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
@@ -329,7 +346,7 @@ class Engine:
         return await resolve_target(uri, None, self._resolver)
 
     def admit(self) -> None:
-        """Take one more call of ours into account; Refused while there is no room for it."""
+        """Take one more call into account; Refused while there is no room for it."""
         refusal = self._admission.admit(self.active_calls, clock.monotonic())
         if refusal is not None:
             self.counters.add(f"refused_{refusal.reason}")
@@ -337,10 +354,11 @@ class Engine:
                 503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
             )
 
-    def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
+    def signalling(self, call_id: str) -> SipCall | ProviderCall | WebRtcCall | None:
         """Give a call that lives, whichever way it came and however far it is."""
         over_sip = (each for each in self._calls.alive if each.call.id == call_id)
-        return self.provider_calls.of(call_id) or next(over_sip, None)
+        beside = self.provider_calls.of(call_id) or self.webrtc_calls.of(call_id)
+        return beside or next(over_sip, None)
 
     def call(self, call_id: str) -> Call | None:
         """Give a call that lives and whose media may be used."""
