@@ -224,7 +224,9 @@ class Engine:
     def trace(self, call_id: str, *, whole: bool = False) -> str:
         """Draw the messages of a call, SIP's or its provider's, secrets and phone numbers hidden;
         empty when nothing is kept of it (any more). whole: with the SIP messages themselves."""
-        return self._calls.drawn(call_id, whole=whole) or self.provider_calls.traces.drawn(call_id)
+        beside = (self.provider_calls.traces, self.webrtc_calls.traces)
+        drawn = (traces.drawn(call_id) for traces in beside)
+        return self._calls.drawn(call_id, whole=whole) or next(filter(None, drawn), "")
 
     def capture(self, call_id: str, path: Path) -> None:
         """Write the SIP messages and RTP packets of a live call to a pcap file until its end.

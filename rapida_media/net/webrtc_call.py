@@ -7,6 +7,7 @@ the agent talks. Every way it can end leads through ``_end``.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -28,6 +29,7 @@ from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import reachable_address
 from rapida_media.net.media_watch import MediaWatch
 from rapida_media.net.second_legs import Place, SecondLegs
+from rapida_media.providers.trace import ProviderTrace
 from rapida_media.rtp.path import Address
 from rapida_media.sdp.crypto import SrtpKeys
 from rapida_media.sdp.offer_answer import NegotiatedAudio
@@ -56,15 +58,25 @@ class WebRtcShell(Protocol):
 
 
 class WebRtcCall:
-    """channel: its port and its ``WebRtcLeg``. finished: done when the call is over, which is
-    before the far end was told and the port given back: ``settled`` waits for that."""
+    """channel: its port and its ``WebRtcLeg``. trace: keeps how it began and ended.
+
+    finished: done when the call is over, which is before the far end was told and the port given
+    back: ``settled`` waits for that.
+    """
 
     def __init__(
-        self, shell: WebRtcShell, *, info: CallInfo, agent: Agent, channel: MediaChannel
+        self,
+        shell: WebRtcShell,
+        *,
+        info: CallInfo,
+        agent: Agent,
+        channel: MediaChannel,
+        trace: ProviderTrace,
     ) -> None:
         self._shell = shell
         self._loop = asyncio.get_running_loop()
         self._agent = agent
+        self.trace = trace
         self._channel = channel
         assert isinstance(channel.leg, WebRtcLeg), "it was opened with an ICE agent"
         self._leg = channel.leg
@@ -121,6 +133,7 @@ class WebRtcCall:
         self._leg.secure(self._audio, keys)
         self._shell.media.start(self._channel, now)
         self._milestones.note("answered", now)
+        self._note("connected", sent=False, codec=self.codec, srtp=keys.suite)
         self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS)
         self.call.confirm(early_agent=False)
         self.agent_task = AgentTask(self._loop, self._agent, self.call)
@@ -138,7 +151,10 @@ class WebRtcCall:
 
     def far_end_closed(self) -> None:
         """The browser closed its connection."""
-        self._end(ended("bye"))
+        self._end(ended("bye"), told=True)
+
+    def _note(self, event: str, *, sent: bool, **facts: str | None) -> None:
+        self.trace.add(json.dumps({"event": event, **facts}), clock.monotonic(), sent=sent)
 
     # -- Signalling ----------------------------------------------------------------------------
 
@@ -219,10 +235,14 @@ class WebRtcCall:
         self._milestones.note("first_rtp_in", leg.stream.first_received_at)
         self._milestones.note("first_rtp_out", leg.stream.first_sent_at)
 
-    def _end(self, ending: Ending, cause: str | None = None) -> None:
-        """The one way out: tell the agent and the journal, and give everything back."""
+    def _end(self, ending: Ending, cause: str | None = None, *, told: bool = False) -> None:
+        """The one way out: tell the agent and the journal, and give everything back.
+
+        told: the far end said so.
+        """
         if self.finished.done():
             return
+        self._note("closed", sent=not told, reason=ending.reason, cause=cause)
         self._milestones.note("ended", clock.monotonic())
         self._note_media()
         quality = self.call.stats()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +20,7 @@ from rapida_media.call.call import CallInfo
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
+from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
 from rapida_media.net.agent_task import AgentsAtWork
@@ -25,10 +28,12 @@ from rapida_media.net.assistants import Assistants
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.local_address import is_unspecified, reachable
 from rapida_media.net.logs import redact
-from rapida_media.net.media import MediaShell
+from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.second_legs import Place
 from rapida_media.net.webrtc_call import WebRtcCall
+from rapida_media.providers.http import Reply, WebhookRequest
+from rapida_media.providers.trace import ProviderTrace, ProviderTraces
 from rapida_media.rtp.ice import IceLite
 from rapida_media.sdp.agreement import LocalMedia
 from rapida_media.sdp.webrtc import WebRtcLocal, WebRtcOffer, answer_offer, read_offer
@@ -43,6 +48,7 @@ CALLER = "browser"
 # Calls that no handshake has come for yet: each holds a port for ``CONNECT_S`` at most.
 HALF_OPEN_MAX = 50
 RETRY_AFTER_S = 5
+TRACES_BYTES = 1024 * 1024
 # How long ``stop`` waits for the ends to be on the wire.
 STOP_S = 2.0
 
@@ -89,6 +95,7 @@ class WebRtcCalls:
         self._ids = ids
         self._external_address = external_address
         self._agents = agents
+        self.traces = ProviderTraces(TRACES_BYTES)
         self._by_id: dict[str, WebRtcCall] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
@@ -115,6 +122,27 @@ class WebRtcCalls:
                 503, f"{HALF_OPEN_MAX} others have not connected yet", retry_after_s=RETRY_AFTER_S
             )
         self._admit()
+        ice = IceLite(self._ids)
+        ice.expect(offer.ufrag)
+        addresses = self._addresses(order.reached_at)
+        channel = self.media.open(ipv6=":" in addresses[0], ice=ice)
+        if channel is None:
+            raise Refused(503, "no media port is free", retry_after_s=RETRY_AFTER_S)
+        with ExitStack() as undo:
+            undo.callback(self.media.close, channel)
+            call = self._make(order, assistant, channel)
+            session = cast("type[dtls.Dtls]", module.Dtls)(call.send_dtls, call.far_end_closed)
+            described = WebRtcLocal(
+                addresses, channel.port.port, ice.ufrag, ice.password, session.fingerprint
+            )
+            answer, audio = answer_offer(offer, described, local, self._ids)
+            undo.pop_all()
+        _note(call.trace, order.to, offer, answer)
+        self._add(call)
+        call.begin(audio, session, offer.fingerprints)
+        return call.info.id, answer.decode()
+
+    def _make(self, order: BrowserOrder, assistant: Assistant, channel: MediaChannel) -> WebRtcCall:
         info = CallInfo(
             id=self._ids.token(),
             provider=WEBRTC,
@@ -124,21 +152,13 @@ class WebRtcCalls:
             assistant=assistant.name or None,
             parameters={**assistant.parameters, **order.parameters},
         )
-        ice = IceLite(self._ids)
-        ice.expect(offer.ufrag)
-        addresses = self._addresses(order.reached_at)
-        channel = self.media.open(ipv6=":" in addresses[0], ice=ice)
-        if channel is None:
-            raise Refused(503, "no media port is free", retry_after_s=RETRY_AFTER_S)
-        call = WebRtcCall(self, info=info, agent=self._assistants.agent(assistant), channel=channel)
-        session = cast("type[dtls.Dtls]", module.Dtls)(call.send_dtls, call.far_end_closed)
-        described = WebRtcLocal(
-            addresses, channel.port.port, ice.ufrag, ice.password, session.fingerprint
+        return WebRtcCall(
+            self,
+            info=info,
+            agent=self._assistants.agent(assistant),
+            channel=channel,
+            trace=self.traces.open(info.id, WEBRTC),
         )
-        answer, audio = answer_offer(offer, described, local, self._ids)
-        self._add(call)
-        call.begin(audio, session, offer.fingerprints)
-        return info.id, answer.decode()
 
     def _addresses(self, reached_at: str) -> tuple[str, ...]:
         """Give where a browser can send to, of one IP family, the likeliest first."""
@@ -198,6 +218,16 @@ class WebRtcCalls:
             call.hang_up("engine_stopping")
         if self._ending:
             await asyncio.wait(self._ending, timeout=STOP_S)
+
+
+def _note(trace: ProviderTrace, to: str, offer: WebRtcOffer, answer: bytes) -> None:
+    """Keep the request and its answer for the ladder, without what only the two may know."""
+    now = clock.monotonic()
+    offered = " ".join(dict.fromkeys(peers.name for peers in offer.audio.codecs))
+    body = json.dumps({"to": to, "offered": offered}).encode()
+    headers = {"content-type": "application/json"}
+    trace.add(WebhookRequest("POST", "/v1/webrtc", headers, body), now, sent=False)
+    trace.add(Reply(201, "application/sdp", answer), now, sent=True)
 
 
 def _read(sdp: str, local: LocalMedia) -> WebRtcOffer:
