@@ -30,8 +30,9 @@ class WebRtcLeg(RtpLeg):
     def __init__(self, stream: MediaStream, rtcp: RtcpSession, ice: IceLite) -> None:
         super().__init__(stream, rtcp)
         self.ice = ice
-        self._send: Callable[[bytes, Address], None] = _send_nothing
-        self._receive_dtls: Callable[[bytes], None] = _ignore_dtls
+        self._send: Callable[[bytes, Address], None]
+        self._receive_dtls: Callable[[bytes], None]
+        self.release()
 
     def carry(
         self, send: Callable[[bytes, Address], None], receive_dtls: Callable[[bytes], None]
@@ -77,9 +78,9 @@ class WebRtcLeg(RtpLeg):
         if self.negotiated is not None:  # before, it is under no key
             super().receive_rtcp(data, source, now)
 
-    def disconnect(self) -> None:
-        super().disconnect()
-        self._receive_dtls = _ignore_dtls
+    def release(self) -> None:
+        """Nobody carries anything any more."""
+        self._send, self._receive_dtls = _send_nothing, _ignore_dtls
 
 
 def _send_nothing(data: bytes, destination: Address) -> None:

@@ -114,6 +114,7 @@ class WebRtcCall:
         try:
             async with asyncio.timeout(CONNECT_S):
                 keys = await self._dtls.handshake(fingerprints)
+            self._connected(keys)
         except TimeoutError:
             checked = self._leg.ice.heard_at is not None
             missing = "no DTLS handshake" if checked else "no ICE check"
@@ -123,8 +124,6 @@ class WebRtcCall:
         except Exception:
             log.exception("the handshake failed", extra={"call_id": self.info.id})
             self._end(ended("engine_error"))
-        else:
-            self._connected(keys)
 
     def _connected(self, keys: SrtpKeys) -> None:
         if self.finished.done():
@@ -280,6 +279,9 @@ class WebRtcCall:
             log.exception("the end of DTLS failed", extra={"call_id": self.info.id})
         finally:
             self._shell.media.close(self._channel)
+            # Cut the circles of who tells whom, as ``Call.end`` does.
+            self._leg.release()
+            del self._dtls
 
     async def settled(self) -> None:
         """Wait until the far end was told and the port is given back."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from engine.far_end import Callee
+from engine.rtp import correlation, finer, speech
+from engine.test_gone_at_once import left_to_the_collector
+from engine.test_gone_at_once import no_collection as no_collection
 from engine.waiting import eventually
 
 from rapida_media import Call
@@ -18,7 +23,7 @@ from rapida_media.media.wav import read_wav
 from rapida_media.net import webrtc_call, webrtc_calls
 
 from .conftest import ASSISTANT, AgentNamer, Desk
-from .webrtc_client import Caller, caller, likeness
+from .webrtc_client import Caller, caller
 
 SPEECH = np.frombuffer(
     read_wav(Path(__file__).parent.parent / "kernels" / "speech16k.wav"), np.int16
@@ -52,7 +57,7 @@ async def test_a_peer_that_is_not_ours_hears_its_own_speech_back(desk: Desk, jit
         await eventually(lambda: len(peer.heard) > len(SPEECH) + 16_000, 10)
         # Half a second each: a packet that a busy machine sent late shifts the rest a little.
         parts = [SPEECH[at : at + 8000] for at in range(0, len(SPEECH), 8000)]
-        alike = [likeness(part, peer.heard)[0] for part in parts]
+        alike = [correlation(part, peer.heard) for part in parts]
         assert np.median(alike) > 0.95, alike
         _, stats = await desk.get(f"/v1/calls/{peer.call_id}/stats")
         quality = stats["quality"]
@@ -101,6 +106,44 @@ async def test_the_agent_hangs_up(desk: Desk, agent_named: AgentNamer) -> None:
         await peer.call(desk, "whoever")
         await peer.until("closed")
     assert (await gone(desk, peer.call_id))["reason"] == "agent_finished"
+
+
+async def test_a_browser_and_a_phone_talk_through_a_bridge(desk: Desk) -> None:
+    phone = await Callee.open()
+    await desk.open(f'[assistants.desk]\nagent = "bridge:{phone.uri}"\n')
+    said = speech(2.0)
+    async with caller(finer(said).clip(-32000, 32000).astype(np.int16)) as peer:
+        await peer.call(desk, "desk")
+        invite = await phone.request("INVITE")
+        phone.rtp.remote = phone.audio_of(invite)
+        phone.respond(invite, 200, body=phone.sdp())
+        await phone.request("ACK")
+        await phone.rtp.say(speech(2.0, seed=2))
+        ours = finer(said)[-16_000:]
+        await eventually(lambda: correlation(ours, finer(phone.rtp.audio())) > 0.9, every=0.1)
+        theirs = finer(speech(2.0, seed=2))[:16_000]
+        await eventually(lambda: correlation(theirs, peer.heard) > 0.9, every=0.1)
+    phone.respond(await phone.request("BYE"), 200)
+    assert (await gone(desk, peer.call_id))["reason"] == "bye"
+    phone.close()
+
+
+async def a_short_call(desk: Desk) -> None:
+    async with caller(SPEECH) as peer:
+        await peer.call(desk)
+        await peer.until("connected")
+        await eventually(lambda: len(peer.heard) > 3200)
+    await gone(desk, peer.call_id)
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    desk: Desk, no_collection: None
+) -> None:
+    await desk.open(ECHO)
+    left_to_the_collector()
+    await a_short_call(desk)
+    await asyncio.sleep(0.05)
+    assert left_to_the_collector() == Counter()
 
 
 async def test_a_peer_that_vanishes_is_missed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

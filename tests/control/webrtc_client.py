@@ -111,13 +111,3 @@ async def caller(said: Samples | None = None) -> AsyncIterator[Caller]:
         yield made
     finally:
         await made.close()
-
-
-def likeness(said: Samples, heard: Samples) -> tuple[float, float]:
-    """Give the correlation of what was said with where it is heard best, and after how many ms."""
-    a, b = said.astype(np.float64), heard.astype(np.float64)
-    size = 1 << (len(a) + len(b)).bit_length()
-    products = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
-    at = int(np.argmax(products[: max(1, len(b) - len(a))]))
-    part = b[at : at + len(a)]
-    return float(a @ part / np.sqrt((a @ a) * (part @ part))), at / RATE_HZ * 1000
