@@ -144,4 +144,4 @@ def _say_how_to_call(engine: Engine, server: ControlServer) -> None:
     uri = f"sip:echo@{address.host}:{address.port}"
     print(f"Ready. Call {uri} with any SIP phone, or from another shell:", file=sys.stderr)
     print(f"  rapida-media call {uri} --play speech.wav --record back.wav", file=sys.stderr)
-    print(f"Watch the calls in a browser: http://{server.address}/", file=sys.stderr)
+    print(f"Call from a browser, and watch the calls: http://{server.address}/", file=sys.stderr)

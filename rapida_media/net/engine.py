@@ -167,6 +167,7 @@ class Engine:
             dial_for=self.dial_for,
             disk=self.disk,
             agents=self._agents,
+            ring_seconds=config.limits.ring_seconds,
         )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)

@@ -1,7 +1,8 @@
 """One call from a browser, from its offer to its end: the ``Signalling`` of its ``Call``.
 
-It is answered as soon as the browser's DTLS handshake with us is done: from then on audio flows and
-the agent talks. Every way it can end leads through ``_end``.
+Audio flows both ways from the browser's DTLS handshake with us on. The call is answered then,
+unless its agent decides about that: it may let the call ring, speak, answer or reject it.
+Every way it can end leads through ``_end``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.call.endings import Ending, ended
+from rapida_media.call.endings import Ending, ended, turned_away
 from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
@@ -60,6 +61,7 @@ class WebRtcShell(Protocol):
 class WebRtcCall:
     """channel: its port and its ``WebRtcLeg``. trace: keeps how it began and ended.
 
+    early_agent: the agent decides whether and when the call is answered.
     finished: done when the call is over, which is before the far end was told and the port given
     back: ``settled`` waits for that.
     """
@@ -71,11 +73,13 @@ class WebRtcCall:
         info: CallInfo,
         agent: Agent,
         channel: MediaChannel,
+        early_agent: bool,
         trace: ProviderTrace,
     ) -> None:
         self._shell = shell
         self._loop = asyncio.get_running_loop()
         self._agent = agent
+        self._early_agent = early_agent
         self.trace = trace
         self._channel = channel
         assert isinstance(channel.leg, WebRtcLeg), "it was opened with an ICE agent"
@@ -86,6 +90,7 @@ class WebRtcCall:
         self._dtls: Dtls
         self._connecting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._connected_at: float | None = None
         self.agent_task: AgentTask | None = None
         self.call = Call(info, channel.leg, self, self._loop.create_future)
         self.call.disk = shell.disk
@@ -94,8 +99,9 @@ class WebRtcCall:
         self.finished: asyncio.Future[None] = self._loop.create_future()
 
     @property
-    def answered_at(self) -> float | None:
-        return self._milestones.at("answered")
+    def connected(self) -> bool:
+        """Whether the handshake is done."""
+        return self._connected_at is not None
 
     # -- the start -----------------------------------------------------------------------------
 
@@ -128,14 +134,18 @@ class WebRtcCall:
     def _connected(self, keys: SrtpKeys) -> None:
         if self.finished.done():
             return
-        now = clock.monotonic()
+        self._connected_at = now = clock.monotonic()
         self._leg.secure(self._audio, keys)
         self._shell.media.start(self._channel, now)
-        self._milestones.note("answered", now)
         self._note("connected", sent=False, codec=self.codec, srtp=keys.suite)
-        self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS)
-        self.call.confirm(early_agent=False)
-        self.agent_task = AgentTask(self._loop, self._agent, self.call)
+        if self._early_agent:
+            self._start_agent()
+        else:
+            self.answer()
+
+    def _start_agent(self) -> None:
+        if self.agent_task is None:
+            self.agent_task = AgentTask(self._loop, self._agent, self.call)
 
     def _send(self, data: bytes, destination: Address) -> None:
         used = self._channel.port.rtp
@@ -150,7 +160,7 @@ class WebRtcCall:
 
     def far_end_closed(self) -> None:
         """The browser closed its connection."""
-        self._end(ended("bye"), told=True)
+        self._end(ended("bye" if self.call.answered else "canceled"), told=True)
 
     def _note(self, event: str, *, sent: bool, **facts: str | None) -> None:
         self.trace.add(json.dumps({"event": event, **facts}), clock.monotonic(), sent=sent)
@@ -158,21 +168,25 @@ class WebRtcCall:
     # -- Signalling ----------------------------------------------------------------------------
 
     def ring(self) -> None:
-        self._cannot("ring: it is answered already")
+        self._milestones.note("ringing", clock.monotonic())
+        self._shell.journal.changed(self.info.id, CallState.RINGING)
 
     def progress(self) -> None:
-        self._cannot("open the media early: it is answered already")
+        self.ring()  # the media is open already
 
     def answer(self) -> None:
-        self._cannot("be answered: it is already")
+        self._milestones.note("answered", clock.monotonic())
+        self._shell.journal.changed(self.info.id, CallState.IN_PROGRESS)
+        self.call.confirm(early_agent=self.agent_task is not None)
+        self._start_agent()
 
     def reject(
         self, status: int, cause: str | None = None, retry_after_s: int | None = None
     ) -> None:
-        self._cannot("be rejected: it is answered already")
+        self._end(turned_away(status), cause, retry_after_s=retry_after_s)
 
     def redirect(self, uri: str) -> None:
-        self._cannot("be redirected: it is answered already")
+        self._cannot('be redirected, but bridged: transfer(…, mode="bridge")')
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         self._cannot("take keys: its browser did not offer telephone-event")
@@ -207,18 +221,23 @@ class WebRtcCall:
 
     # -- the end -------------------------------------------------------------------------------
 
-    def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
-        """End the call when its far end is gone, or when it lasts too long."""
+    def look_over(
+        self, now: float, media_timeout: float, max_call_seconds: float, ring_seconds: float
+    ) -> None:
+        """End the call when its far end is gone, nobody decides about it, or it lasts too long."""
         self._note_media()
-        answered, heard_at = self.answered_at, self._leg.ice.heard_at
-        if answered is None or heard_at is None:
+        connected, heard_at = self._connected_at, self._leg.ice.heard_at
+        if connected is None or heard_at is None:
             return
+        answered = self._milestones.at("answered")
         silent = self._audio.direction != "sendrecv"
-        if now - answered > max_call_seconds:
+        if now - (answered or now) > max_call_seconds:
             self.hang_up("max_duration")
+        elif answered is None and now - connected > ring_seconds:
+            self.hang_up("ring_timeout")
         elif now - heard_at > CONSENT_S:
             self._end(ended("media_lost"), "no ICE checks any more")
-        elif self._watch.silent_for(now, answered, silent) > media_timeout:
+        elif self._watch.silent_for(now, connected, silent) > media_timeout:
             self.hang_up("media_timeout")
         self.call.look()
         for missing, seconds in self._leg.look(now, expecting=not silent):
@@ -234,7 +253,14 @@ class WebRtcCall:
         self._milestones.note("first_rtp_in", leg.stream.first_received_at)
         self._milestones.note("first_rtp_out", leg.stream.first_sent_at)
 
-    def _end(self, ending: Ending, cause: str | None = None, *, told: bool = False) -> None:
+    def _end(
+        self,
+        ending: Ending,
+        cause: str | None = None,
+        *,
+        retry_after_s: int | None = None,
+        told: bool = False,
+    ) -> None:
         """The one way out: tell the agent and the journal, and give everything back.
 
         told: the far end said so.
@@ -245,7 +271,7 @@ class WebRtcCall:
         self._milestones.note("ended", clock.monotonic())
         self._note_media()
         quality = self.call.stats()
-        self.call.end(ending, cause=cause)
+        self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         self._legs.end(cause)
         if self.agent_task is not None:
             self.agent_task.stop_soon()
@@ -261,9 +287,11 @@ class WebRtcCall:
         self._shell.journal.ended(
             self.info.id,
             reason=ending.reason,
+            code=ending.code,
             failure_class=ending.failure_class,
             retryable=ending.retryable,
             cause=cause,
+            retry_after_s=retry_after_s,
             quality=quality,
         )
         self._shell.webrtc_call_ended(self)

@@ -26,6 +26,7 @@ from rapida_media.ids import IdSource
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.assistants import Assistants
 from rapida_media.net.disk import DiskThread
+from rapida_media.net.incoming import starts_early
 from rapida_media.net.local_address import is_unspecified, reachable
 from rapida_media.net.logs import redact
 from rapida_media.net.media import MediaChannel, MediaShell
@@ -69,8 +70,8 @@ class BrowserOrder:
 class WebRtcCalls:
     """admit: takes one more call into account; Refused. external_address: what we are reached by.
 
-    dial_for: calls somebody for an agent, over SIP. media: set at the start. idle: set while there
-    is no call.
+    dial_for: calls somebody for an agent, over SIP. ring_seconds: how long an agent may take to
+    decide. media: set at the start. idle: set while there is no call.
     """
 
     media: MediaShell
@@ -86,6 +87,7 @@ class WebRtcCalls:
         dial_for: Place,
         disk: DiskThread,
         agents: AgentsAtWork,
+        ring_seconds: float,
     ) -> None:
         self.journal = journal
         self.disk = disk
@@ -95,6 +97,7 @@ class WebRtcCalls:
         self._ids = ids
         self._external_address = external_address
         self._agents = agents
+        self._ring_seconds = ring_seconds
         self.traces = ProviderTraces(TRACES_BYTES)
         self._by_id: dict[str, WebRtcCall] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -117,7 +120,7 @@ class WebRtcCalls:
         local = LocalMedia("127.0.0.1", 9, comfort_noise=self.media.comfort_noise)
         offer = _read(order.sdp, local)
         module = await asyncio.to_thread(importlib.import_module, "rapida_media.net.dtls")
-        if sum(each.answered_at is None for each in self._by_id.values()) >= HALF_OPEN_MAX:
+        if sum(not each.connected for each in self._by_id.values()) >= HALF_OPEN_MAX:
             raise Refused(
                 503, f"{HALF_OPEN_MAX} others have not connected yet", retry_after_s=RETRY_AFTER_S
             )
@@ -157,6 +160,7 @@ class WebRtcCalls:
             info=info,
             agent=self._assistants.agent(assistant),
             channel=channel,
+            early_agent=starts_early(assistant),
             trace=self.traces.open(info.id, WEBRTC),
         )
 
@@ -200,7 +204,7 @@ class WebRtcCalls:
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End calls whose browser is gone or that last too long."""
         for call in tuple(self._by_id.values()):
-            call.look_over(now, media_timeout, max_call_seconds)
+            call.look_over(now, media_timeout, max_call_seconds, self._ring_seconds)
 
     def webrtc_call_ended(self, call: WebRtcCall) -> None:
         """Let go of a call that is over; called by the call itself, once."""

@@ -146,6 +146,51 @@ async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
     assert left_to_the_collector() == Counter()
 
 
+@pytest.mark.parametrize("answering", [True, False])
+async def test_an_agent_decides_about_the_call_of_a_browser(
+    desk: Desk, agent_named: AgentNamer, answering: bool
+) -> None:
+    async def agent(call: Call) -> None:
+        await call.ring()
+        await call.progress()
+        assert not call.answered
+        if answering:
+            assert await call.answer()
+        else:
+            await call.reject(486, retry_after_s=30)
+
+    name = agent_named(agent)
+    await desk.open(f'[assistants.support]\nagent = "{name}"\nanswer = "agent"\n')
+    async with caller() as peer:
+        await peer.call(desk, "support")
+        await peer.until("closed")
+    call = await gone(desk, peer.call_id)
+    assert call["ringing_at"] is not None
+    if answering:
+        assert (call["status"], call["reason"]) == ("completed", "agent_finished")
+        assert call["answered_at"] >= call["ringing_at"]
+    else:
+        assert (call["answered_at"], call["reason"], call["code"], call["retry_after_s"]) == (
+            None, "rejected", 486, 30,
+        )  # fmt: skip
+
+
+async def test_a_call_that_nobody_decides_about_ends_in_ring_seconds(
+    desk: Desk, agent_named: AgentNamer
+) -> None:
+    async def agent(call: Call) -> None:
+        await asyncio.sleep(60)
+
+    name = agent_named(agent)
+    await desk.open(
+        f'[assistants.support]\nagent = "{name}"\nanswer = "agent"\n[limits]\nring_seconds = 1\n'
+    )
+    async with caller() as peer:
+        await peer.call(desk, "support")
+        call = await eventually_ended(desk, peer.call_id)
+    assert (call["status"], call["reason"]) == ("no-answer", "no_answer")
+
+
 async def test_a_peer_that_vanishes_is_missed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webrtc_call, "CONSENT_S", 1.5)
     await desk.open(ECHO)
