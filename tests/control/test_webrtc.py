@@ -21,6 +21,7 @@ from rapida_media import Call
 from rapida_media.kernels import format_rtp
 from rapida_media.media.wav import read_wav
 from rapida_media.net import webrtc_call, webrtc_calls
+from rapida_media.net.local_address import reachable
 
 from .conftest import ASSISTANT, AgentNamer, Desk
 from .webrtc_client import Caller, caller
@@ -290,6 +291,32 @@ async def test_what_is_wrong_with_an_offer_is_told_and_nothing_is_left(desk: Des
         assert (await desk.post("/v1/webrtc", {"sdp": "v" * 70_000, "to": "support"}))[0] == 413
     assert desk.bench.engine.figures()["ports_in_use"] == 0
     assert (await desk.get("/v1/calls"))[1]["calls"] == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "external", "named"),
+    [
+        ("udp:127.0.0.1:0", "", ["127.0.0.1"]),
+        ("udp:127.0.0.1:0", "203.0.113.7", ["203.0.113.7", "127.0.0.1"]),
+        ("udp:127.0.0.1:0", "2001:db8::7", ["127.0.0.1"]),
+        ("udp:0.0.0.0:0", "203.0.113.7", ["203.0.113.7", "127.0.0.1", "HERE"]),
+        ("udp:[::1]:0", "", ["::1"]),
+    ],
+)
+async def test_the_answer_names_where_media_can_be_sent_to(
+    desk: Desk, listen: str, external: str, named: list[str]
+) -> None:
+    address = f'external_address = "{external}"\n' if external else ""
+    keys = '[http]\nlisten = "127.0.0.1:0"\napi_keys = ["correct-horse-battery"]\n'
+    await desk.open(f'{keys}[sip]\nlisten = ["{listen}"]\n{address}')
+    named = [reachable("0.0.0.0") if each == "HERE" else each for each in named]
+    async with caller() as peer:
+        _, body = await desk.post(
+            "/v1/webrtc",
+            {"sdp": await peer.offer(), "to": "echo"},
+            headers={"X-API-Key": "correct-horse-battery"},
+        )
+    assert re.findall(r"a=candidate:\d+ 1 udp \d+ (\S+) \d+ typ host", body["sdp"]) == named
 
 
 async def test_it_wants_the_key_that_everything_else_wants(desk: Desk) -> None:
