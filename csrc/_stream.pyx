@@ -85,11 +85,22 @@ cdef int _fixed_ms(str policy) except -2:
         f"jitter: expected immediate, adaptive or fixed:0 to fixed:{DELAY_MAX_MS}, got {policy!r}")
 
 
+cdef _take_datagram(rm_datagram_queue *queue):
+    cdef char text[RM_ADDRESS_TEXT_BYTES]
+    cdef const rm_datagram *datagram = rm_datagram_queue_take(queue)
+    if datagram == NULL:
+        return None
+    text[0] = 0
+    rm_address_format(&datagram.sender, text)
+    return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
+            ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
+
+
 cdef class MediaStream:
     def __cinit__(self, *, unsigned int ssrc, unsigned short sequence_number,
                   unsigned int timestamp, double gap_wait_ms=40.0,
                   unsigned int playout_limit_ms=600_000, str jitter not None="immediate",
-                  bint framed=True):
+                  bint framed=True, bint multiplexed=False):
         cdef int fixed_ms = -1 if jitter == "immediate" else _fixed_ms(jitter)
         if not 0 <= gap_wait_ms <= 10_000 or not 20 <= playout_limit_ms <= 3_600_000:
             raise LocalProtocolError("gap_wait_ms or playout_limit_ms is out of range")
@@ -97,6 +108,7 @@ cdef class MediaStream:
                               playout_limit_ms * SAMPLES_PER_MS):
             raise MemoryError
         self.core.ingress.unframed = not framed
+        self.core.multiplexed = multiplexed
         if jitter != "immediate" and not rm_stream_listen(&self.core, fixed_ms):
             raise MemoryError
 
@@ -236,14 +248,10 @@ cdef class MediaStream:
                                report.extended_highest_sequence, report.jitter)
 
     def next_rtcp(self):
-        cdef char text[RM_ADDRESS_TEXT_BYTES]
-        cdef const rm_rtcp_datagram *datagram = rm_rtcp_queue_take(&self.core.rtcp)
-        if datagram == NULL:
-            return None
-        text[0] = 0
-        rm_address_format(&datagram.sender, text)
-        return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
-                ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
+        return _take_datagram(&self.core.rtcp)
+
+    def next_datagram(self):
+        return _take_datagram(&self.core.beside)
 
     def take_collision(self):
         collided = bool(self.core.collided)

@@ -21,7 +21,8 @@ bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint3
 void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
-    rm_rtcp_queue_free(&s->rtcp);
+    rm_datagram_queue_free(&s->rtcp);
+    rm_datagram_queue_free(&s->beside);
     rm_ingress_free(&s->ingress);
     rm_listener_free(s->listener);
     s->listener = NULL;
@@ -285,8 +286,12 @@ static bool is_rtcp(const rm_stream *s, const uint8_t *data, size_t bytes)
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now)
 {
+    if (s->multiplexed && rm_is_stun_or_dtls(data, bytes)) {
+        rm_datagram_queue_put(&s->beside, data, bytes, from, now);
+        return;
+    }
     if (is_rtcp(s, data, bytes)) {
-        rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
+        rm_datagram_queue_put(&s->rtcp, data, bytes, from, now);
         return;
     }
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
@@ -330,8 +335,8 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
 
 bool rm_stream_has_news(const rm_stream *s)
 {
-    return s->ingress.line.count > 0 || s->events.count > 0 || s->rtcp.count > 0 || s->collided ||
-           rm_playout_has_marks(&s->sender.playout) ||
+    return s->ingress.line.count > 0 || s->events.count > 0 || s->rtcp.count > 0 ||
+           s->beside.count > 0 || s->collided || rm_playout_has_marks(&s->sender.playout) ||
            (s->sender.monitor != NULL && s->sender.monitor->line.count > 0);
 }
 

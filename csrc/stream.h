@@ -8,7 +8,7 @@
 #include "burst.h"
 #include "ingress.h"
 #include "latch.h"
-#include "rtcp_queue.h"
+#include "datagram_queue.h"
 #include "listener.h"
 #include "packer.h"
 #include "sender.h"
@@ -62,7 +62,9 @@ typedef struct rm_stream {
     rm_ingress ingress;
     rm_burst burst;
     rm_skew skew;
-    rm_rtcp_queue rtcp;
+    rm_datagram_queue rtcp;
+    bool multiplexed; /* STUN and DTLS come on the RTP port */
+    rm_datagram_queue beside;
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
@@ -101,7 +103,7 @@ size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);
 
-/* Whether a frame, a digit, a mark or RTCP waits to be taken. */
+/* Whether a frame, a digit, a mark or a datagram beside RTP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
 /* Losses as a share of what was sent to us, over the whole call, 0 to 1. A packet that came twice

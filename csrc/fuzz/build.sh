@@ -15,8 +15,8 @@ g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 conceal) sources="conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
 stream) sources="stream.c adaptive.c address.c adjust.c backlog.c burst.c conceal.c comfort_noise.c
-    dtx.c frame_line.c gap_side.c ingress.c jitter.c latch.c lateness.c listener.c lpc.c meter.c monitor.c
-    noise_floor.c packer.c payload.c playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c
+    datagram_queue.c dtx.c frame_line.c gap_side.c ingress.c jitter.c latch.c lateness.c listener.c lpc.c
+    meter.c monitor.c noise_floor.c packer.c payload.c playout.c relay.c sender.c skew.c srtp.c
     steps.c stragglers.c stretch.c telephone_event.c timeline.c rtp.c source.c sources.c dsp.c g722.c $g711
     $resample" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c

@@ -111,9 +111,9 @@ static void require_bounds(const world *w)
 static void require_received(const world *w)
 {
     const rm_stream_counters *c = &w->stream.counters;
-    const rm_rtcp_queue *rtcp = &w->stream.rtcp; /* nobody takes them */
+    const rm_datagram_queue *rtcp = &w->stream.rtcp, *beside = &w->stream.beside; /* not taken */
     uint64_t known = c->bad_header + c->wrong_source + c->on_probation + c->packets_received +
-                     rtcp->count + rtcp->dropped;
+                     rtcp->count + rtcp->dropped + beside->count + beside->dropped;
     REQUIRE(known <= w->datagrams && w->datagrams <= known + c->unknown_payload_type);
     REQUIRE(c->duplicate + c->reordered <= c->packets_received);
     const rm_listener *l = w->stream.listener;

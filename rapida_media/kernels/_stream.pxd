@@ -93,17 +93,17 @@ cdef extern from "sources.h" nogil:
         uint64_t restarts
 
 
-cdef extern from "rtcp_queue.h" nogil:
-    ctypedef struct rm_rtcp_datagram:
+cdef extern from "datagram_queue.h" nogil:
+    ctypedef struct rm_datagram:
         rm_address sender "from"
         double arrival
         uint16_t bytes
         uint8_t data[1500]
 
-    ctypedef struct rm_rtcp_queue:
+    ctypedef struct rm_datagram_queue:
         uint64_t dropped
 
-    const rm_rtcp_datagram *rm_rtcp_queue_take(rm_rtcp_queue *)
+    const rm_datagram *rm_datagram_queue_take(rm_datagram_queue *)
 
 
 cdef extern from "frame_line.h" nogil:
@@ -351,7 +351,9 @@ cdef extern from "stream.h" nogil:
         rm_sources sources
         rm_burst burst
         rm_skew skew
-        rm_rtcp_queue rtcp
+        rm_datagram_queue rtcp
+        bint multiplexed
+        rm_datagram_queue beside
         rm_listener *listener
         rm_sender *relay_to
         bint listened

@@ -172,7 +172,7 @@ def _check(options: CallOptions) -> None:
             _check_writable(name, path)
     if options.tls_ca is not None:
         try:
-            Tls(authorities=options.tls_ca).client()
+            Tls(SipConfig(tls_ca=options.tls_ca)).client()
         except ConfigError as error:
             reason = str(error).removeprefix("[sip] tls_ca: ")
             raise ConfigError(f"--tls-ca: {options.tls_ca}: {reason}") from None
