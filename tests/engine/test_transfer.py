@@ -538,6 +538,21 @@ async def test_a_redirect_that_leads_nowhere_ends_the_call_with_its_status(
     await bench.idle()
 
 
+@pytest.mark.parametrize("status", [305, 380])
+async def test_a_contact_that_is_nobody_to_call_is_not_called(
+    bench: Bench, callee: Callee, other: Callee, status: int
+) -> None:
+    """305 names a proxy (RFC 3261 section 21.3.4), 380 tells in its body what else there is."""
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    moved = ("Contact", f"<sip:127.0.0.1:{other.port}>")
+    callee.respond(await callee.request("INVITE"), status, headers=[moved])
+    await call.finished
+    assert bench.logged(f"ended: rejected ({status})")
+    assert other.received == []
+    await bench.idle()
+
+
 async def test_a_declined_call_is_not_taken_to_the_next_contact(
     bench: Bench, callee: Callee, other: Callee
 ) -> None:
