@@ -268,7 +268,40 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await bench.idle()
 
 
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_transfer_to_somebody_who_is_elsewhere_goes_there(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, answers: bool
+) -> None:
+    """Who follows a REFER is a caller like any other: 3xx sends it on (RFC 3261 8.1.3.4)."""
+    _, call = await desk(bench, agent_named)
+    assert (
+        await refer(call, f"{callee.uri}?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2", ANN_REFERS) == 202
+    )
+    moved = f"<sip:x@host.invalid>;q=0.9, <sip:moved@127.0.0.1:{callee.port}>;q=0.5"
+    callee.respond(await callee.request("INVITE"), 302, headers=[("Contact", moved)])
+    invite = await callee.request("INVITE", 2)
+    assert invite.uri.user == "moved"
+    assert invite.header("Referred-By") == ANN
+    assert invite.header("Replaces") == "a;to-tag=1;from-tag=2"
+    if answers:
+        callee.respond(invite, 200, body=callee.sdp())
+        await answers_notifies(call, 2)
+        assert (await told(call))[-1] == "SIP/2.0 200 OK"
+        assert await call.bye() == 200
+        callee.ask(invite, "BYE", 1)
+        await callee.response("BYE")
+    else:
+        callee.respond(invite, 302, headers=[("Contact", f"<{callee.uri}>")])  # in a circle
+        callee.respond(await callee.request("INVITE", 3), 302, headers=[("Contact", moved)])
+        await answers_notifies(call, 2)
+        assert await told(call) == ["SIP/2.0 100 Trying", "SIP/2.0 302 Moved Temporarily"]
+        assert await call.bye() == 200
+    await bench.idle()
+
+
 ANN = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+
+ANN_REFERS = ("Referred-By", ANN)
 
 
 @pytest.mark.parametrize(
