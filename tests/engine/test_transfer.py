@@ -415,6 +415,22 @@ async def test_another_phone_takes_the_call_over(bench: Bench, agent_named: Agen
     await bench.idle()
 
 
+async def test_a_call_is_taken_over_where_no_other_one_would_fit_in(bench: Bench) -> None:
+    """The one it takes the place of makes room: a call that was admitted can be transferred."""
+    await bench.start("[limits]\nmax_calls = 1\ncalls_per_second = 0.1\n")
+    call = await (await bench.phone()).call()
+    name = f"{call.call_id};to-tag={call.to_tag};from-tag=phone"
+    phone = await bench.phone()
+    stranger = phone.invite(headers=[("Replaces", name.replace("from-tag=phone", "from-tag=x"))])
+    assert await stranger.final() == 481
+    assert await phone.invite().final() == 503
+    other = await phone.call(headers=[("Replaces", name)])
+    await call.hung_up()
+    assert bench.engine.active_calls == 1
+    assert await other.bye() == 200
+    await bench.idle()
+
+
 @pytest.mark.parametrize("flag", ["", ";early-only"])
 async def test_a_call_of_ours_that_rings_is_picked_up_by_another_phone(
     bench: Bench, agent_named: AgentNamer, callee: Callee, flag: str
