@@ -155,7 +155,7 @@ class Engine:
             journal=self.journal,
             contexts=self.contexts,
             admission=self._admission,
-            active=lambda: self.active_calls,
+            active=self._admitted_calls,
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
@@ -203,6 +203,11 @@ class Engine:
     @property
     def active_calls(self) -> int:
         return len(self._calls.alive) + len(self.provider_calls) + len(self.webrtc_calls)
+
+    def _admitted_calls(self) -> int:
+        """Count the calls that were let in: those that live, orders that were not placed yet, and
+        offers whose host names are being looked up."""
+        return len(self.journal.live) + self._events.waiting_calls
 
     @property
     def draining(self) -> bool:
@@ -355,7 +360,7 @@ class Engine:
 
     def admit(self) -> None:
         """Take one more call into account; Refused while there is no room for it."""
-        refusal = self._admission.admit(self.active_calls, clock.monotonic())
+        refusal = self._admission.admit(self._admitted_calls(), clock.monotonic())
         if refusal is not None:
             self.counters.add(f"refused_{refusal.reason}")
             raise Refused(
@@ -376,9 +381,9 @@ class Engine:
     def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
         is_call = request.method == "INVITE"  # OPTIONS only asks
         if is_call:
-            refusal = self._admission.admit(self.active_calls, clock.monotonic())
+            refusal = self._admission.admit(self._admitted_calls(), clock.monotonic())
         else:
-            refusal = self._admission.full(self.active_calls)
+            refusal = self._admission.full(self._admitted_calls())
         if refusal is None:
             return None
         if is_call:

@@ -65,6 +65,8 @@ class Mover:
         self._call = proxy(call)  # which holds us
         self._follows = follows
         self._referred: str | None = None  # whom we are calling because of a REFER
+        self._replaces: Replaces | None = None  # what that one said besides
+        self._referred_by: str | None = None
         self._next: tuple[OutgoingSession, Negotiation] | None = None
         self._ended: events.Event | None = None  # how the present session ended meanwhile
         self._contacts: list[str] = []
@@ -74,13 +76,16 @@ class Mover:
 
     def redirected(self, event: events.Failed) -> bool:
         """Call the next contact, if the refusal named any or one before did."""
+        self._ended = event
+        return self._goes_elsewhere(event)
+
+    def _goes_elsewhere(self, event: events.Failed) -> bool:
         if event.status >= 600:
             return False
         named = [uri for each in event.contacts if (uri := self._call.uri_of(each)) is not None]
         new = [each for each in named if each not in self._redirected]
         self._contacts = [*new, *self._contacts]
         self._contacts = [each for each in self._contacts if not self._call.forbids(each)]
-        self._ended = event
         return self._try_next_contact()
 
     def _try_next_contact(self) -> bool:
@@ -88,7 +93,10 @@ class Mover:
             return False
         target = self._contacts.pop(0)
         self._redirected.add(target)
-        self._call.redirect_to(target)
+        if self._referred is None:
+            self._call.redirect_to(target)
+        else:
+            self._call.place(target, self._replaces, self._referred_by)
         return True
 
     # -- referred --------------------------------------------------------------------------------
@@ -109,6 +117,8 @@ class Mover:
             return
         session.accept_refer(now)
         self._referred = target
+        self._replaces, self._referred_by = event.replaces, event.referred_by
+        self._contacts, self._redirected = [], set()
         self._call.place(target, event.replaces, event.referred_by)
 
     def ended(self, event: events.Event) -> bool:
@@ -134,7 +144,7 @@ class Mover:
             assert self._ended is not None, "a redirect follows a failure"
             if not self._try_next_contact():
                 self._call.over(self._ended)
-        else:
+        elif not self._try_next_contact():
             self._next_failed(status, REASONS[status], now)
 
     def handle(self, event: events.Event, now: float) -> None:
@@ -150,7 +160,9 @@ class Mover:
                 self._next_answered(body, now)
             case events.Failed(status=status, reason=reason):
                 self._forget(event)
-                self._next_failed(status, reason, now)
+                self._next = None
+                if not self._goes_elsewhere(event):
+                    self._next_failed(status, reason, now)
 
     def _forget(self, event: events.Event) -> None:
         session = event.session

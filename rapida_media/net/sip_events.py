@@ -46,6 +46,11 @@ class SipEvents:
         self._media_names = MediaNames(loop, resolver, self._handle_late)
         self._look_ups: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting_calls(self) -> int:
+        """How many calls were let in whose offers wait for the addresses of host names."""
+        return self._media_names.waiting_calls
+
     def cancel(self) -> None:
         """Look nothing up any more."""
         self._media_names.cancel()

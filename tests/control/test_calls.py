@@ -145,6 +145,20 @@ async def test_many_orders_succeed_or_fail_each_by_itself(desk: Desk) -> None:
     assert result["items"][2]["problem"]["field"] == "trunk"
 
 
+async def test_of_many_orders_at_once_no_more_are_taken_than_calls_fit_in(desk: Desk) -> None:
+    silent = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, ("127.0.0.1", 0)
+    )
+    port = silent[0].get_extra_info("sockname")[1]
+    await desk.open(TWO + "[limits]\nmax_calls = 2\n")
+    order = {"assistant": "support", "to": f"sip:nobody@127.0.0.1:{port}"}
+    _, result = await desk.post("/v1/calls/bulk", [order] * 5)
+    assert ["call" in each for each in result["items"]] == [True, True, False, False, False]
+    assert [each["problem"]["status"] for each in result["items"][2:]] == [503] * 3
+    await eventually(lambda: desk.bench.engine.active_calls == 2)
+    silent[0].close()
+
+
 async def test_an_order_among_many_that_does_not_fit_costs_no_other_one(desk: Desk) -> None:
     await desk.open(TWO)
     good = {"assistant": "support", "to": echo_uri(desk)}

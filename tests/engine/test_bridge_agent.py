@@ -112,7 +112,16 @@ async def test_the_caller_is_answered_when_the_callee_answers(bench: Bench, call
     await nothing_is_left(bench)
 
 
-@pytest.mark.parametrize(("said", "passed_on", "again"), [(486, 486, "30"), (503, 500, None)])
+@pytest.mark.parametrize(
+    ("said", "passed_on", "again"),
+    [
+        (486, 486, "30"),
+        (503, 500, None),
+        # What needs a header field that only its sender can fill in: Allow, Accept, Unsupported …
+        *((status, 500, None) for status in (405, 420, 421, 422, 423, 494)),
+        (415, 488, None),
+    ],
+)
 async def test_the_caller_learns_why_the_callee_was_not_reached(
     bench: Bench, callee: Callee, said: int, passed_on: int, again: str | None
 ) -> None:

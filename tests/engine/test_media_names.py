@@ -72,6 +72,24 @@ async def test_a_name_nobody_knows_is_refused_with_488(bench: Bench, dns: Dns) -
     assert bench.engine.active_calls == 1  # as it was
 
 
+async def test_a_call_that_waits_for_a_name_takes_its_place_among_those_that_fit_in(
+    bench: Bench, dns: Dns
+) -> None:
+    await bench.stop()
+    engine = await bench.start("[limits]\nmax_calls = 2\n")
+    engine._media_names._resolver._dns = dns
+    dns.answers.clear()
+    phone = await bench.phone()
+    offer = (await phone.call()).sdp(address="phone.example")
+    calls = [phone.invite(sdp=offer) for _ in range(4)]
+    assert [await call.final() for call in calls[1:]] == [503] * 3
+    calls[0].cancel()
+    assert await calls[0].final() == 487
+    again = phone.invite(sdp=offer)
+    dns.answers.set()
+    assert await again.final() == 200
+
+
 async def test_others_are_answered_while_a_name_is_looked_up(bench: Bench, dns: Dns) -> None:
     dns.answers.clear()
     phone = await bench.phone()

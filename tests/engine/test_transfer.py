@@ -317,7 +317,40 @@ async def test_a_call_by_a_trunk_is_redirected_to_a_number_of_it(
     await bench.idle()
 
 
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_transfer_to_somebody_who_is_elsewhere_goes_there(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, answers: bool
+) -> None:
+    """Who follows a REFER is a caller like any other: 3xx sends it on (RFC 3261 8.1.3.4)."""
+    _, call = await desk(bench, agent_named)
+    assert (
+        await refer(call, f"{callee.uri}?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2", ANN_REFERS) == 202
+    )
+    moved = f"<sip:x@host.invalid>;q=0.9, <sip:moved@127.0.0.1:{callee.port}>;q=0.5"
+    callee.respond(await callee.request("INVITE"), 302, headers=[("Contact", moved)])
+    invite = await callee.request("INVITE", 2)
+    assert invite.uri.user == "moved"
+    assert invite.header("Referred-By") == ANN
+    assert invite.header("Replaces") == "a;to-tag=1;from-tag=2"
+    if answers:
+        callee.respond(invite, 200, body=callee.sdp())
+        await answers_notifies(call, 2)
+        assert (await told(call))[-1] == "SIP/2.0 200 OK"
+        assert await call.bye() == 200
+        callee.ask(invite, "BYE", 1)
+        await callee.response("BYE")
+    else:
+        callee.respond(invite, 302, headers=[("Contact", f"<{callee.uri}>")])  # in a circle
+        callee.respond(await callee.request("INVITE", 3), 302, headers=[("Contact", moved)])
+        await answers_notifies(call, 2)
+        assert await told(call) == ["SIP/2.0 100 Trying", "SIP/2.0 302 Moved Temporarily"]
+        assert await call.bye() == 200
+    await bench.idle()
+
+
 ANN = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+
+ANN_REFERS = ("Referred-By", ANN)
 
 
 @pytest.mark.parametrize(
@@ -428,6 +461,22 @@ async def test_another_phone_takes_the_call_over(bench: Bench, agent_named: Agen
     assert f":{other.phone.port}" in event.party
     assert await other.bye() == 200
     assert bench.logged("ended: bye")
+    await bench.idle()
+
+
+async def test_a_call_is_taken_over_where_no_other_one_would_fit_in(bench: Bench) -> None:
+    """The one it takes the place of makes room: a call that was admitted can be transferred."""
+    await bench.start("[limits]\nmax_calls = 1\ncalls_per_second = 0.1\n")
+    call = await (await bench.phone()).call()
+    name = f"{call.call_id};to-tag={call.to_tag};from-tag=phone"
+    phone = await bench.phone()
+    stranger = phone.invite(headers=[("Replaces", name.replace("from-tag=phone", "from-tag=x"))])
+    assert await stranger.final() == 481
+    assert await phone.invite().final() == 503
+    other = await phone.call(headers=[("Replaces", name)])
+    await call.hung_up()
+    assert bench.engine.active_calls == 1
+    assert await other.bye() == 200
     await bench.idle()
 
 
@@ -584,6 +633,21 @@ async def test_a_redirect_that_leads_nowhere_ends_the_call_with_its_status(
     await call.finished
     assert call.call.ended is not None
     assert call.call.ended.code == status
+    await bench.idle()
+
+
+@pytest.mark.parametrize("status", [305, 380])
+async def test_a_contact_that_is_nobody_to_call_is_not_called(
+    bench: Bench, callee: Callee, other: Callee, status: int
+) -> None:
+    """305 names a proxy (RFC 3261 section 21.3.4), 380 tells in its body what else there is."""
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    moved = ("Contact", f"<sip:127.0.0.1:{other.port}>")
+    callee.respond(await callee.request("INVITE"), status, headers=[moved])
+    await call.finished
+    assert bench.logged(f"ended: rejected ({status})")
+    assert other.received == []
     await bench.idle()
 
 
