@@ -19,7 +19,7 @@ from fuzz.sip_message import TOKENS as MESSAGE_TOKENS
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
-from rapida_media.sip.events import Event, IncomingInvite
+from rapida_media.sip.events import AnyEvent, HopNamed, IncomingInvite
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.message import Request, parse_message
@@ -30,6 +30,7 @@ from rapida_media.testing.sip import OFFER, SipPeer
 from rapida_media.testing.world import World
 
 SOURCE = Address("192.0.2.9", 5060)
+OTHER = Address("192.0.2.10", 5060)
 METHODS = "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK", "REGISTER"
 STATUSES = 100, 180, 183, 200, 200, 302, 401, 408, 481, 486, 491, 500, 503, 603
 SENT_PER_INPUT = 8
@@ -168,6 +169,11 @@ class _Dialog:
             self._last = message
         self._endpoint.receive_datagram(message, SOURCE, None, self._now)
         self._drain()
+        if how & 0x40 and self._requests:
+            # ICMP says that our latest request did not arrive, and what came last is a forged one.
+            self._endpoint.undelivered(self._requests[-1].raw[: 64 + how], self._now)
+            self._endpoint.undelivered(message, self._now)
+            self._drain()
 
     def _spoiled(self, message: bytes) -> bytes:
         how = self._take()
@@ -264,7 +270,9 @@ class _Dialog:
         assert len(self._endpoint.sessions) <= 4
         assert self._endpoint.transaction_count <= 24 + SENT_PER_INPUT
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: AnyEvent) -> None:
+        if isinstance(event, HopNamed):
+            self._endpoint.hop_resolved(event.hop, (SOURCE, OTHER))
         if isinstance(event, IncomingInvite):
             self._sessions.append(event.session)
             self._to_tag = event.session.id
