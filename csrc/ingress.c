@@ -258,7 +258,8 @@ void rm_ingress_keep_first(rm_ingress *in, const rm_packet *packet)
 const rm_packet *rm_ingress_take_first(rm_ingress *in, const rm_packet *packet)
 {
     const rm_packet *first = &in->first_of_pair.packet;
-    bool follows = (uint16_t)(first->sequence_number + 1) == packet->sequence_number;
+    bool follows = first->ssrc == packet->ssrc
+                   && (uint16_t)(first->sequence_number + 1) == packet->sequence_number;
     bool taken = in->pair_pending && follows;
     in->pair_pending = false;
     return taken ? first : NULL;

@@ -6,6 +6,7 @@
 #include "payload.h"
 
 typedef struct rm_packet {
+    uint32_t ssrc;
     uint16_t sequence_number;
     uint32_t timestamp;
     rm_encoding encoding; /* RM_NO_ENCODING: only a place in the sequence (event, unknown type) */

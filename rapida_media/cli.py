@@ -15,13 +15,14 @@ from rapida_media.config import SRTP_MODES, HttpListen, Listen, load_config, par
 from rapida_media.config.http import parse_http_listen
 from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
-from rapida_media.net.doctor import examine
+from rapida_media.net.doctor import examine, unreadable
 from rapida_media.net.logs import set_up_logging
 from rapida_media.net.softphone import CallOptions, Report, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
+MOST_SECONDS = 86_400
 # The providers whose platform ``simulate`` can be.
 SIMULATED = ("asterisk", "exotel", "twilio", "vonage")
 
@@ -227,9 +228,14 @@ def _http_listen(text: str) -> HttpListen:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds, above 0 and up to {MOST_SECONDS}, got {text!r}"
+        )
     return value
 
 
@@ -249,7 +255,13 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _doctor(options: argparse.Namespace) -> int:
     set_up_logging("text", "critical")
     directory = options.config.parent if options.config is not None else Path.cwd()
-    diagnosis = asyncio.run(examine(load_config(options.config), directory))
+    try:
+        config = load_config(options.config)
+    except ConfigError as error:
+        if options.json:
+            print(json.dumps(unreadable(error).to_dict(), indent=2))
+        raise
+    diagnosis = asyncio.run(examine(config, directory))
     text = json.dumps(diagnosis.to_dict(), indent=2) if options.json else diagnosis.to_text()
     print(text)
     return 0 if diagnosis.healthy else 1
@@ -302,6 +314,8 @@ def _credentials(user: str | None, password: str | None) -> Credentials | None:
         raise ConfigError("--user and --password belong together")
     if user is None or password is None:
         return None
+    if not user.strip() or not user.isprintable():  # it is written into header fields
+        raise ConfigError(f"--user: expected a printable name, got {user!r}")
     if password.startswith("env:"):
         name = password.removeprefix("env:")
         if name not in os.environ:

@@ -359,6 +359,35 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             "a number can have one assistant only",
         ),
         (
+            '[assistants.a]\nagent = "echo"\nnumbers = ["+1 (555) 010-0"]\n'
+            '[assistants.b]\nagent = "echo"\nnumbers = ["1555.0100"]',
+            "[assistants.b] numbers: one of them already belongs to [assistants.a]; "
+            "a number can have one assistant only",
+        ),
+        (
+            '[assistants.Sales]\nagent = "echo"\n[assistants.sales]\nagent = "echo"',
+            "[assistants.sales]: its name differs from [assistants.Sales] by case only, and the "
+            "user of a SIP URI may be written either way; give it another",
+        ),
+        (
+            '[assistants."100"]\nagent = "echo"\n'
+            '[assistants.b]\nagent = "echo"\nnumbers = ["+100"]',
+            "[assistants.100]: its name is a number of [assistants.b], which gets the calls; "
+            "give it another",
+        ),
+        (
+            '[assistants.""]\nagent = "echo"',
+            '[assistants] "": expected a name that is not empty',
+        ),
+        (
+            '[sip]\nlisten = ["udp:127.0.0.1:5060", "udp:127.0.0.1:5060"]',
+            "[sip] listen: expected different addresses, got udp:127.0.0.1:5060 twice",
+        ),
+        (
+            '[assistants.a]\nagent = "echo"\nparameters = { inner = { key = ["env:MISSING"] } }',
+            "[assistants.a] parameters: the environment variable MISSING is not set",
+        ),
+        (
             "[trunks.t]\nhosts = []",
             "[trunks.t] hosts: missing or empty; expected who may call, such as "
             '["198.51.100.0/24", "sip.carrier.example"]',
@@ -444,6 +473,17 @@ def test_faults_are_told_in_a_sentence_that_names_the_place(text: str, sentence:
     with pytest.raises(ConfigError) as fault:
         parse(text, SECRET="tell nobody!")
     assert str(fault.value) == sentence
+
+
+def test_a_byte_order_mark_in_front_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("\ufeff[limits]\nmax_calls = 7\n", "utf-8")
+    assert load_config(tmp_path / "c.toml").limits.max_calls == 7
+
+
+def test_what_is_inside_of_parameters_may_come_from_the_environment() -> None:
+    text = '[assistants.a]\nagent = "echo"\nparameters = { in = { keys = ["env:KEY", 7] } }\n'
+    config = parse_config(tomllib.loads(text), Path(), {"KEY": "secret"})
+    assert config.assistants["a"].parameters == {"in": {"keys": ["secret", 7]}}
 
 
 def test_a_file_that_is_no_toml_or_is_missing_is_named(tmp_path: Path) -> None:
@@ -633,6 +673,11 @@ def test_http_and_credentials_are_read() -> None:
         ('[http]\nlisten = "127.0.0.1:65536"', '[http] listen: expected "ADDRESS:PORT"'),
         ('[http]\npublic_url = "voice.example.com"', "[http] public_url: expected a URL such as"),
         ('[http]\npublic_url = "https://x/?a=1"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https://x:70000"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https://x:one"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https://u:p@x"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https://[::1"', "[http] public_url: expected a URL such as"),
+        ('[http]\npublic_url = "https:// x"', "[http] public_url: expected a URL such as"),
         ('[http]\napi_keys = ["short"]', "[http] api_keys: expected at least 16 printable"),
         ('[credentials.a]\nkey = "x"', "[credentials.a] provider: missing; expected one such"),
         ('[credentials.a]\nprovider = "x"\nkey = 3', "[credentials.a] key: expected a text"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, signature
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 from rapida_media.agents.bot_link import BotShell
@@ -116,15 +118,45 @@ def _make_python(argument: str, context: AgentContext) -> Agent:
         raise ConfigError(f"agent python:{argument}: write it as python:package.module:function")
     try:
         module = import_fresh(module_name, context.directory)
-    except ImportError as error:
-        raise ConfigError(f"agent python:{argument}: cannot import it: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the module does
+        reason = str(error) if isinstance(error, ImportError) else _told(error, module_name)
+        raise ConfigError(f"agent python:{argument}: cannot import it: {reason}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ConfigError(
             f"agent python:{argument}: module {module_name} has no function {function_name}"
         )
+    if (fault := _unfit(function)) is not None:
+        raise ConfigError(
+            f"agent python:{argument}: {fault}; write async def {function_name}(call)"
+        )
     agent: Agent = function
     return agent
+
+
+def _told(error: BaseException, module_name: str) -> str:
+    """Say what a module did when it was imported, and in which line of its own."""
+    own = f"{module_name.rpartition('.')[2]}.py"
+    frames = [each for each in extract_tb(error.__traceback__) if Path(each.filename).name == own]
+    where = f", in {own}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _unfit(function: Callable[..., object]) -> str | None:
+    """Say why a function is no agent, as far as that can be seen without calling it."""
+    if isasyncgenfunction(function):
+        return "it yields, and would never run"
+    # One that wraps another, or an object that is called, may well give something to await.
+    plain = isfunction(function) and not hasattr(function, "__wrapped__")
+    if plain and not iscoroutinefunction(function):
+        return "it is no async function"
+    try:
+        signature(function).bind("call")
+    except TypeError:
+        return "it does not take one argument, the call"
+    except ValueError:  # compiled code without a signature
+        return None
+    return None
 
 
 _FACTORIES: dict[str, Callable[[str, AgentContext], Agent]] = {

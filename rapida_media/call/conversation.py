@@ -29,7 +29,7 @@ from rapida_media.call.signalling import Future, Signalling
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import EnergyDetector
 from rapida_media.legs.base import Leg, Stats
-from rapida_media.media.frame import FRAME_MS, Audio, Ring
+from rapida_media.media.frame import FRAME_MS, Audio, Ring, bytes_of
 from rapida_media.media.speech import (
     HANGOVER_MS,
     ONSET_MS,
@@ -277,13 +277,15 @@ class Conversation:
 
     # -- speaking ----------------------------------------------------------------------------
 
-    def write(self, pcm: bytes) -> int:
+    def write(self, pcm: bytes | bytearray | memoryview) -> int:
         """Queue s16le mono 16 kHz audio of any length (even bytes); gives the samples accepted.
 
+        pcm: bytes, or what holds bytes or 16-bit samples as they do, such as an int16 array of
+        numpy; LocalProtocolError for anything else.
         What does not fit the playout limit (ten minutes) is dropped and counted in ``stats``.
         After the end of the call nothing is accepted.
         """
-        return 0 if self._hang_up is not None else self.leg.write(pcm)
+        return 0 if self._hang_up is not None else self.leg.write(bytes_of(pcm))
 
     @property
     def queued_ms(self) -> int:

@@ -120,7 +120,7 @@ class Negotiation:
     def receive_answer(self, body: bytes) -> None:
         """Take the answer to our offer, if one waits.
 
-        body is empty when a reliable provisional response had the answer (RFC 3262 section 5).
+        body is empty where a peer had its answer in a provisional response and does not repeat it.
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
         if self._offers.awaiting_answer:

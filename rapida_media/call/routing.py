@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rapida_media.config import Assistant
+from rapida_media.config.numbers import bare_number
 
 
 class Router:
@@ -17,16 +18,13 @@ class Router:
         self._default = default
         self._by_user = {name.lower(): each for name, each in assistants.items()}
         self._by_user |= {
-            _digits(number): each for each in assistants.values() for number in each.numbers
+            bare_number(number): each for each in assistants.values() for number in each.numbers
         }
 
     def route(self, user: str) -> Assistant | None:
         """Give the assistant that takes a call to ``user`` (unescaped), None when nobody does."""
         # RFC 3261 section 19.1.6: a telephone number's parameters stand in the user part.
         user, _, _ = user.partition(";")
-        return self._by_user.get(_digits(user)) or self._by_user.get(user.lower(), self._default)
-
-
-def _digits(number: str) -> str:
-    """Compare numbers without the plus and the visual separators of RFC 3966 section 5.1.1."""
-    return number.translate({ord(each): None for each in "+-.() "})
+        return self._by_user.get(bare_number(user)) or self._by_user.get(
+            user.lower(), self._default
+        )

@@ -23,6 +23,7 @@ from rapida_media.config.http import HttpConfig as HttpConfig
 from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.numbers import EVERYTHING as EVERYTHING
+from rapida_media.config.numbers import check_owners
 from rapida_media.config.sip import Listen as Listen
 from rapida_media.config.sip import SipConfig as SipConfig
 from rapida_media.config.sip import parse_listen as parse_listen
@@ -157,7 +158,7 @@ def load_config(path: str | Path | None = None) -> Config:
         path = DEFAULT_PATH
     file = Path(path)
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        document = tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -186,7 +187,7 @@ def parse_config(
         trunks={name: read_trunk(name, table) for name, table in root.tables("trunks")},
     )
     root.finish()
-    _check_numbers(config.assistants)
+    check_owners({name: each.numbers for name, each in config.assistants.items()})
     _check_credentials(config)
     check_trunks(config.trunks.values(), transports_of(config.sip.listen))
     return config
@@ -260,18 +261,6 @@ def _jitter(text: str) -> str:
     if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
         return text
     raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
-
-
-def _check_numbers(assistants: Mapping[str, Assistant]) -> None:
-    owners: dict[str, str] = {}
-    for assistant in assistants.values():
-        for number in assistant.numbers:
-            owner = owners.setdefault(number, assistant.name)
-            if owner != assistant.name:
-                raise ConfigError(
-                    f"[assistants.{assistant.name}] numbers: one of them already belongs to "
-                    f"[assistants.{owner}]; a number can have one assistant only"
-                )
 
 
 def _check_credentials(config: Config) -> None:

@@ -102,8 +102,16 @@ def parse_http_listen(text: str) -> HttpListen:
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port, or no IPv6 address
+        usable = False
+    if usable:
+        # Signatures and links are made with it: nothing that a browser would leave out or change.
+        usable = not (parts.query or parts.fragment or "@" in parts.netloc)
+        usable = usable and text.isascii() and text.isprintable() and " " not in text
+    if not usable:
         raise ValueError('expected a URL such as "https://voice.example.com"')
     return text.rstrip("/")
 

@@ -69,6 +69,9 @@ def read_sip(table: Table) -> SipConfig:
     listen = table.texts("listen", parse_listen)
     if listen == ():
         raise table.fault("listen", "expected at least one address, got none")
+    for each in listen or ():
+        if each.port and (listen or ()).count(each) > 1:
+            raise table.fault("listen", f"expected different addresses, got {each} twice")
     config = SipConfig(
         listen=default.listen if listen is None else listen,
         external_address=table.text("external_address", _external_address),

@@ -103,9 +103,9 @@ class Table:
         return value
 
     def mapping(self, key: str) -> dict[str, object]:
-        """Read a table of free keys; empty when the key is absent."""
-        values = self._inner(key)
-        return {name: self._resolve(key, value) for name, value in values.items()}
+        """Read a table of free keys, in which there may be tables and lists; empty when the key is
+        absent."""
+        return {name: self._follow(key, value) for name, value in self._inner(key).items()}
 
     def other_texts(self) -> dict[str, str]:
         """Read the keys nobody asked for yet as texts."""
@@ -121,6 +121,8 @@ class Table:
         """Open every table of a table of tables, with its name."""
         named = self.table(key)
         for name in named._values:
+            if not name.strip():
+                raise named.fault(f'"{name}"', "expected a name that is not empty")
             yield name, named.table(name)
 
     def finish(self) -> None:
@@ -174,6 +176,14 @@ class Table:
             return convert(str(resolved))
         except (ValueError, KeyError):
             raise self.fault(key, f'"{value}" holds a value of the wrong type') from None
+
+    def _follow(self, key: str, value: object) -> object:
+        """Follow the indirections in a value of any depth."""
+        if isinstance(value, dict):
+            return {name: self._follow(key, inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._follow(key, inner) for inner in value]
+        return self._resolve(key, value)
 
     def _resolve(self, key: str, value: object) -> object:
         """Follow ``env:NAME`` and ``file:PATH``; other values are given as they are."""

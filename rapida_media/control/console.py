@@ -27,6 +27,7 @@ HEADERS = {
 PAGES = {
     "/": ("console.html", "text/html"),
     "/console.js": ("console.js", "text/javascript"),
+    "/softphone.js": ("softphone.js", "text/javascript"),
     "/console.css": ("console.css", "text/css"),
 }
 

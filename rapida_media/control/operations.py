@@ -11,16 +11,19 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
 
 from rapida_media.control.problems import ProblemError
+from rapida_media.control.schema import IN_WORDS
 
 # Bodies are orders for calls, not media.
 BODY_LIMIT = 65_536
 REQUEST_S = 10.0
+# What aiohttp decodes by itself (RFC 9110 section 8.4.1).
+ENCODINGS = ("identity", "gzip", "deflate")
 
 _AT_FIELD = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$?\.?(.*?)`)?$", re.DOTALL)
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")
@@ -126,13 +129,22 @@ async def _read_body(operation: Operation, request: web.Request) -> bytes:
 
 
 async def read_bounded(request: web.Request) -> bytes:
-    """Read a body of at most BODY_LIMIT bytes within REQUEST_S; ProblemError 413 or 408."""
+    """Read a body of at most BODY_LIMIT bytes within REQUEST_S; ProblemError 400, 408, 413 or 415.
+
+    The limit is that of the body as it is behind its Content-Encoding.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ENCODINGS:
+        sentence = f"expected a Content-Encoding of {', '.join(ENCODINGS)}, or none"
+        raise ProblemError(415, "unsupported-media-type", sentence)
     try:
         async with asyncio.timeout(REQUEST_S):
             # aiohttp raises 413 itself: the application was made with client_max_size.
             return await request.read()
     except TimeoutError:
         raise ProblemError(408, "timeout", "the body did not come in time") from None
+    except web.RequestPayloadError:
+        raise ProblemError(400, "bad-request", f"the body is not {encoding}, or cut off") from None
 
 
 def decoded(raw: bytes | msgspec.Raw, kind: Any) -> Any:
@@ -140,7 +152,7 @@ def decoded(raw: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise _unfit(error) from None
+        raise _unfit(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "bad-json", f"the body is no JSON: {error}") from None
 
@@ -149,14 +161,27 @@ def _converted(values: Mapping[str, str], kind: type) -> Any:
     try:
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _unfit(error) from None
+        raise _unfit(error, kind) from None
 
 
-def _unfit(error: msgspec.ValidationError) -> ProblemError:
+def _unfit(error: msgspec.ValidationError, kind: Any) -> ProblemError:
     """Take msgspec's sentence apart: what is wrong, and the path of the field."""
     match = _AT_FIELD.match(str(error))
     assert match is not None, "the pattern fits everything"
     detail, path = match.group(1), match.group(2) or ""
     if (named := _NAMED_FIELD.search(detail)) is not None:
         path = f"{path}.{named.group(1)}" if path else named.group(1)
-    return ProblemError(422, "invalid", detail, field=path or None)
+    return ProblemError(422, "invalid", _in_words(detail, kind, path), field=path or None)
+
+
+def _in_words(detail: str, kind: Any, path: str) -> str:
+    """Say what is expected where msgspec shows a pattern, or only what it got."""
+    for pattern, words in IN_WORDS.items():
+        if repr(pattern) in detail:
+            return f"expected {words}"
+    if detail.startswith("Invalid enum value"):
+        named = get_type_hints(kind, include_extras=True).get(path)
+        choices = [each for one in (named, *get_args(named)) for each in get_args(one)]
+        words = ", ".join(each for each in dict.fromkeys(choices) if isinstance(each, str))
+        return f"expected one of {words}"
+    return detail

@@ -16,13 +16,25 @@ from msgspec import Meta
 from rapida_media.call.records import CallRecord
 from rapida_media.legs.base import Stats
 
+_PARTY = r"^(\+?[0-9*#]{1,32}|sips?:[!-~]{1,250})$"
+_WORD = "^[a-z][a-z0-9_]{0,63}$"
+_FILE_NAME = r"^[^/\\\x00]+$"
+_DIGITS = "^[0-9*#A-D]{1,64}$"
+# What people are told in place of a pattern.
+IN_WORDS: Mapping[str, str] = {
+    _PARTY: 'a number such as "+15550100", or a SIP URI',
+    _WORD: "a word of a-z, 0-9 and _, up to 64 of them, a letter first",
+    _FILE_NAME: "the name of a file, without a folder",
+    _DIGITS: "1 to 64 keys of 0-9 * # A-D",
+}
+
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Party = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^(\+?[0-9*#]{1,32}|sips?:[!-~]{1,250})$",
+        pattern=_PARTY,
         description="A number, +E.164 best, or a SIP URI",
         examples=["+15550100", "sip:echo@127.0.0.1:5060"],
     ),
@@ -66,6 +78,26 @@ class CallAccepted(msgspec.Struct):
     call_id: str
     context_id: str | None
     status: Status
+
+
+class BrowserCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A call from a browser.
+
+    sdp: its offer, as ``RTCPeerConnection.localDescription.sdp`` has it; trickled candidates are
+    not needed.  to: an assistant or a number, as the user part of a SIP URI would name it.
+    parameters: handed to the agent.
+    """
+
+    sdp: Annotated[str, Meta(min_length=1)]
+    to: Name
+    parameters: Annotated[dict[Name, Any], Meta(max_length=64)] = {}
+
+
+class BrowserCallAccepted(msgspec.Struct):
+    """The call exists. sdp: the answer, for ``setRemoteDescription``."""
+
+    call_id: str
+    sdp: str
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -130,12 +162,12 @@ class CallPage(msgspec.Struct):
 
 
 class CallQuery(msgspec.Struct):
-    """Which calls. since: created then or later, RFC 3339."""
+    """Which calls. since: created then or later, RFC 3339, with its offset from UTC."""
 
     status: Status | None = None
     provider: Name | None = None
     assistant: Name | None = None
-    since: datetime | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
     cursor: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
@@ -149,13 +181,13 @@ class EventQuery(msgspec.Struct):
 class HangUpOrder(msgspec.Struct, forbid_unknown_fields=True):
     """reason: a word for the record, such as ``operator``."""
 
-    reason: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")] = "operator"
+    reason: Annotated[str, Meta(pattern=_WORD)] = "operator"
 
 
 class PlayOrder(msgspec.Struct, forbid_unknown_fields=True):
     """file: a WAV file in the folder of prompts ([store] prompts)."""
 
-    file: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\\\x00]+$")]
+    file: Annotated[str, Meta(min_length=1, max_length=255, pattern=_FILE_NAME)]
 
 
 class Played(msgspec.Struct):
@@ -173,7 +205,7 @@ class Cleared(msgspec.Struct):
 class DigitsOrder(msgspec.Struct, forbid_unknown_fields=True):
     """Keys to press, in order."""
 
-    digits: Annotated[str, Meta(pattern="^[0-9*#A-D]{1,64}$")]
+    digits: Annotated[str, Meta(pattern=_DIGITS)]
 
 
 class Accepted(msgspec.Struct):

@@ -19,8 +19,10 @@ from rapida_media.control.reload import Reloader
 from rapida_media.errors import ConfigError
 from rapida_media.net.descriptors import make_room
 from rapida_media.net.engine import Engine
+from rapida_media.net.local_address import reachable
 from rapida_media.net.metrics import Metrics
 from rapida_media.net.stores import Stores
+from rapida_media.sip.address import format_host_port
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ async def _run(
         await engine.stop()
         raise
     _spare_the_collector()
-    _say_how_to_call(engine, server)
+    _say_how_to_call(engine, server, config)
     reloader.start(server)
     engine.provider_calls.hang_up_left_open(stores.records.left_open)
     await signals.get()
@@ -136,12 +138,17 @@ async def _drain(
     drained.cancel()
 
 
-def _say_how_to_call(engine: Engine, server: ControlServer) -> None:
+def _say_how_to_call(engine: Engine, server: ControlServer, config: Config) -> None:
     log.info("listening for HTTP on %s", server.address)
-    for address in engine.sip_addresses:
-        log.info("listening for SIP on %s:%s:%d", address.transport, address.host, address.port)
-    address = engine.sip_addresses[0]
-    uri = f"sip:echo@{address.host}:{address.port}"
+    for each in engine.sip_addresses:
+        where = format_host_port(each.host, each.port)
+        log.info("listening for SIP on %s:%s", each.transport, where)
+    first = engine.sip_addresses[0]
+    host = config.sip.external_address or reachable(first.host)
+    by = "" if first.transport == "udp" else f";transport={first.transport}"
+    uri = f"sip:echo@{format_host_port(host, first.port)}{by}"
+    base = config.http.public_url or f"http://{server.address}"
     print(f"Ready. Call {uri} with any SIP phone, or from another shell:", file=sys.stderr)
-    print(f"  rapida-media call {uri} --play speech.wav --record back.wav", file=sys.stderr)
-    print(f"Watch the calls in a browser: http://{server.address}/", file=sys.stderr)
+    print(f"  rapida-media call '{uri}' --play speech.wav --record back.wav", file=sys.stderr)
+    print(f"Webhooks of providers: {base}/v1/talk/PROVIDER/call/ASSISTANT", file=sys.stderr)
+    print(f"Call from a browser, and watch the calls: http://{server.address}/", file=sys.stderr)

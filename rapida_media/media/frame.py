@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
+from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import CONCEALED, DIGIT, SILENCE, TALKSPURT_START, Audio
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "TALKSPURT_START",
     "Audio",
     "Ring",
+    "bytes_of",
 ]
 
 RATE_HZ = 16_000
@@ -27,6 +29,22 @@ FRAME_BYTES = FRAME_SAMPLES * 2
 
 
 Item = TypeVar("Item")
+
+
+def bytes_of(pcm: bytes | bytearray | memoryview) -> bytes:
+    """Give audio as bytes; LocalProtocolError for what holds neither bytes nor 16-bit samples."""
+    if isinstance(pcm, bytes):
+        return pcm
+    try:
+        view = memoryview(pcm)
+    except TypeError:
+        view = None
+    if view is None or view.format not in ("b", "B", "c", "h"):
+        raise LocalProtocolError(
+            f"write: expected bytes of 16-bit samples, got {type(pcm).__name__}"
+            + ("" if view is None else f" of {view.format}")
+        )
+    return view.tobytes()
 
 
 class Ring(Generic[Item]):

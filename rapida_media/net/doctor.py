@@ -34,6 +34,7 @@ from rapida_media.media.wav import read_wav
 from rapida_media.net import record_tables
 from rapida_media.net.local_address import reachable
 from rapida_media.net.redis_contexts import RedisContexts
+from rapida_media.net.reload import check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.udp import numeric_family
 from rapida_media.providers.registry import account_of, check_credentials, odd_keys, providers
@@ -83,6 +84,11 @@ class Diagnosis:
         return "\n".join(lines)
 
 
+def unreadable(error: ConfigError) -> Diagnosis:
+    """Give what there is to say of a file that is no configuration."""
+    return Diagnosis((Finding(FAULT, "configuration", str(error)),), ())
+
+
 async def examine(config: Config, directory: Path) -> Diagnosis:
     """Look at everything. directory: where agents' relative files and modules are looked up."""
     findings = [
@@ -93,6 +99,7 @@ async def examine(config: Config, directory: Path) -> Diagnosis:
         *_authorities(config),
         *_credentials(config),
         *_agents(config, directory),
+        *_codecs(config),
         *_records(config),
         *_recordings(config),
     ]
@@ -227,6 +234,15 @@ def _agents(config: Config, directory: Path) -> Iterator[Finding]:
             if assistant.agent.startswith("websocket:ws://"):
                 text = "what is said to the bot is not encrypted; write wss:// where it is far away"
                 yield Finding(WARNING, subject, text)
+
+
+def _codecs(config: Config) -> Iterator[Finding]:
+    for trunk in config.trunks.values():
+        subject = f"[trunks.{trunk.name}]"
+        try:
+            check_codecs([trunk])
+        except ConfigError as error:
+            yield Finding(FAULT, subject, str(error).removeprefix(subject).strip())
 
 
 def _records(config: Config) -> Iterator[Finding]:

@@ -50,6 +50,8 @@ from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
+from rapida_media.net.webrtc_call import WebRtcCall
+from rapida_media.net.webrtc_calls import WebRtcCalls
 from rapida_media.providers.registry import check_credentials
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import SipEndpoint
@@ -161,6 +163,17 @@ class Engine:
             disk=self.disk,
             agents=self._agents,
         )
+        self.webrtc_calls = WebRtcCalls(
+            assistants=self.assistants,
+            journal=self.journal,
+            admit=self.admit,
+            ids=self._ids,
+            external_address=config.sip.external_address,
+            dial_for=self.dial_for,
+            disk=self.disk,
+            agents=self._agents,
+            ring_seconds=config.limits.ring_seconds,
+        )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
         self._transport = SipTransport(
@@ -175,7 +188,11 @@ class Engine:
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep = Sweep(
-            self._loop, lambda: self._config, self._calls, self.provider_calls, self.journal
+            self._loop,
+            lambda: self._config,
+            self._calls,
+            (self.provider_calls, self.webrtc_calls),
+            self.journal,
         )
 
     @property
@@ -185,7 +202,7 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls.alive) + len(self.provider_calls)
+        return len(self._calls.alive) + len(self.provider_calls) + len(self.webrtc_calls)
 
     @property
     def draining(self) -> bool:
@@ -212,7 +229,9 @@ class Engine:
     def trace(self, call_id: str, *, whole: bool = False) -> str:
         """Draw the messages of a call, SIP's or its provider's, secrets and phone numbers hidden;
         empty when nothing is kept of it (any more). whole: with the SIP messages themselves."""
-        return self._calls.drawn(call_id, whole=whole) or self.provider_calls.traces.drawn(call_id)
+        beside = (self.provider_calls.traces, self.webrtc_calls.traces)
+        drawn = (traces.drawn(call_id) for traces in beside)
+        return self._calls.drawn(call_id, whole=whole) or next(filter(None, drawn), "")
 
     def capture(self, call_id: str, path: Path) -> None:
         """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
@@ -262,7 +281,7 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self.provider_calls.media = self.bots.media = self.media
+        self.provider_calls.media = self.bots.media = self.webrtc_calls.media = self.media
         await self.audiosocket.start()
         self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
@@ -295,7 +314,7 @@ class Engine:
         """Take no more calls; returns when the last one and its agent have ended."""
         self._admission.draining = True
         self._trunks.take_no_calls()
-        for busy in (self._calls, self.provider_calls, self._agents):
+        for busy in (self._calls, self.provider_calls, self.webrtc_calls, self._agents):
             await busy.idle.wait()
         await self.disk.flushed()
 
@@ -308,6 +327,7 @@ class Engine:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.webrtc_calls.stop()
         await self.feeds.stop()
         await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
@@ -334,7 +354,7 @@ class Engine:
         return await resolve_target(uri, None, self._resolver)
 
     def admit(self) -> None:
-        """Take one more call of ours into account; Refused while there is no room for it."""
+        """Take one more call into account; Refused while there is no room for it."""
         refusal = self._admission.admit(self.active_calls, clock.monotonic())
         if refusal is not None:
             self.counters.add(f"refused_{refusal.reason}")
@@ -342,10 +362,11 @@ class Engine:
                 503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
             )
 
-    def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
+    def signalling(self, call_id: str) -> SipCall | ProviderCall | WebRtcCall | None:
         """Give a call that lives, whichever way it came and however far it is."""
         over_sip = (each for each in self._calls.alive if each.call.id == call_id)
-        return self.provider_calls.of(call_id) or next(over_sip, None)
+        beside = self.provider_calls.of(call_id) or self.webrtc_calls.of(call_id)
+        return beside or next(over_sip, None)
 
     def call(self, call_id: str) -> Call | None:
         """Give a call that lives and whose media may be used."""

@@ -101,7 +101,7 @@ class Incoming:
             address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
             srtp=trunk.srtp if trunk is not None else "off",
-            early_agent=_starts_early(assistant),
+            early_agent=starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
         )
         if call is None:
@@ -109,7 +109,7 @@ class Incoming:
         return call
 
 
-def _starts_early(assistant: Assistant) -> bool:
+def starts_early(assistant: Assistant) -> bool:
     """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
     bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
     return assistant.answer == "agent" or bridges

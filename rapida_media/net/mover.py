@@ -50,6 +50,7 @@ class MovingCall(Protocol):
     def place(
         self, target: str, replaces: Replaces | None = None, referred_by: str | None = None
     ) -> None: ...
+    def redirect_to(self, target: str) -> None: ...
     def adopt(self, session: Session, negotiation: Negotiation, party: str | None) -> None: ...
     def established(self, now: float) -> None: ...
     def forget(self, session: Session) -> None: ...
@@ -79,12 +80,15 @@ class Mover:
         new = [each for each in named if each not in self._redirected]
         self._contacts = [*new, *self._contacts]
         self._contacts = [each for each in self._contacts if not self._call.forbids(each)]
+        self._ended = event
+        return self._try_next_contact()
+
+    def _try_next_contact(self) -> bool:
         if not self._contacts or len(self._redirected) >= MOST_REDIRECTS:
             return False
         target = self._contacts.pop(0)
         self._redirected.add(target)
-        self._ended = event
-        self._call.place(target)
+        self._call.redirect_to(target)
         return True
 
     # -- referred --------------------------------------------------------------------------------
@@ -128,7 +132,8 @@ class Mover:
         """The target cannot be called."""
         if self._referred is None:
             assert self._ended is not None, "a redirect follows a failure"
-            self._call.over(self._ended)
+            if not self._try_next_contact():
+                self._call.over(self._ended)
         else:
             self._next_failed(status, REASONS[status], now)
 

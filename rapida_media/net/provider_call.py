@@ -225,7 +225,7 @@ class ProviderCall:
     def ring(self) -> None:
         self._cannot("ring: it answered already")
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self._cannot("open the media early: it answered already")
 
     def answer(self) -> None:

@@ -67,6 +67,7 @@ class SipCall(SipSignalling):
     early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
     outbound it hears the callee's early media. follow_transfers: the far end may send the call
     elsewhere. agent: None for a second leg, which the agent of another call acts on.
+    headers: what the INVITE was to carry besides, also where it is redirected to.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SipCall(SipSignalling):
         self._agent = agent
         self._early_agent = early_agent
         self.agent_task: AgentTask | None = None
+        self.headers: Headers = ()
         self._hang_up_reason: str | None = None
         self._hang_up_cause: str | None = None
         self._legs = SecondLegs(shell.dial_for)
@@ -246,6 +248,9 @@ class SipCall(SipSignalling):
             # RFC 3892 section 2.2: who follows a REFER copies it, unchanged.
             headers.append(("Referred-By", referred_by))
         self._shell.place(self, target, headers)
+
+    def redirect_to(self, target: str) -> None:
+        self._shell.place(self, target, self.headers)
 
     def not_placed(self, status: int, now: float) -> None:
         """The engine cannot call what ``place`` asked for."""

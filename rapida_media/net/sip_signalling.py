@@ -77,9 +77,13 @@ class SipSignalling(ABC):
         session.ring(now, self.negotiation.description if session.early_offer_required else b"")
         self._reached("ringing", now, "180")
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        if not self._incoming.takes_early_media:
+            self.ring()
+            return False
         self._act(self._progress_now)
         self._start_media()
+        return True
 
     def _progress_now(self, now: float) -> None:
         self._incoming.ring(now, self.negotiation.description)

@@ -43,7 +43,12 @@ class Tls:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ValueError) as error:  # SSLError is an OSError
+        except ssl.SSLError as error:
+            raise ConfigError(
+                f"[sip] tls_certificate, tls_key: expected PEM files of a certificate and of the "
+                f"key that belongs to it, without a password; got {_reason(error)}"
+            ) from None
+        except (OSError, ValueError) as error:
             raise ConfigError(f"[sip] tls_certificate, tls_key: {_reason(error)}") from None
         if self._client_authorities is not None:
             try:

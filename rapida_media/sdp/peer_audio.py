@@ -97,7 +97,7 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         return NO_ADDRESS
     if ip.is_multicast:
         return MULTICAST
-    sends, receives = _direction(session, media)
+    sends, receives = direction_of(session, media)
     # RFC 3264 section 8.4: "RFC 2543 [10] specified that placing a user on hold was accomplished
     # by setting the connection address to 0.0.0.0." It tells that the peer receives nothing; what
     # it sends stays as its direction tells.
@@ -108,8 +108,8 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         rtcp=_rtcp(media, str(ip)),
         sends=sends,
         receives=receives,
-        ptime_ms=_milliseconds(media, "ptime"),
-        maxptime_ms=_milliseconds(media, "maxptime"),
+        ptime_ms=milliseconds_of(media, "ptime"),
+        maxptime_ms=milliseconds_of(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
         rtcp_mux=media.has(RTCP_MUX),
         protocol=media.protocol,
@@ -142,7 +142,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _direction(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
+def direction_of(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
     for attributes in (media.attributes, session.attributes):
         for attribute in attributes:
             if attribute.name in DIRECTIONS:
@@ -162,7 +162,7 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
     return (address, media.port + 1) if media.port < 65535 else None
 
 
-def _milliseconds(media: MediaDescription, name: str) -> int | None:
+def milliseconds_of(media: MediaDescription, name: str) -> int | None:
     whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 

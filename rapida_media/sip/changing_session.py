@@ -188,7 +188,7 @@ class ChangingSession(InviteSession):
     ) -> None:
         respond = self._agent.respond
         refusal = self._change_refusal(request)
-        if self._reinvite is not None:
+        if self._reinvite is not None or (self._update is not None and self._update.body):
             respond(transaction, request, 491, now)
         elif self._pending or self._accepted or self._asked or self.state != CONFIRMED:
             # "a UAS that receives a second INVITE before it sends the final response to a first
@@ -294,7 +294,7 @@ class ChangingSession(InviteSession):
             # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
             # the dialog", also "if no response at all is received" (section 12.2.1.2).
             self._hang_up("refused", status, now)
-        elif self._interval_raised(status, response):
+        elif self._interval_raised(status, response) and self.can_offer:
             self.reinvite(change.body, now, change.headers)
         else:
             reason = response.reason if response is not None else REASONS[status]

@@ -94,7 +94,8 @@ class EarlyAnswer(Event):
 class Answered(Event):
     """Our call was answered and the ACK is on its way.
 
-    body is empty when a reliable provisional response had the answer already.
+    body answers our offer; where a reliable provisional response of this callee did that, it is
+    the body of that.
     """
 
     body: bytes

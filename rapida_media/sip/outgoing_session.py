@@ -201,8 +201,8 @@ class OutgoingSession(ReferringSession):
                 return
             rack = ("RAck", str(RAck(rseq, response.cseq.number, "INVITE")))
             self._agent.send_within(early.dialog, "PRACK", _ignore, now, headers=(rack,))
-            if body and not early.answered:
-                early.answered = True
+            if body and not early.answer:
+                early.answer = body
                 self._offer = STABLE
             else:
                 body = b""
@@ -269,7 +269,7 @@ class OutgoingSession(ReferringSession):
             self._agent.send_within(dialog, "BYE", _ignore, now)
             self._fail(487, None, now)
         else:
-            self._answer(dialog, b"" if early and early.answered else offer_of(response))
+            self._answer(dialog, (early and early.answer) or offer_of(response))
             self._refreshed(response, now)
 
     def _confirmed_dialog(

@@ -61,9 +61,10 @@ class Extension:
     def ring(self) -> None:
         self.phone.status = 180
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self.phone.status = 183
         self.phone.connect()
+        return True
 
     def answer(self) -> None:
         self.phone.status = OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import posix
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -101,3 +102,49 @@ def test_a_module_is_found_though_another_thread_has_just_looked_without_finding
     assert looking.wait(5)
     write(tmp_path / "raced_agent.py", TALK, second=1001)
     assert make_agent("python:raced_agent:talk", context).__name__ == "talk"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            "def agent(:\n    pass\n",
+            r"cannot import it: SyntaxError: .*\(faulty_agent.py, line 1\)",
+        ),
+        (
+            'x = 1\nkey = {}["API_KEY"]\n',
+            r"cannot import it: KeyError: 'API_KEY', in faulty_agent.py, line 2",
+        ),
+        ("raise SystemExit(4)\n", r"cannot import it: SystemExit: 4, in faulty_agent.py, line 1"),
+        ("def agent(call):\n    pass\n", "it is no async function; write async def agent"),
+        ("async def agent(call):\n    yield\n", "it yields, and would never run; write async def"),
+        ("async def agent():\n    pass\n", "it does not take one argument, the call; write"),
+        ("async def agent(call, name):\n    pass\n", "it does not take one argument, the call"),
+    ],
+)
+def test_a_module_that_holds_no_agent_is_told_of_in_one_sentence(
+    tmp_path: Path, context: AgentContext, source: str, sentence: str
+) -> None:
+    (tmp_path / "faulty_agent.py").write_text(source)
+    with pytest.raises(ConfigError) as fault:
+        make_agent("python:faulty_agent:agent", context)
+    assert re.search(rf"^agent python:faulty_agent:agent: {sentence}", str(fault.value))
+    assert "\n" not in str(fault.value)
+
+
+def test_an_agent_may_be_anything_that_gives_something_to_await(
+    tmp_path: Path, context: AgentContext
+) -> None:
+    (tmp_path / "odd_agents.py").write_text(
+        "import functools\n"
+        "async def plain(call, greeting='hello'): pass\n"
+        "partial = functools.partial(plain, greeting='bye')\n"
+        "@functools.wraps(plain)\n"
+        "def wrapped(call): return plain(call)\n"
+        "class Agent:\n"
+        "    async def __call__(self, call): pass\n"
+        "called = Agent()\n"
+        "method = called.__call__\n"
+    )
+    for name in ("plain", "partial", "wrapped", "called", "method"):
+        make_agent(f"python:odd_agents:{name}", context)

@@ -25,8 +25,9 @@ class Signals:
     def ring(self) -> None:
         self.asked.append(("ring", None))
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self.asked.append(("progress", None))
+        return True
 
     def answer(self) -> None:
         self.asked.append(("answer", None))

@@ -2,6 +2,7 @@
 
 import asyncio
 import wave
+from array import array
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,17 @@ async def test_audio_arrives_as_twenty_millisecond_frames_with_positions_and_lev
     assert audio[5].level_dbov in range(-16, -10)
     assert not any(event.concealed for event in audio)
     assert events[-1] == HangUp("bye", None)
+
+
+async def test_whatever_holds_samples_can_be_written_and_nothing_else(line):
+    pcm = speech(20)
+    samples = np.frombuffer(pcm, "<i2")
+    for each in (pcm, bytearray(pcm), memoryview(pcm), samples, array("h", samples.tolist())):
+        assert line.call.write(each) == 320
+    for wrong in ("text", None, 640, [1, 2], samples.astype(np.float32), pcm[1:]):
+        with pytest.raises(LocalProtocolError, match="expected"):
+            line.call.write(wrong)
+    assert line.call.queued_ms == 100
 
 
 async def test_the_events_end_after_the_hang_up(line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from pathlib import Path
@@ -122,6 +123,28 @@ async def test_what_does_not_fit_is_told_with_its_field(
     assert (answer.status, problem["status"], problem.get("field")) == (status, status, field)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("", {"assistant": "support", "to": "a b"}, r"expected a number such as .*, or a SIP URI"),
+        ("/x/dtmf", {"digits": "12x"}, r"expected 1 to 64 keys of 0-9 \* # A-D"),
+        ("/x/play", {"file": "../hello.wav"}, "expected the name of a file, without a folder"),
+        ("/x/hangup", {"reason": "Enough!"}, "expected a word of a-z, 0-9 and _, up to 64 of .*"),
+        ("/x/record", {"action": "begin"}, "expected one of start, stop, pause, resume"),
+        ("?status=over", None, "expected one of queued, initiated, ringing, .*failed, canceled"),
+        ("?since=2026-01-01T00:00:00", None, ".*RFC3339.*|.*timezone.*"),
+    ],
+)
+async def test_what_is_expected_is_told_in_words(
+    desk: Desk, path: str, body: object, detail: str
+) -> None:
+    await desk.open()
+    method = "POST" if body else "GET"
+    status, problem = await desk.ask(method, f"/v1/calls{path}", body)
+    assert status == 422
+    assert re.fullmatch(detail, problem["detail"])
+
+
 async def test_head_tells_what_get_would_without_its_body(desk: Desk) -> None:
     await desk.open(KEYED)
     for path, expected in (("/healthz", 200), ("/readyz", 200), ("/v1/calls", 401)):
@@ -166,6 +189,32 @@ async def raw(desk: Desk, sent: bytes, patience: float = 5.0) -> bytes:
             return await reader.read()
     finally:
         writer.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/calls", "/v1/talk/twilio/call/support"])
+async def test_a_body_that_is_not_encoded_as_it_says_is_the_askers_fault(
+    desk: Desk, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.open()
+    for encoding, status in (("gzip", 400), ("deflate", 400), ("exi", 415)):
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Encoding": encoding,
+            "Connection": "close",  # what comes behind a broken body cannot be told apart
+        }
+        asking = desk.client.post(desk.url + path, data=b"{}", headers=headers)
+        async with asking as answer:
+            assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_body_may_be_compressed_and_the_limit_is_for_what_it_says(desk: Desk) -> None:
+    await desk.open()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    for body, status in ((b'{"assistant":"support"}', 422), (b" " * 10_000_000, 413)):
+        packed = gzip.compress(body)
+        async with desk.client.post(f"{desk.url}/v1/calls", data=packed, headers=headers) as answer:
+            assert answer.status == status
 
 
 async def test_who_connects_and_says_nothing_is_sent_away(

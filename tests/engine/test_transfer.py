@@ -524,6 +524,19 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
     await bench.idle()
 
 
+async def test_a_contact_that_cannot_be_found_is_passed_over(
+    bench: Bench, callee: Callee, other: Callee
+) -> None:
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    moved = ("Contact", f"<sip:x@host.invalid>;q=0.9, <sip:y@h.invalid>;q=0.8, <{other.uri}>;q=0")
+    callee.respond(await callee.request("INVITE"), 302, headers=[moved])
+    other.respond(await other.request("INVITE"), 486)
+    await call.finished
+    assert bench.logged("ended: busy (486)")
+    await bench.idle()
+
+
 async def test_what_a_contact_carries_beside_its_address_stays_out_of_the_request_uri(
     bench: Bench, callee: Callee, other: Callee
 ) -> None:

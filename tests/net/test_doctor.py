@@ -200,6 +200,20 @@ def test_the_command_prints_json_and_tells_by_its_status(
     file.write_text("[sip]\nlisten = 7\n")
     assert main(["doctor", "--config", str(file)]) == 2
     assert "[sip] listen" in capsys.readouterr().err
+    assert main(["doctor", "--config", str(file), "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["healthy"] is False
+    assert "[sip] listen" in told["findings"][0]["text"]
+
+
+async def test_a_codec_that_serve_would_refuse_is_a_fault(tmp_path: Path) -> None:
+    text = LOOPBACK + '[trunks.carrier]\nhosts = ["192.0.2.0/24"]\ncodecs = ["PCMU", "G729"]\n'
+    diagnosis = await diagnose(tmp_path, text)
+    assert not diagnosis.healthy
+    assert found(diagnosis, "[trunks.carrier]") == (
+        FAULT,
+        "codecs: expected PCMU, PCMA, G722, L16/16000, got 'G729'",
+    )
 
 
 async def test_a_bot_behind_a_plain_socket_is_a_warning_without_its_secrets(tmp_path: Path) -> None:

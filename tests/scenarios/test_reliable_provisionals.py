@@ -60,6 +60,18 @@ def rseqs(peer: SipPeer) -> list[int]:
     return [int(r.header("RSeq") or 0) for r in peer.responses("INVITE") if r.status > 100]
 
 
+@pytest.mark.parametrize("header", [("require", "100REL"), ("Require", "Timer, 100Rel")])
+def test_an_option_tag_is_known_in_any_spelling(
+    call: Call, peer: SipPeer, world: World, header: tuple[str, str]
+) -> None:
+    """RFC 3261 section 7.3.1: "field values, parameter names, and parameter values are
+    case-insensitive"."""
+    called(call, peer, header).ring(world.now)
+    world.run_for(0.1)
+    assert peer.responses("INVITE")[-1].require == ["100rel"]
+    assert rseqs(peer)[-1]
+
+
 def test_a_required_180_is_repeated_until_its_prack(
     call: Call, world: World, peer: SipPeer
 ) -> None:
@@ -319,7 +331,7 @@ def test_a_lost_prack_is_sent_again_and_the_call_goes_on(call: Call, world: Worl
     session = call.dial()
     world.run_for(5.0)
     assert lost
-    assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, b"")]
+    assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, OFFER)]
     assert names(call.bob) == ["IncomingInvite", "Confirmed"]
     assert call.alice.counters["repeated_provisionals"] == 1
     session.bye(world.now)
@@ -334,7 +346,7 @@ def test_early_media_survives_a_bad_network() -> None:
         session = call.dial()
         call.world.run_for(40.0)
         assert session.state == "confirmed"
-        assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, b"")]
+        assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, OFFER)]
         session.bye(call.world.now)
         call.ends_clean()
 
@@ -415,7 +427,10 @@ def test_a_gap_in_the_numbers_is_not_acknowledged_until_it_is_filled(
     assert statuses == [183, 183, 180]
 
 
-def test_two_callees_are_acknowledged_each_in_its_own_dialog(call: Call, peer: SipPeer) -> None:
+@pytest.mark.parametrize(("tag", "answer"), [("one", OFFER), ("two", OTHER)])
+def test_two_callees_are_acknowledged_each_in_its_own_dialog_and_the_one_that_answers_is_heard(
+    call: Call, peer: SipPeer, tag: str, answer: bytes
+) -> None:
     invited(call, peer)
     ring(call, peer, 100, tag="one", body=OFFER)
     ring(call, peer, 5, tag="two", body=OTHER)
@@ -425,10 +440,11 @@ def test_two_callees_are_acknowledged_each_in_its_own_dialog(call: Call, peer: S
         ("two", "5"),
     ]
     invite = peer.requests("INVITE")[0]
-    peer.send(peer.respond(invite, 200, to_tag="two"), call.alice.address)
+    peer.send(peer.respond(invite, 200, to_tag=tag), call.alice.address)
     call.world.run_for(0.1)
-    assert isinstance(call.alice.events[-1], Answered)
-    assert peer.requests("ACK")[-1].to.tag == "two"
+    event = call.alice.events[-1]
+    assert event == Answered(event.session, answer)  # its own, whoever was heard last
+    assert peer.requests("ACK")[-1].to.tag == tag
 
 
 def test_the_sequence_numbers_of_an_early_dialog_go_on_when_it_is_confirmed(
