@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
+from typing import Any
 
 from rapida_media.config import SipConfig
 from rapida_media.config.sip import OPTIONAL
@@ -71,6 +73,19 @@ class Tls:
                 raise ConfigError(f"[sip] tls_ca: {_reason(error)}") from None
             self._client = context
         return self._client
+
+
+def proven_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
+    """Give the SIP domains that a verified certificate is for, in lower case.
+
+    certificate: as ``SSLObject.getpeercert`` has it. RFC 5922 section 7.1: its SIP URIs without a
+    user, and only where there is none of these its DNS names; 7.2: no wildcard stands for others.
+    """
+    names: dict[str, list[str]] = {"URI": [], "DNS": []}
+    for kind, name in (certificate or {}).get("subjectAltName", ()):
+        names.setdefault(kind, []).append(name.lower())
+    domains = {each[4:] for each in names["URI"] if each.startswith("sip:") and "@" not in each}
+    return frozenset(domains or {each for each in names["DNS"] if "*" not in each})
 
 
 def handshake_error(error: Exception) -> str:

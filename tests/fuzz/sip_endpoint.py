@@ -29,7 +29,7 @@ from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
-from rapida_media.sip.events import AnyEvent, IncomingInvite
+from rapida_media.sip.events import AnyEvent, HopNamed, IncomingInvite
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.outgoing_session import OutgoingSession
@@ -263,7 +263,12 @@ class _Dialog:
         )
 
     def _lose_connection(self) -> None:
-        if self._take() & 1:
+        what = self._take()
+        if what & 2 and self._requests:
+            # ICMP quotes the beginning of our latest request, and somebody forges the like.
+            self._endpoint.undelivered(self._requests[-1].raw[: 64 + what], self._now)
+            self._endpoint.undelivered(self._last, self._now)
+        elif what & 1:
             self._endpoint.connection_lost(OTHERS[1], self._now)
         else:
             self._endpoint.transport_failed(SOURCE, self._now)
@@ -387,6 +392,8 @@ class _Dialog:
         assert self._endpoint.transaction_count <= 24 + SENT_PER_INPUT
 
     def _note(self, event: AnyEvent) -> None:
+        if isinstance(event, HopNamed):
+            self._endpoint.hop_resolved(event.hop, OTHERS)
         if isinstance(event, IncomingInvite):
             self._sessions.append(event.session)
             self._to_tag = event.session.id
