@@ -6,10 +6,8 @@
 
 #include "adaptive_parts.h"
 
-enum {
-    PACKET_MAX_SAMPLES = 3200,
-    BEHIND_PAUSE_MS = 80, /* a talkspurt may begin this much before its packet that comes first */
-};
+/* A talkspurt may begin this much before its packet that comes first. */
+enum { BEHIND_PAUSE_MS = 80 };
 
 rm_adaptive *rm_adaptive_new(uint32_t rate_hz, int32_t fixed_ms)
 {
@@ -91,7 +89,7 @@ static bool within_ring(rm_adaptive *a, int64_t start, int64_t end)
 
 static void store(rm_adaptive *a, const rm_packet *packet, const rm_place *place, uint32_t n)
 {
-    int16_t pcm[PACKET_MAX_SAMPLES];
+    int16_t pcm[RM_PACKET_MAX_SAMPLES];
     rm_piece piece = {place->start, n, place->after_pause, packet->mute, false};
     if (!a->begun) {
         a->play = a->real_from = place->start;
@@ -138,7 +136,7 @@ void rm_adaptive_receive(rm_adaptive *a, const rm_packet *packet)
         change_rate(a, rate_hz);
     uint32_t n = (uint32_t)rm_payload_native_samples(packet->encoding, packet->payload_bytes);
     rm_place place;
-    if (n > PACKET_MAX_SAMPLES || !rm_timeline_place(&a->timeline, packet, n, rate_hz, &place)) {
+    if (!rm_timeline_place(&a->timeline, packet, n, rate_hz, &place)) {
         a->counters.late++;
         return;
     }

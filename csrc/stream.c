@@ -4,10 +4,8 @@
 #include <stdalign.h>
 #include <string.h>
 
-/* A packet of more audio than this is not telephony but an attack on our memory. */
-enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
-/* Of RFC 3389: the level and as many coefficients as are used. */
-enum { CN_MAX_BYTES = 1 + RM_COMFORT_NOISE_ORDER };
+/* RFC 3389. Of its payload the level and as many coefficients are taken as are used. */
+enum { CN_PAYLOAD_TYPE = 13, CN_MAX_BYTES = 1 + RM_COMFORT_NOISE_ORDER };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -167,7 +165,7 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         return packet;
     }
     size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
-    if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
+    if (samples == 0 || samples > RM_PACKET_MAX_SAMPLES) {
         s->counters.bad_payload++;
         packet.payload_bytes = 0;
         return packet;

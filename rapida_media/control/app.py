@@ -7,13 +7,14 @@ it last.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from rapida_media import clock
 from rapida_media.call.guard import DAY_S, REMEMBERED
@@ -46,8 +47,6 @@ log = logging.getLogger(__name__)
 PAGE = 500
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import left_to_the_collector
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.hearing import TONE_PCM, heard_by, hertz, middle
@@ -97,6 +100,12 @@ async def test_an_account_may_want_other_chunks(exotel: ExotelDeployment) -> Non
     call.hang_up()
     await exotel.ended(call)
     assert set(chunks) == {320}
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    exotel: ExotelDeployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(exotel, agent_named)
 
 
 # -- webhooks --------------------------------------------------------------------------------------
@@ -202,9 +211,10 @@ async def handshakes(exotel: ExotelDeployment, url: str, count: int) -> list[int
 
 
 async def test_who_has_the_url_alone_cannot_take_the_call_or_use_it_up(
-    exotel: ExotelDeployment,
+    exotel: ExotelDeployment, no_collection: None
 ) -> None:
     await exotel.start("echo")
+    left_to_the_collector()
     _, _, body = await exotel.platform.ask(exotel.webhook, INCOMING, "GET")
     url = stream_url(body)
     stranger = await exotel.platform.open(url)
@@ -220,6 +230,7 @@ async def test_who_has_the_url_alone_cannot_take_the_call_or_use_it_up(
     await genuine.close()
     await exotel.idle()
     assert await handshakes(exotel, url, 1) == [410], "it is over"
+    assert left_to_the_collector() == Counter(), "nor of the stream that had no call"
 
 
 async def test_a_second_stream_that_does_not_name_the_call_gets_nothing(

@@ -7,6 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import Deployment
@@ -39,6 +40,12 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
     twilio: Deployment, agent_named: AgentNamer
 ) -> None:
     await scenarios.a_goodbye_is_heard_whole(twilio, agent_named)
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    twilio: Deployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(twilio, agent_named)
 
 
 # -- orders ----------------------------------------------------------------------------------------
