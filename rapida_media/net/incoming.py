@@ -102,6 +102,7 @@ class Incoming:
             srtp=trunk.srtp if trunk is not None else "off",
             early_agent=_starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
+            jitter=assistant.jitter,
         )
         if call is None:
             session.reject(503, now)
