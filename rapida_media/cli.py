@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rapida_media.config import SRTP_MODES, HttpListen, Listen, load_config, parse_listen
 from rapida_media.config.http import parse_http_listen
+from rapida_media.control.running import run_to_its_end
 from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.net.doctor import examine, unreadable
@@ -269,7 +270,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     set_up_logging(options.log_format, options.log_level)
-    return asyncio.run(
+    return run_to_its_end(
         serve(
             ServeOptions(
                 config=options.config, sip=options.sip, http=options.http, agent=options.agent

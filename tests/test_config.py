@@ -349,6 +349,11 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             '[assistants.a] answer: expected auto or agent, got "never"',
         ),
         (
+            '[assistants.a]\nagent = "echo"\njitter = "fixed:401"',
+            "[assistants.a] jitter: expected immediate, adaptive or fixed:0 to fixed:400, got "
+            '"fixed:401"',
+        ),
+        (
             '[assistants.a]\nagent = "echo"\nparameters = 3',
             "[assistants.a] parameters: expected a table, got a whole number",
         ),

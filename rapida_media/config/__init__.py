@@ -84,6 +84,7 @@ class Assistant:
     credential: the account it calls out and hangs up with, for calls over a provider.
     max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
     the unit of price_per_minute. 0: no limit.
+    jitter: as in ``[rtp]``, for its calls over SIP; None for what stands there.
     bot: how to talk to the agent where it is ``websocket:URL``.
     """
 
@@ -98,6 +99,7 @@ class Assistant:
     credential: str | None = None
     max_outbound_calls: int = 0
     spend_per_day: float = 0.0
+    jitter: str | None = None
     bot: BotConfig = field(default_factory=BotConfig)
 
 
@@ -236,6 +238,7 @@ def _assistant(name: str, table: Table) -> Assistant:
         credential=table.text("credential", some_text),
         max_outbound_calls=table.whole("max_outbound_calls", 0, least=0),
         spend_per_day=table.number("spend_per_day", 0.0),
+        jitter=table.text("jitter", _jitter),
         bot=read_bot(table, agent),
     )
     table.finish()

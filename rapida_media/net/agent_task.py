@@ -49,9 +49,12 @@ class AgentTask:
             # A caller that was left undecided may go on ringing; a callee would ring for nobody.
             if call.answered or call.direction == "outbound":
                 await call.hang_up("agent_finished")
-        except (Exception, SystemExit, asyncio.CancelledError):
-            # An agent may call sys.exit, or await a task of its own that was cancelled. Only when
-            # this task itself was asked to end is cancellation not the agent's doing.
+        except GeneratorExit:
+            raise
+        except BaseException:
+            # An agent may call sys.exit, raise KeyboardInterrupt (which would end the event loop,
+            # and is no signal: those are handled), or await a task of its own that was cancelled.
+            # Only when this task itself was asked to end is cancellation not the agent's doing.
             if self.task.cancelling():
                 raise
             log.exception("the agent failed", extra={"call_id": call.id})

@@ -81,16 +81,17 @@ class Calls:
         srtp: str,
         early_agent: bool,
         follow_transfers: bool = False,
+        jitter: str | None = None,
     ) -> SipCall | None:
         """Make a call with media of its own; None when no port is free.
 
         address: ours, as the far end sees it. srtp: "off", "optional" or "required". The call is
-        alive from ``add`` on.
+        alive from ``add`` on. jitter: in place of that of ``[rtp]``.
         """
         external = self._external_address
         if external is not None and (":" in external) == (":" in address):
             address = external
-        channel = self._shell.media.open(ipv6=":" in address)
+        channel = self._shell.media.open(ipv6=":" in address, jitter=jitter)
         if channel is None:
             return None
         local = LocalMedia(

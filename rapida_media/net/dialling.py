@@ -108,6 +108,7 @@ class Dialling:
             srtp=srtp,
             early_agent=early_agent,
             follow_transfers=known is not None and known.follow_transfers,
+            jitter=known.jitter if known is not None else None,
         )
         if call is None:
             raise RapidaError("no RTP port pair is free")

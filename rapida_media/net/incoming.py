@@ -103,6 +103,7 @@ class Incoming:
             srtp=trunk.srtp if trunk is not None else "off",
             early_agent=starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
+            jitter=assistant.jitter,
         )
         if call is None:
             session.reject(503, now)

@@ -69,10 +69,13 @@ class MediaShell:
         self._shut = False
         self._paced: dict[Callable[[float], None], None] = {}
 
-    def open(self, *, ipv6: bool = False, ice: IceLite | None = None) -> MediaChannel | None:
+    def open(
+        self, *, ipv6: bool = False, jitter: str | None = None, ice: IceLite | None = None
+    ) -> MediaChannel | None:
         """Make a leg on a fresh port pair of an IP family; None when no pair is free.
 
-        ice: makes it a ``WebRtcLeg``, whose RTP port answers for it.
+        jitter: in place of the policy of all calls. ice: makes it a ``WebRtcLeg``, whose RTP port
+        answers for it.
 
         First sequence number, timestamp and SSRC are random (RFC 3550 section 5.1). The first
         sequence number stays below 2**15 so that SRTP's roll-over starts well (RFC 3711 §3.3.1).
@@ -85,7 +88,7 @@ class MediaShell:
             sequence_number=self._ids.number(15),
             timestamp=self._ids.number(32),
             gap_wait_ms=self._gap_wait_ms,
-            jitter=self._jitter,
+            jitter=jitter or self._jitter,
             multiplexed=ice is not None,
         )
         # Taken per call: the wall clock may have been set since the one before.

@@ -35,11 +35,17 @@ async def canceling_itself(call: Call) -> None:
     raise asyncio.CancelledError
 
 
+async def interrupting(call: Call) -> None:
+    raise KeyboardInterrupt
+
+
 async def returning_nothing_to_await(call: Call) -> None:
     await None  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("agent", [raising, exiting, canceling_itself, returning_nothing_to_await])
+@pytest.mark.parametrize(
+    "agent", [raising, exiting, interrupting, canceling_itself, returning_nothing_to_await]
+)
 async def test_an_agent_that_fails_ends_its_call_and_no_other(
     bench: Bench, agent_named: AgentNamer, agent: agent_task.Agent
 ) -> None:

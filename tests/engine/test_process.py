@@ -85,6 +85,31 @@ async def test_a_second_signal_ends_the_calls_at_once(tmp_path: Path) -> None:
         await phone.close()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True:\n        try:\n            await asyncio.sleep(60)\n"
+        "        except asyncio.CancelledError:\n            pass\n",
+        "await asyncio.to_thread(time.sleep, 60)\n",
+    ],
+    ids=["swallows its cancellation", "has a busy thread"],
+)
+async def test_an_agent_that_does_not_end_keeps_no_process_alive(tmp_path: Path, body: str) -> None:
+    source = f"import asyncio, time\nasync def agent(call):\n    {body}"
+    (tmp_path / "stubborn_agent.py").write_text(source)
+    agent = "python:stubborn_agent:agent"
+    async with serving(tmp_path, LOOPBACK, "--agent", agent) as server:
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGTERM)
+        await eventually(lambda: server.logged("stopping: 1 calls"))
+        server.signal(signal.SIGTERM)
+        await call.hung_up()
+        assert await server.ended(5.0) == 0
+        assert server.logged("do not end; they are cut off")
+        await phone.close()
+
+
 async def test_listening_to_the_world_wants_a_trunk(tmp_path: Path) -> None:
     async with serving(tmp_path, '[sip]\nlisten = ["udp:0.0.0.0:0"]\n') as server:
         assert await server.ended() == 2
