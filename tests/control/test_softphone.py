@@ -10,6 +10,8 @@ from engine.waiting import eventually
 
 from rapida_media import Call
 from rapida_media.agents.events import Audio, Digit
+from rapida_media.net import webrtc_call
+from rapida_media.net.webrtc_calls import WebRtcCalls
 
 from .browser import Page, browse
 from .conftest import ASSISTANT, AgentNamer, Desk
@@ -141,6 +143,19 @@ async def test_a_call_that_is_refused_is_told_in_the_page(desk: Desk, tmp_path: 
         await page.until("document.querySelector('#phone-trouble').innerText.includes('max_calls')")
         assert await page.run("document.querySelector('#call-button').offsetHeight > 0")
         await call.bye()
+
+
+async def test_a_call_for_whose_packets_there_is_no_way_is_told_in_the_page(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webrtc_call, "CONNECT_S", 1.0)
+    monkeypatch.setattr(WebRtcCalls, "_addresses", lambda self, reached_at: ("203.0.113.7",))
+    await desk.open(ECHO)
+    async with browse(desk.url, tmp_path / "profile", *SPEAKING) as page:
+        await dial(page, "support")
+        await page.until("document.querySelector('#phone-trouble').innerText.includes('ICE')")
+        assert "media_never_came" in await page.text("#phone-trouble")
+        await page.until("document.querySelector('#call-button').offsetHeight > 0")
 
 
 DEVICE, DENIED = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"

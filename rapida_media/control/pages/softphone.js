@@ -6,6 +6,7 @@ const LEVEL_MS = 100;
 const LEAST_DB = -60;
 const TONE_MS = 100;
 const PAUSE_MS = 70;
+const TOLD_MS = 2000;
 const KEYS = "123456789*0#";
 // What getUserMedia says, and what to do about it.
 const NO_MICROPHONE = {
@@ -16,7 +17,9 @@ const NO_MICROPHONE = {
 const NOT_SECURE = "A browser gives its microphone only to pages that come by https:// or from this"
   + " machine: open the console as http://127.0.0.1, or behind TLS.";
 
-let line = null; // the call that goes on: { peer, microphone, sender, id, over }
+const NO_WAY = "No connection: UDP does not pass between this browser and the engine's [rtp] ports.";
+
+let line = null; // the call that goes on
 
 const trouble = (text) => { element("phone-trouble").textContent = text; };
 const state = (text) => { element("phone-state").textContent = text; };
@@ -90,10 +93,9 @@ function changed(mine, to) {
     measure(mine);
     state(`Connected to ${to}.`);
     draw();
-  } else if (now === "failed") {
-    end("", "No connection: UDP does not pass between this browser and the engine's [rtp] ports.");
-  } else if (now === "closed") {
-    end("The call is over.");
+  } else if (now === "failed" || now === "closed") {
+    const why = mine.connected ? "The connection was lost." : NO_WAY;
+    setTimeout(() => line === mine && end("", why), TOLD_MS); // unless the engine tells why
   }
 }
 
