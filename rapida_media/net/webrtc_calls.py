@@ -165,8 +165,11 @@ class WebRtcCalls:
         )
 
     def _addresses(self, reached_at: str) -> tuple[str, ...]:
-        """Give where a browser can send to, of one IP family, the likeliest first."""
-        ipv6 = self.media.ports.address(ipv6=False) is None
+        """Give where a browser can send to, the likeliest first: of the IP family by which it has
+        reached us, where media goes that way."""
+        ipv6 = ":" in reached_at
+        if self.media.ports.address(ipv6=ipv6) is None:
+            ipv6 = not ipv6
         bound = self.media.ports.address(ipv6=ipv6)
         assert bound is not None, "media goes by one family at least"
         local = (reached_at, reachable(bound)) if is_unspecified(bound) else (bound,)

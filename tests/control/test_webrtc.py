@@ -29,6 +29,7 @@ from .webrtc_client import Caller, caller
 SPEECH = np.frombuffer(
     read_wav(Path(__file__).parent.parent / "kernels" / "speech16k.wav"), np.int16
 )[:48_000]
+V4 = "127.0.0.1:0"
 ECHO = ASSISTANT.replace('"silence"', '"echo"')
 
 
@@ -294,20 +295,23 @@ async def test_what_is_wrong_with_an_offer_is_told_and_nothing_is_left(desk: Des
 
 
 @pytest.mark.parametrize(
-    ("listen", "external", "named"),
+    ("listen", "external", "http", "named"),
     [
-        ("udp:127.0.0.1:0", "", ["127.0.0.1"]),
-        ("udp:127.0.0.1:0", "203.0.113.7", ["203.0.113.7", "127.0.0.1"]),
-        ("udp:127.0.0.1:0", "2001:db8::7", ["127.0.0.1"]),
-        ("udp:0.0.0.0:0", "203.0.113.7", ["203.0.113.7", "127.0.0.1", "HERE"]),
-        ("udp:[::1]:0", "", ["::1"]),
+        ("udp:127.0.0.1:0", "", V4, ["127.0.0.1"]),
+        ("udp:127.0.0.1:0", "203.0.113.7", V4, ["203.0.113.7", "127.0.0.1"]),
+        ("udp:127.0.0.1:0", "2001:db8::7", V4, ["127.0.0.1"]),
+        ("udp:0.0.0.0:0", "203.0.113.7", V4, ["203.0.113.7", "127.0.0.1", "HERE"]),
+        ("udp:[::1]:0", "", V4, ["::1"]),
+        ('udp:127.0.0.1:0", "udp:[::1]:0', "", V4, ["127.0.0.1"]),
+        ('udp:127.0.0.1:0", "udp:[::1]:0', "", "[::1]:0", ["::1"]),
+        ("udp:127.0.0.1:0", "", "[::1]:0", ["127.0.0.1"]),
     ],
 )
 async def test_the_answer_names_where_media_can_be_sent_to(
-    desk: Desk, listen: str, external: str, named: list[str]
+    desk: Desk, listen: str, external: str, http: str, named: list[str]
 ) -> None:
     address = f'external_address = "{external}"\n' if external else ""
-    keys = '[http]\nlisten = "127.0.0.1:0"\napi_keys = ["correct-horse-battery"]\n'
+    keys = f'[http]\nlisten = "{http}"\napi_keys = ["correct-horse-battery"]\n'
     await desk.open(f'{keys}[sip]\nlisten = ["{listen}"]\n{address}')
     named = [reachable("0.0.0.0") if each == "HERE" else each for each in named]
     async with caller() as peer:
