@@ -74,6 +74,11 @@ async def test_a_peer_that_is_not_ours_hears_its_own_speech_back(desk: Desk, jit
         assert (call["from"], call["to"], call["assistant"], call["parameters"]) == (
             "browser", "+15550100", "support", {"ticket": 7},
         )  # fmt: skip
+    _, ladder = await desk.get(f"/v1/calls/{peer.call_id}/trace")
+    for words in ("POST /v1/webrtc", "201 application/sdp", "srtp: AEAD_AES", "offered: opus"):
+        assert words in ladder
+    secret = re.search("a=ice-pwd:(.+)", body["sdp"])[1].strip()
+    assert not any(hidden in ladder for hidden in (secret, "+15550100", "fingerprint"))
     ended = await gone(desk, peer.call_id)
     assert (ended["status"], ended["reason"], ended["failure_class"]) == ("completed", "bye", None)
     assert ended["first_media_at"] is not None
