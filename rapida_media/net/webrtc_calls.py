@@ -117,6 +117,7 @@ class WebRtcCalls:
         assistant = self._assistants.route(order.to)
         if assistant is None:
             raise Refused(422, f"nobody here is called {order.to!r}", field="to")
+        # For its codecs: where media goes is the business of ICE.
         local = LocalMedia("127.0.0.1", 9, comfort_noise=self.media.comfort_noise)
         offer = _read(order.sdp, local)
         module = await asyncio.to_thread(importlib.import_module, "rapida_media.net.dtls")
