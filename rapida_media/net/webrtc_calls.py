@@ -117,6 +117,7 @@ class WebRtcCalls:
         assistant = self._assistants.route(order.to)
         if assistant is None:
             raise Refused(422, f"nobody here is called {order.to!r}", field="to")
+        # For its codecs: where media goes is the business of ICE.
         local = LocalMedia("127.0.0.1", 9, comfort_noise=self.media.comfort_noise)
         offer = _read(order.sdp, local)
         module = await asyncio.to_thread(importlib.import_module, "rapida_media.net.dtls")
@@ -165,8 +166,11 @@ class WebRtcCalls:
         )
 
     def _addresses(self, reached_at: str) -> tuple[str, ...]:
-        """Give where a browser can send to, of one IP family, the likeliest first."""
-        ipv6 = self.media.ports.address(ipv6=False) is None
+        """Give where a browser can send to, the likeliest first: of the IP family by which it has
+        reached us, where media goes that way."""
+        ipv6 = ":" in reached_at
+        if self.media.ports.address(ipv6=ipv6) is None:
+            ipv6 = not ipv6
         bound = self.media.ports.address(ipv6=ipv6)
         assert bound is not None, "media goes by one family at least"
         local = (reached_at, reachable(bound)) if is_unspecified(bound) else (bound,)

@@ -10,6 +10,9 @@ from engine.waiting import eventually
 
 from rapida_media import Call
 from rapida_media.agents.events import Audio, Digit
+from rapida_media.media.wav import read_wav
+from rapida_media.net import webrtc_call
+from rapida_media.net.webrtc_calls import WebRtcCalls
 
 from .browser import Page, browse
 from .conftest import ASSISTANT, AgentNamer, Desk
@@ -26,7 +29,7 @@ SPEAKING = (
 COUNTS = """(async () => {
     const counts = {};
     for (const each of (await line.peer.getStats()).values())
-        if (each.type.endsWith("bound-rtp"))
+        if (["inbound-rtp", "outbound-rtp"].includes(each.type))
             counts[each.type] = [each.packetsReceived ?? each.packetsSent, each.packetsLost ?? 0];
     window.counts = counts;
 })()"""
@@ -59,7 +62,7 @@ async def test_a_browser_calls_hears_the_echo_of_its_microphone_and_hangs_up(
         await page.until("document.querySelector('#heard-level').value > -40")
         await asyncio.sleep(2)
         await page.run(COUNTS)
-        await page.until("window.counts['remote-inbound-rtp'] || window.counts['outbound-rtp']")
+        await page.until("window.counts")
         counts = await page.run("window.counts")
         for packets, lost in (counts["inbound-rtp"], counts["outbound-rtp"]):
             assert packets > 80
@@ -113,6 +116,30 @@ async def test_keys_of_the_browser_reach_the_agent_and_the_agents_end_reaches_th
     await desk.bench.idle()
 
 
+async def test_what_an_agent_says_before_it_answers_is_heard(
+    desk: Desk, tmp_path: Path, agent_named: AgentNamer
+) -> None:
+    decided = asyncio.Event()
+
+    async def agent(call: Call) -> None:
+        await call.progress()
+        call.write(read_wav(SPEECH))
+        await decided.wait()
+        await call.answer()
+        await call.drain()
+
+    name = agent_named(agent)
+    await desk.open(f'[assistants.support]\nagent = "{name}"\nanswer = "agent"\n')
+    async with browse(desk.url, tmp_path / "profile", *SPEAKING) as page:
+        await dial(page, "support")
+        await page.until(
+            "document.querySelector('#phone-state').innerText.includes('not answered')"
+        )
+        await page.until("document.querySelector('#heard-level').value > -40")
+        decided.set()
+        await connected(page)
+
+
 async def test_an_operator_ends_the_call_and_a_page_that_goes_away_does(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -141,6 +168,19 @@ async def test_a_call_that_is_refused_is_told_in_the_page(desk: Desk, tmp_path: 
         await page.until("document.querySelector('#phone-trouble').innerText.includes('max_calls')")
         assert await page.run("document.querySelector('#call-button').offsetHeight > 0")
         await call.bye()
+
+
+async def test_a_call_for_whose_packets_there_is_no_way_is_told_in_the_page(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webrtc_call, "CONNECT_S", 1.0)
+    monkeypatch.setattr(WebRtcCalls, "_addresses", lambda self, reached_at: ("203.0.113.7",))
+    await desk.open(ECHO)
+    async with browse(desk.url, tmp_path / "profile", *SPEAKING) as page:
+        await dial(page, "support")
+        await page.until("document.querySelector('#phone-trouble').innerText.includes('ICE')")
+        assert "media_never_came" in await page.text("#phone-trouble")
+        await page.until("document.querySelector('#call-button').offsetHeight > 0")
 
 
 DEVICE, DENIED = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"

@@ -6,6 +6,7 @@ const LEVEL_MS = 100;
 const LEAST_DB = -60;
 const TONE_MS = 100;
 const PAUSE_MS = 70;
+const TOLD_MS = 2000;
 const KEYS = "123456789*0#";
 // What getUserMedia says, and what to do about it.
 const NO_MICROPHONE = {
@@ -16,7 +17,9 @@ const NO_MICROPHONE = {
 const NOT_SECURE = "A browser gives its microphone only to pages that come by https:// or from this"
   + " machine: open the console as http://127.0.0.1, or behind TLS.";
 
-let line = null; // the call that goes on: { peer, microphone, sender, id, over }
+const NO_WAY = "No connection: UDP does not pass between this browser and the engine's [rtp] ports.";
+
+let line = null; // the call that goes on
 
 const trouble = (text) => { element("phone-trouble").textContent = text; };
 const state = (text) => { element("phone-state").textContent = text; };
@@ -45,7 +48,7 @@ async function microphone() {
 // -- one call -----------------------------------------------------------------------------------
 
 async function call(to) {
-  const mine = { peer: new RTCPeerConnection(), microphone: null, id: null, connected: false };
+  const mine = { to, peer: new RTCPeerConnection(), microphone: null, id: null, connected: false };
   line = mine;
   trouble("");
   state("Asking for the microphone …");
@@ -54,20 +57,20 @@ async function call(to) {
     mine.microphone = await microphone();
     if (line !== mine) return release(mine);
     state(`Calling ${to} …`);
-    await connect(mine, to);
+    await connect(mine);
   } catch (error) {
     if (line === mine) end("", error.message);
   }
 }
 
-async function connect(mine, to) {
-  const { peer, microphone } = mine;
+async function connect(mine) {
+  const { to, peer, microphone } = mine;
   mine.sender = peer.addTrack(microphone.getAudioTracks()[0], microphone);
   peer.addEventListener("track", (event) => {
     mine.heard = new MediaStream([event.track]);
     element("heard").srcObject = mine.heard;
   });
-  peer.addEventListener("connectionstatechange", () => changed(mine, to));
+  peer.addEventListener("connectionstatechange", () => changed(mine));
   await peer.setLocalDescription();
   // The engine answers checks wherever they come from: no candidate has to be waited for.
   const response = await ask("v1/webrtc", {
@@ -82,24 +85,31 @@ async function connect(mine, to) {
   location.hash = mine.id;
 }
 
-function changed(mine, to) {
+function changed(mine) {
   if (line !== mine) return;
   const now = mine.peer.connectionState;
   if (now === "connected") {
     mine.connected = true;
     measure(mine);
-    state(`Connected to ${to}.`);
+    progress(mine);
     draw();
-  } else if (now === "failed") {
-    end("", "No connection: UDP does not pass between this browser and the engine's [rtp] ports.");
-  } else if (now === "closed") {
-    end("The call is over.");
+  } else if (now === "failed" || now === "closed") {
+    const why = mine.connected ? "The connection was lost." : NO_WAY;
+    setTimeout(() => line === mine && end("", why), TOLD_MS); // unless the engine tells why
   }
 }
 
-// What the engine tells of the call says why it is over.
+// An agent that decides about the call is heard before it answers.
+function progress(mine) {
+  if (!mine.connected) return;
+  const answered = calls.get(mine.id)?.answered_at ?? null;
+  state(answered === null ? `${mine.to} has not answered yet …` : `Connected to ${mine.to}.`);
+}
+
+// What the engine tells of the call says how far it is, and why it is over.
 document.addEventListener("call-told", ({ detail: told }) => {
-  if (line === null || told.id !== line.id || told.ended_at === null) return;
+  if (line === null || told.id !== line.id) return;
+  if (told.ended_at === null) return progress(line);
   const failed = told.failure_class !== null;
   end(failed ? "" : `The call is over: ${told.reason}.`,
     failed ? `The call failed: ${[told.reason, told.cause].filter(Boolean).join(", ")}.` : "");
