@@ -13,7 +13,6 @@ from pathlib import Path
 
 from rapida_media import clock
 from rapida_media.agents.base import AgentContext
-from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
@@ -39,7 +38,6 @@ from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_calls import ProviderCalls
-from rapida_media.net.provider_lines import Refused
 from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.second_legs import Owner
@@ -50,13 +48,13 @@ from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
+from rapida_media.net.turnstile import Turnstile
 from rapida_media.net.webrtc_call import WebRtcCall
 from rapida_media.net.webrtc_calls import WebRtcCalls
 from rapida_media.providers.registry import check_credentials
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
-from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.trace import TraceLimits, Tracer
 from rapida_media.sip.user_agent import EndpointConfig, Headers
@@ -75,6 +73,7 @@ class Engine:
     contexts: where media finds its call; in memory unless given.
     guard: what may be called, by whoever orders it.
     timers: those of the SIP endpoint. traces: how many messages are kept.
+    admit: takes one more call into account; see ``Turnstile.order``.
     dial, dial_trunk: call a resolved SIP URI, or a number by a trunk; see ``Dialling``.
     """
 
@@ -148,14 +147,14 @@ class Engine:
         )
         self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
         self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)
-        self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
+        self._turnstile = Turnstile(config.limits, lambda: self.active_calls, self.counters)
+        self.admit = self._turnstile.order
         self.provider_calls = ProviderCalls(
             config=config,
             assistants=self.assistants,
             journal=self.journal,
             contexts=self.contexts,
-            admission=self._admission,
-            active=lambda: self.active_calls,
+            turnstile=self._turnstile,
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
@@ -207,7 +206,7 @@ class Engine:
     @property
     def draining(self) -> bool:
         """Whether no more calls are taken, since the engine is about to stop."""
-        return self._admission.draining
+        return self._turnstile.closed
 
     def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
         """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
@@ -276,7 +275,7 @@ class Engine:
                 session_expires=self._config.sip.session_expires,
                 min_session_expires=self._config.sip.min_session_expires,
                 guard=self._gate.check,
-                admission=self._admit,
+                admission=self._turnstile.check,
             ),
             self._ids,
             self.counters,
@@ -312,7 +311,7 @@ class Engine:
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
-        self._admission.draining = True
+        self._turnstile.close()
         self._trunks.take_no_calls()
         for busy in (self._calls, self.provider_calls, self.webrtc_calls, self._agents):
             await busy.idle.wait()
@@ -320,7 +319,7 @@ class Engine:
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
-        self._admission.draining = True
+        self._turnstile.close()
         self._placing.cancel()
         self._events.cancel()
         for call in self._calls.alive:
@@ -353,15 +352,6 @@ class Engine:
         """Find where a SIP URI is called; ConfigError when it cannot be found."""
         return await resolve_target(uri, None, self._resolver)
 
-    def admit(self) -> None:
-        """Take one more call into account; Refused while there is no room for it."""
-        refusal = self._admission.admit(self.active_calls, clock.monotonic())
-        if refusal is not None:
-            self.counters.add(f"refused_{refusal.reason}")
-            raise Refused(
-                503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
-            )
-
     def signalling(self, call_id: str) -> SipCall | ProviderCall | WebRtcCall | None:
         """Give a call that lives, whichever way it came and however far it is."""
         over_sip = (each for each in self._calls.alive if each.call.id == call_id)
@@ -372,18 +362,6 @@ class Engine:
         """Give a call that lives and whose media may be used."""
         found = self.signalling(call_id)
         return None if found is None else found.call
-
-    def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        is_call = request.method == "INVITE"  # OPTIONS only asks
-        if is_call:
-            refusal = self._admission.admit(self.active_calls, clock.monotonic())
-        else:
-            refusal = self._admission.full(self.active_calls)
-        if refusal is None:
-            return None
-        if is_call:
-            self.counters.add(f"refused_{refusal.reason}")
-        return 503, [("Retry-After", str(refusal.retry_after_s))]
 
     # -- for the calls ---------------------------------------------------------------------------
 
