@@ -70,6 +70,7 @@ srtp = "required"
 caller_id = "+15550100"
 called = "to"
 country_code = "+44"
+headers = { X-Account = "env:PASSWORD", X-Site = "Berlin 2" }
 [trunks.phones]
 username = "alice"
 password = "open sesame"
@@ -156,6 +157,7 @@ def test_every_key_is_read() -> None:
                 caller_id="+15550100",
                 called="to",
                 country_code="44",
+                headers=(("X-Account", "pw"), ("X-Site", "Berlin 2")),
             ),
             "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
@@ -431,6 +433,18 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[trunks.t]\nhosts = ["192.0.2.1"]\nproxy = "a.example:70000"',
             '[trunks.t] proxy: expected a port from 1 to 65535, got "a.example:70000"',
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { contact = "<sip:a@b>" }',
+            "[trunks.t] headers: contact: the engine writes this one itself",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { M = "<sip:a@b>" }',
+            "[trunks.t] headers: M: the engine writes this one itself",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { X-A = "a\\r\\nVia: b" }',
+            "[trunks.t] headers: X-A: expected a header field with a text of ASCII",
         ),
         (
             '[trunks.t]\nhosts = ["192.0.2.1"]\ncaller_id = "us"',

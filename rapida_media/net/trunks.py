@@ -126,7 +126,7 @@ class TrunkLink:
 class Outbound:
     """How one call leaves, by a trunk or, without a name of one, by nobody's leave.
 
-    headers: the identity it asserts (RFC 3325).
+    headers: the identity it asserts (RFC 3325), and what else the trunk says.
     """
 
     target: Target
@@ -233,7 +233,7 @@ class Trunks:
         return Outbound(
             target,
             f"sip:{user}@{host}",
-            asserted,
+            (*asserted, *trunk.headers),
             link.credentials,
             trunk.codecs,
             trunk.srtp,

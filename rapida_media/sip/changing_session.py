@@ -239,7 +239,7 @@ class ChangingSession(InviteSession):
         reject the UPDATE request with a 491" for ours, with 500 for theirs (RFC 3311 5.2)."""
         if self._offer == OFFERED:
             self._agent.respond(transaction, request, 491, now)
-        elif self._offer != STABLE:
+        elif self._offer != STABLE or self._asked is not None:
             self._ask_to_wait(transaction, request, now)
         else:
             self._asked = (transaction, request)

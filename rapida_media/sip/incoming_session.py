@@ -146,7 +146,8 @@ class IncomingSession(ReferringSession):
 
     def _send_reliably(self, provisional: Provisional, now: float) -> None:
         transaction, request = self._unanswered("ring")
-        if self._offer not in (NEW, ASKED):  # the session is described already
+        if self._offer not in (NEW, ASKED) or self._asked is not None:
+            # The session is described already, or a PRACK's 200 or UPDATE's is to describe it.
             provisional = provisional._replace(body=b"")
         # "The value of the header field for the first reliable provisional response … MUST be
         # between 1 and 2**31 - 1", the next ones count up by one.

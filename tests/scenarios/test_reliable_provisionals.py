@@ -246,6 +246,36 @@ def test_an_offer_in_a_prack_is_answered_in_its_200_and_before_the_call_is(
         session.answer_offer(OFFER, world.now)
 
 
+def test_an_offer_in_a_prack_is_not_answered_by_the_next_provisional(
+    call: Call, peer: SipPeer, world: World
+) -> None:
+    """It is answered in the 200 of that PRACK (RFC 3262 section 5), which may have to wait for the
+    names in it to be looked up; another offer has to wait for that."""
+    session = called(call, peer)
+    session.ring(world.now, OFFER)
+    world.run_for(0.1)
+    first = rseqs(peer)[-1]
+    peer.send(
+        peer.request(
+            "PRACK", to_tag=session.id, cseq=2, headers=[("RAck", f"{first} 1 INVITE")], body=OTHER
+        ),
+        call.bob.address,
+    )
+    world.run_for(0.1)
+    assert call.bob.events[-1] == OfferReceived(session, OTHER)
+    session.ring(world.now, OFFER)
+    world.run_for(0.1)
+    again = peer.responses("INVITE")[-1]
+    assert (int(again.header("RSeq") or 0), again.body) == (first + 1, b"")
+    assert prack(call, peer, session, f"{first + 1} 1 INVITE", 3, OTHER).status == 500
+    session.answer_offer(OFFER, world.now)
+    world.run_for(0.1)
+    assert [(r.cseq.number, r.status) for r in peer.responses("PRACK")] == [(3, 500), (2, 200)]
+    session.reject(486, world.now)
+    world.run_idle()
+    assert call.bob.idle
+
+
 def test_an_offer_in_a_prack_can_be_refused(call: Call, world: World, peer: SipPeer) -> None:
     session = called(call, peer)
     session.ring(world.now, OFFER)
