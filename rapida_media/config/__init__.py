@@ -84,7 +84,7 @@ class Assistant:
     credential: the account it calls out and hangs up with, for calls over a provider.
     max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
     the unit of price_per_minute. 0: no limit.
-    jitter: as in ``[rtp]``, for its calls over SIP; None for what stands there.
+    jitter: as in ``[rtp]``, for its calls over SIP and from browsers; None for what stands there.
     bot: how to talk to the agent where it is ``websocket:URL``.
     """
 

@@ -1,4 +1,4 @@
-"""Runs ``serve`` to its end, whatever agents still do by then.
+"""Runs ``serve`` to its end, whatever agents do meanwhile and still do by then.
 
 ``asyncio.run`` waits without a limit for tasks that swallow their cancellation and for threads
 (``asyncio.to_thread``) that are busy. Agents may leave either behind, and neither may keep a
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Coroutine
@@ -27,7 +28,7 @@ def run_to_its_end(main: Coroutine[None, None, int]) -> int:
     with asyncio.Runner() as runner:
         threads = ThreadPoolExecutor(thread_name_prefix=_THREADS)
         runner.get_loop().set_default_executor(threads)
-        status = runner.run(main)
+        status = _run_through(runner.get_loop(), main)
         deadline = time.monotonic() + LEFT_OVER_S
         tasks = runner.run(_cancel_the_others())
         threads.shutdown(wait=False, cancel_futures=True)
@@ -40,6 +41,19 @@ def run_to_its_end(main: Coroutine[None, None, int]) -> int:
             logging.shutdown()
             os._exit(status)
     return status
+
+
+def _run_through(loop: asyncio.AbstractEventLoop, main: Coroutine[None, None, int]) -> int:
+    """Run ``main`` though a task that an agent made calls sys.exit: asyncio stops the loop then."""
+    task = loop.create_task(main)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt):
+            # Ctrl-C before ``serve`` handles it is none of an agent's.
+            if task.done() or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                raise
+            log.exception("a task of an agent wanted to end the engine, which goes on")
 
 
 async def _cancel_the_others() -> int:

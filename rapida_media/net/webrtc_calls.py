@@ -129,7 +129,7 @@ class WebRtcCalls:
         ice = IceLite(self._ids)
         ice.expect(offer.ufrag)
         addresses = self._addresses(order.reached_at)
-        channel = self.media.open(ipv6=":" in addresses[0], ice=ice)
+        channel = self.media.open(ipv6=":" in addresses[0], jitter=assistant.jitter, ice=ice)
         if channel is None:
             raise Refused(503, "no media port is free", retry_after_s=RETRY_AFTER_S)
         with ExitStack() as undo:

@@ -110,6 +110,30 @@ async def test_an_agent_that_does_not_end_keeps_no_process_alive(tmp_path: Path,
         await phone.close()
 
 
+async def test_a_task_of_an_agent_that_exits_ends_no_other_call(tmp_path: Path) -> None:
+    (tmp_path / "exiting_agent.py").write_text(
+        "import asyncio, sys\n"
+        "async def leave():\n    sys.exit(3)\n"
+        "async def agent(call):\n    call.task = asyncio.create_task(leave())\n"
+        "    async for event in call:\n        pass\n"
+    )
+    assistant = '[assistants.exits]\nagent = "python:exiting_agent:agent"\n'
+    async with serving(tmp_path, LOOPBACK + assistant) as server:
+        phone = await Phone.open(server.address())
+        good = await phone.call("echo")
+        bad = await phone.call("exits")
+        await eventually(lambda: server.logged("wanted to end the engine, which goes on"))
+        said = speech(0.8)
+        await good.rtp.say(said)
+        await good.rtp.hears(said)
+        assert await bad.bye() == 200
+        assert await good.bye() == 200
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+        server.lines = [line for line in server.lines if "Traceback" not in line]
+        await phone.close()
+
+
 async def test_listening_to_the_world_wants_a_trunk(tmp_path: Path) -> None:
     async with serving(tmp_path, '[sip]\nlisten = ["udp:0.0.0.0:0"]\n') as server:
         assert await server.ended() == 2
