@@ -93,6 +93,8 @@ const QUALITY = {
   late: ["came too late", String],
   jitter_ms: ["jitter", rounded(1, " ms")],
   round_trip_ms: ["round trip", rounded(0, " ms")],
+  delay_ms: ["in the buffer now", rounded(0, " ms")],
+  delay_mean_ms: ["in the buffer, mean", rounded(0, " ms")],
   mouth_to_ear_ms: ["mouth to ear", rounded(0, " ms")],
   remote_loss: ["lost at the far end", percent],
   remote_jitter_ms: ["jitter at the far end", rounded(1, " ms")],
