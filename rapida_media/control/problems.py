@@ -34,12 +34,14 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
     def problem(self) -> Problem:
+        wait = self.headers.get("Retry-After")
         return Problem(
             type=f"urn:rapida-media:{self.kind}",
             title=HTTPStatus(self.status).phrase,
             status=self.status,
             detail=self.detail,
             field=self.field,
+            retry_after_s=None if wait is None else int(wait),
         )
 
     def response(self) -> web.Response:

@@ -101,13 +101,15 @@ class BrowserCallAccepted(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """Why not; ``application/problem+json``. field: which one of the request is at fault."""
+    """Why not; ``application/problem+json``. field: which one of the request is at fault.
+    retry_after_s: as the Retry-After of the answer says, which one order of many has not."""
 
     type: str
     title: str
     status: int
     detail: str
     field: str | None = None
+    retry_after_s: int | None = None
 
 
 class BulkItem(msgspec.Struct, omit_defaults=True):

@@ -159,6 +159,14 @@ async def test_of_many_orders_at_once_no_more_are_taken_than_calls_fit_in(desk: 
     silent[0].close()
 
 
+async def test_each_of_many_orders_tells_when_to_try_again(desk: Desk) -> None:
+    await desk.open(f"{TWO}[limits]\ncalls_per_second = 1\n")
+    good = {"assistant": "support", "to": echo_uri(desk)}
+    _, result = await desk.post("/v1/calls/bulk", [good] * 3)
+    problem = result["items"][2]["problem"]
+    assert (problem["status"], problem["retry_after_s"]) == (503, 1)
+
+
 async def test_an_order_among_many_that_does_not_fit_costs_no_other_one(desk: Desk) -> None:
     await desk.open(TWO)
     good = {"assistant": "support", "to": echo_uri(desk)}
