@@ -85,11 +85,22 @@ cdef int _fixed_ms(str policy) except -2:
         f"jitter: expected immediate, adaptive or fixed:0 to fixed:{DELAY_MAX_MS}, got {policy!r}")
 
 
+cdef _take_datagram(rm_datagram_queue *queue):
+    cdef char text[RM_ADDRESS_TEXT_BYTES]
+    cdef const rm_datagram *datagram = rm_datagram_queue_take(queue)
+    if datagram == NULL:
+        return None
+    text[0] = 0
+    rm_address_format(&datagram.sender, text)
+    return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
+            ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
+
+
 cdef class MediaStream:
     def __cinit__(self, *, unsigned int ssrc, unsigned short sequence_number,
                   unsigned int timestamp, double gap_wait_ms=40.0,
                   unsigned int playout_limit_ms=600_000, str jitter not None="immediate",
-                  bint framed=True):
+                  bint framed=True, bint multiplexed=False):
         cdef int fixed_ms = -1 if jitter == "immediate" else _fixed_ms(jitter)
         if not 0 <= gap_wait_ms <= 10_000 or not 20 <= playout_limit_ms <= 3_600_000:
             raise LocalProtocolError("gap_wait_ms or playout_limit_ms is out of range")
@@ -97,6 +108,7 @@ cdef class MediaStream:
                               playout_limit_ms * SAMPLES_PER_MS):
             raise MemoryError
         self.core.ingress.unframed = not framed
+        self.core.multiplexed = multiplexed
         if jitter != "immediate" and not rm_stream_listen(&self.core, fixed_ms):
             raise MemoryError
 
@@ -208,7 +220,11 @@ cdef class MediaStream:
 
     @property
     def source_ssrc(self):
-        return self.core.ssrc if self.core.has_source else None
+        return self.core.sources.ssrc if self.core.sources.has_current else None
+
+    @property
+    def source_heard_at(self):
+        return self.core.sources.newest_at
 
     @property
     def send_rate_hz(self):
@@ -225,21 +241,17 @@ cdef class MediaStream:
 
     def reception_report(self):
         cdef rm_report report
-        if not self.core.has_source:
+        if not self.core.sources.has_current:
             return None
-        report = rm_source_report(&self.core.source)
+        report = rm_source_report(&self.core.sources.current)
         return ReceptionReport(report.fraction_lost, report.cumulative_lost,
                                report.extended_highest_sequence, report.jitter)
 
     def next_rtcp(self):
-        cdef char text[RM_ADDRESS_TEXT_BYTES]
-        cdef const rm_rtcp_datagram *datagram = rm_rtcp_queue_take(&self.core.rtcp)
-        if datagram == NULL:
-            return None
-        text[0] = 0
-        rm_address_format(&datagram.sender, text)
-        return (PyBytes_FromStringAndSize(<const char *>datagram.data, datagram.bytes),
-                ((<bytes>text).decode(), datagram.sender.port), datagram.arrival)
+        return _take_datagram(&self.core.rtcp)
+
+    def next_datagram(self):
+        return _take_datagram(&self.core.beside)
 
     def take_collision(self):
         collided = bool(self.core.collided)

@@ -30,6 +30,7 @@ typedef struct rm_adaptive_counters {
     uint64_t stretches_in_speech; /* events */
     double delay_sum;             /* ms, over played steps */
     uint64_t delay_count;
+    double delay_lately; /* ms, of those of the last seconds */
 } rm_adaptive_counters;
 
 /* How loud pauses and speech are: mean squares. */

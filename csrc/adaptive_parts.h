@@ -1,4 +1,4 @@
-/* What the halves of the playout share; only adaptive.c and adjust.c include it. */
+/* What the parts of the playout share; only adaptive.c, steps.c and adjust.c include it. */
 #ifndef RM_ADAPTIVE_PARTS_H
 #define RM_ADAPTIVE_PARTS_H
 
@@ -18,12 +18,17 @@ float rm_adaptive_cost(const rm_adaptive *a, double margin_ms, double delay_ms);
  * the position if the delay is worth changing. False: nothing was done. */
 bool rm_adaptive_adjust(rm_adaptive *a, double delay_ms);
 
-/* --- adaptive.c --- */
+/* --- steps.c --- */
 
 /* Account for n samples that were written behind the queue's end. */
 void rm_adaptive_put_real(rm_adaptive *a, size_t n, bool mute);
 
+/* --- adaptive.c --- */
+
 /* Forget the pieces in front of the position. */
 void rm_adaptive_advance(rm_adaptive *a);
+
+/* Play from there on. */
+void rm_adaptive_move_to(rm_adaptive *a, int64_t position);
 
 #endif

@@ -1,4 +1,4 @@
-/* When to change the delay of the playout, and how: the half of adaptive.c that decides.
+/* When to change the delay of the playout, and how: the third of adaptive.c that decides.
  *
  *   pause   cut or repeat what makes the delay cheapest when it gains something at once, or a little
  *           for long: where it was no pause after all, it is heard

@@ -1,6 +1,7 @@
 /* Decoded sound that has arrived and not been played, on a line of positions (samples): a ring for
  * the samples and a sorted list of the pieces that are there, one per packet, of any length. What
- * has been played stays readable until it is overwritten. Called by adaptive.c. */
+ * has been played stays readable until it is overwritten. Called by adaptive.c,
+ * steps.c and adjust.c. */
 #ifndef RM_BACKLOG_H
 #define RM_BACKLOG_H
 

@@ -43,6 +43,7 @@ static void settle_down_to(rm_burst *b, uint32_t left)
 void rm_burst_begin(rm_burst *b, uint16_t sequence_number)
 {
     settle_down_to(b, 0);
+    b->settled_before = b->settled;
     b->begun = true;
     b->highest = (uint16_t)(sequence_number - 1);
     b->heard = b->late = 0;
@@ -59,6 +60,16 @@ static void advance(rm_burst *b, uint16_t steps)
     }
 }
 
+/* A packet comes that was settled as lost, so many places before the last that was settled: where it
+ * was missing, something was missing all the same. */
+static void amend(rm_burst *b, uint32_t places, bool heard)
+{
+    if (places >= b->settled - b->settled_before || b->lost == 0)
+        return;
+    b->lost--;
+    b->discarded += !heard;
+}
+
 void rm_burst_packet(rm_burst *b, uint16_t sequence_number, bool heard)
 {
     if (!b->begun)
@@ -68,8 +79,8 @@ void rm_burst_packet(rm_burst *b, uint16_t sequence_number, bool heard)
         advance(b, ahead);
     uint16_t behind = (uint16_t)(b->highest - sequence_number);
     if (behind >= b->unsettled)
-        return;
-    if (heard)
+        amend(b, behind - b->unsettled, heard);
+    else if (heard)
         b->heard |= 1ull << behind;
     else
         b->late |= 1ull << behind;

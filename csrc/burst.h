@@ -1,7 +1,8 @@
 /* Bursts and gaps of a lossy path: RFC 3611 section 4.7.2 with the counters of its appendix A.2.
  *
  * What became of a packet is settled 32 packets later: by then a reordered one has come. A packet
- * that came too late to be heard counts as lost here, and apart as discarded. Called once per
+ * that came too late to be heard counts as lost here, and apart as discarded, however late it came.
+ * Called once per
  * packet by stream.c, whatever the receive policy. */
 #ifndef RM_BURST_H
 #define RM_BURST_H
@@ -18,6 +19,7 @@ typedef struct rm_burst {
     uint32_t unsettled; /* packets up to the highest, less than 32 after each call */
     uint64_t heard, late; /* bit n: highest - n came in time, came too late */
     uint64_t settled, lost, discarded;
+    uint64_t settled_before; /* of them, up to this beginning */
     uint64_t runs; /* of consecutive losses */
     uint32_t pkt;     /* since the last loss */
     uint32_t in_burst; /* losses of the burst in progress */

@@ -24,12 +24,7 @@ void rm_comfort_noise_init(rm_comfort_noise *cn)
 {
     memset(cn, 0, sizeof *cn);
     cn->random = 1;
-    rm_comfort_noise_set_level(cn, IDLE_RMS);
-}
-
-void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms)
-{
-    rm_comfort_noise_set(cn, rms, NULL, 0);
+    rm_comfort_noise_set(cn, IDLE_RMS, NULL, 0);
 }
 
 void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order)

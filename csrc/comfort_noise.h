@@ -28,11 +28,8 @@ typedef struct rm_comfort_noise {
 /* White noise at -75 dBov, about the idle noise of a telephone line. */
 void rm_comfort_noise_init(rm_comfort_noise *cn);
 
-/* White noise of this root mean square, in sample units. */
-void rm_comfort_noise_set_level(rm_comfort_noise *cn, float rms);
-
-/* Noise with the spectrum of k[1..order], order at most RM_COMFORT_NOISE_ORDER; of a steeper
- * spectrum than sound has, the lower orders alone. */
+/* Noise of this root mean square, in sample units, with the spectrum of k[1..order], order at most
+ * RM_COMFORT_NOISE_ORDER, 0 for white; of a steeper spectrum than sound has, the lower orders alone. */
 void rm_comfort_noise_set(rm_comfort_noise *cn, float rms, const float *k, int order);
 
 /* Take level and spectrum from an RFC 3389 payload; false for an empty one, which changes nothing. */

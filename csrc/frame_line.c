@@ -80,13 +80,8 @@ static void finish_frame(rm_frame_line *line)
     }
 }
 
-int16_t *rm_frame_line_space(rm_frame_line *line, size_t *room)
-{
-    *room = RM_FRAME_SAMPLES - line->fill;
-    return frame_at(line, line->count)->pcm + line->fill;
-}
-
-void rm_frame_line_commit(rm_frame_line *line, size_t n, uint32_t flags)
+/* Account for n samples written behind those of the open frame. */
+static void commit(rm_frame_line *line, size_t n, uint32_t flags)
 {
     rm_frame *frame = frame_at(line, line->count);
     if (line->fill == 0) {
@@ -108,16 +103,15 @@ void rm_frame_line_flag_next(rm_frame_line *line, uint32_t flags) { line->next_f
 void rm_frame_line_write(rm_frame_line *line, const int16_t *pcm, size_t n, uint32_t flags)
 {
     while (n > 0) {
-        size_t room;
-        int16_t *space = rm_frame_line_space(line, &room);
-        size_t part = n < room ? n : room;
+        size_t room = RM_FRAME_SAMPLES - line->fill, part = n < room ? n : room;
+        int16_t *space = frame_at(line, line->count)->pcm + line->fill;
         if (pcm != NULL) {
             memcpy(space, pcm, part * sizeof *pcm);
             pcm += part;
         } else {
             memset(space, 0, part * sizeof *space);
         }
-        rm_frame_line_commit(line, part, flags);
+        commit(line, part, flags);
         n -= part;
     }
 }

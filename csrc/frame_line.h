@@ -44,12 +44,6 @@ typedef struct rm_frame_line {
 bool rm_frame_line_init(rm_frame_line *line);
 void rm_frame_line_free(rm_frame_line *line);
 
-/* Where the next samples go and how many fit there (at least one). */
-int16_t *rm_frame_line_space(rm_frame_line *line, size_t *room);
-
-/* Account for n samples written there, n no more than the room. */
-void rm_frame_line_commit(rm_frame_line *line, size_t n, uint32_t flags);
-
 /* Flag the one frame that the next sample goes to. */
 void rm_frame_line_flag_next(rm_frame_line *line, uint32_t flags);
 

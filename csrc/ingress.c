@@ -6,17 +6,10 @@
 
 enum {
     BUS_RATE_HZ = 16000,
-    PACKET_MAX_SAMPLES = BUS_RATE_HZ / 5,
     /* Longer holes than this are not filled whole: an owner's frames hold 1.3 s. */
     CONCEAL_MAX_MS = 1000,
     BRIDGE_MAX_MS = 200, /* as much of a hole is made up from both sides; before it is noise */
     AHEAD_MS = 40, /* of what follows a hole: as much as concealment can use */
-    /* A timestamp may run ahead of the arrival clock by this much (bursts, a stalled network)
-     * before we take it for a new clock rather than for a pause. */
-    AHEAD_MAX_S = 2,
-    /* After a new clock: a later arrival than this is a pause, an earlier one jitter. */
-    PAUSE_MIN_MS = 100,
-    PAUSE_MAX_S = 86400,
 };
 
 bool rm_ingress_init(rm_ingress *in, double gap_wait)
@@ -46,11 +39,11 @@ static int64_t distance(const rm_ingress *in, const rm_packet *packet)
     if (in->anchored) {
         int64_t step = (int32_t)(packet->timestamp - in->next_timestamp);
         int64_t samples = step * (int64_t)(in->line_hz / in->rate_hz);
-        if (samples >= 0 && (double)samples <= fmax(elapsed, 0) + AHEAD_MAX_S * per_s)
+        if (samples >= 0 && (double)samples <= fmax(elapsed, 0) + RM_AHEAD_MAX_S * per_s)
             return samples;
     }
-    double pause = fmin(elapsed - in->last_samples, PAUSE_MAX_S * per_s);
-    if (!(pause >= PAUSE_MIN_MS * per_s / 1000))
+    double pause = fmin(elapsed - in->last_samples, RM_PAUSE_MAX_S * per_s);
+    if (!(pause >= RM_PAUSE_MIN_S * per_s))
         return 0;
     return llrint(pause / RM_FRAME_SAMPLES) * RM_FRAME_SAMPLES;
 }
@@ -113,7 +106,7 @@ static void play(rm_ingress *in, const rm_packet *packet, uint32_t missing)
     in->next_sequence = (uint16_t)(packet->sequence_number + 1);
     if (packet->encoding == RM_NO_ENCODING)
         return;
-    int16_t pcm[PACKET_MAX_SAMPLES];
+    int16_t pcm[RM_PACKET_MAX_SAMPLES];
     use_rate(in, packet->encoding);
     uint32_t samples = decode(in, packet, pcm);
     int64_t gap = distance(in, packet);
@@ -258,7 +251,8 @@ void rm_ingress_keep_first(rm_ingress *in, const rm_packet *packet)
 const rm_packet *rm_ingress_take_first(rm_ingress *in, const rm_packet *packet)
 {
     const rm_packet *first = &in->first_of_pair.packet;
-    bool follows = (uint16_t)(first->sequence_number + 1) == packet->sequence_number;
+    bool follows = first->ssrc == packet->ssrc
+                   && (uint16_t)(first->sequence_number + 1) == packet->sequence_number;
     bool taken = in->pair_pending && follows;
     in->pair_pending = false;
     return taken ? first : NULL;

@@ -13,7 +13,7 @@
  * less when the packet after it is here to conceal it from both sides.
  * Of a sender that is silent at times less is seen, and every talkspurt may meet what was not: a
  * price that falls with the delay and with the packets seen stands for it.
- * Called per packet and per tick by adaptive.c. */
+ * Called per packet by adaptive.c, per tick by steps.c and adjust.c. */
 #ifndef RM_JITTER_H
 #define RM_JITTER_H
 

@@ -5,7 +5,15 @@
 
 #include "payload.h"
 
+/* A timestamp may run ahead of the arrival clock by this much (bursts, a stalled network) before it
+ * is taken for that of a new clock rather than for a pause. */
+#define RM_AHEAD_MAX_S 2.0
+/* After a new clock: a later arrival than this is a pause, an earlier one jitter. */
+#define RM_PAUSE_MIN_S 0.1
+#define RM_PAUSE_MAX_S 86400.0
+
 typedef struct rm_packet {
+    uint32_t ssrc;
     uint16_t sequence_number;
     uint32_t timestamp;
     rm_encoding encoding; /* RM_NO_ENCODING: only a place in the sequence (event, unknown type) */

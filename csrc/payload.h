@@ -19,6 +19,10 @@ typedef enum rm_encoding {
     RM_G722,      /* section 4.5.2: 16 kHz, though its RTP clock is 8 kHz */
 } rm_encoding;
 
+/* 200 ms at 16 kHz: a packet of more audio is not telephony but an attack on our memory. stream.c
+ * lets none through. */
+enum { RM_PACKET_MAX_SAMPLES = 16000 / 5 };
+
 /* RM_NO_ENCODING when the name is none of "PCMU", "PCMA", "L16/16000", "G722". */
 rm_encoding rm_encoding_named(const char *name);
 

@@ -221,7 +221,7 @@ bool rm_sender_pass(rm_sender *s, const rm_rtp *rtp, rm_encoding encoding, doubl
                                           rm_encoding_bytes_per_sample(encoding));
     rm_relay_push(s->relay, rtp, event ? (uint8_t)s->event_payload_type : s->payload_type, samples,
                   (rm_relay_place){s->sequence_number, s->timestamp, clock_at(s, now),
-                                   units_per_tick(s) * 50},
+                                   rm_encoding_rate_hz(s->encoder.encoding)},
                   &s->sequence_number);
     s->relay->last_tick = s->tick;
     s->silent_ticks = FLUSHED_TICKS + 1;
@@ -315,11 +315,9 @@ static void skip_hopeless(rm_sender *s, double now)
     pass_ticks(s, ticks);
 }
 
-size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
+/* The packet of the next tick that sends one. */
+static size_t own_packet(rm_sender *s, double now, uint8_t *packet)
 {
-    size_t relayed = relayed_packet(s, packet);
-    if (relayed > 0)
-        return relayed;
     skip_hopeless(s, now);
     double due;
     while ((due = rm_sender_next_time(s)) <= now) {
@@ -329,9 +327,17 @@ size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
         if (bytes == 0)
             continue;
         rm_lateness_take(&s->lateness, now - due);
-        if (s->packets == 1)
-            s->first_sent = now;
         return bytes;
     }
     return 0;
+}
+
+size_t rm_sender_next(rm_sender *s, double now, uint8_t packet[RM_PACKET_BYTES])
+{
+    size_t bytes = relayed_packet(s, packet);
+    if (bytes == 0)
+        bytes = own_packet(s, now, packet);
+    if (bytes > 0 && s->packets == 1)
+        s->first_sent = now;
+    return bytes;
 }

@@ -4,6 +4,8 @@
 
 /* The values RFC 3550 appendix A.1 proposes. */
 enum { MAX_DROPOUT = 3000, MAX_MISORDER = 100, MIN_SEQUENTIAL = 2, RTP_SEQ_MOD = 1 << 16 };
+/* The packets that are remembered. */
+enum { SEEN = 128 };
 
 static void begin_at(rm_source *s, uint16_t seq)
 {
@@ -36,7 +38,7 @@ void rm_source_believe(rm_source *s, uint16_t seq)
 /* Move the window of seen packets up to a new highest number. */
 static void advance_seen(rm_source *s, uint32_t steps)
 {
-    if (steps >= 128) {
+    if (steps >= SEEN) {
         s->seen[1] = 0;
         s->seen[0] = 0;
     } else if (steps >= 64) {
@@ -76,8 +78,11 @@ static rm_verdict advance(rm_source *s, uint16_t seq, uint16_t udelta)
     return RM_PLAYABLE;
 }
 
+/* Of what is further behind than is remembered nobody knows whether it came before. */
 static rm_verdict misordered(rm_source *s, uint32_t steps_behind)
 {
+    if (steps_behind >= SEEN)
+        return RM_REORDERED;
     uint64_t bit = 1ull << (steps_behind % 64);
     bool known = s->seen[steps_behind / 64] & bit;
     s->seen[steps_behind / 64] |= bit;
@@ -107,6 +112,16 @@ rm_verdict rm_source_sequence(rm_source *s, uint16_t seq)
     }
     s->received++;
     return verdict;
+}
+
+bool rm_source_straggler(rm_source *s, uint16_t seq, rm_verdict *verdict)
+{
+    uint16_t behind = (uint16_t)(s->max_seq - seq);
+    if (s->probation || behind < MAX_MISORDER || behind >= MAX_DROPOUT)
+        return false;
+    *verdict = misordered(s, behind);
+    s->received++;
+    return true;
 }
 
 void rm_source_jitter(rm_source *s, uint32_t timestamp, uint32_t arrival)

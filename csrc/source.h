@@ -1,6 +1,6 @@
 /* What a receiver knows about one RTP source: RFC 3550 appendix A.1 (is the sequence number
  * believable), A.3 (how many packets were lost) and A.8 (interarrival jitter), with the names of
- * the appendix. Called once per received packet by stream.c. */
+ * the appendix. Called once per received packet by sources.c. */
 #ifndef RM_SOURCE_H
 #define RM_SOURCE_H
 
@@ -46,6 +46,10 @@ void rm_source_believe(rm_source *s, uint16_t seq);
 
 /* A.1: account for one sequence number. */
 rm_verdict rm_source_sequence(rm_source *s, uint16_t seq);
+
+/* Account for one number that A.1 would take for a new beginning, but whose packet is known to be of
+ * this one. False: A.1 does not, or the number is too far behind to tell; nothing was counted. */
+bool rm_source_straggler(rm_source *s, uint16_t seq, rm_verdict *verdict);
 
 /* A.8: arrival in units of the RTP clock, any origin, modulo 2^32. */
 void rm_source_jitter(rm_source *s, uint32_t timestamp, uint32_t arrival);

@@ -4,10 +4,8 @@
 #include <stdalign.h>
 #include <string.h>
 
-/* A packet of more audio than this is not telephony but an attack on our memory. */
-enum { PACKET_MAX_SAMPLES = 16000 / 5, CN_PAYLOAD_TYPE = 13 };
-/* Of RFC 3389: the level and as many coefficients as are used. */
-enum { CN_MAX_BYTES = 1 + RM_COMFORT_NOISE_ORDER };
+/* RFC 3389. Of its payload the level and as many coefficients are taken as are used. */
+enum { CN_PAYLOAD_TYPE = 13, CN_MAX_BYTES = 1 + RM_COMFORT_NOISE_ORDER };
 
 bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint32_t timestamp,
                     double gap_wait, uint32_t playout_limit_samples)
@@ -21,7 +19,8 @@ bool rm_stream_init(rm_stream *s, uint32_t ssrc, uint16_t sequence_number, uint3
 void rm_stream_free(rm_stream *s)
 {
     rm_sender_free(&s->sender);
-    rm_rtcp_queue_free(&s->rtcp);
+    rm_datagram_queue_free(&s->rtcp);
+    rm_datagram_queue_free(&s->beside);
     rm_ingress_free(&s->ingress);
     rm_listener_free(s->listener);
     s->listener = NULL;
@@ -122,57 +121,6 @@ static void set_timeout(rm_stream *s)
         s->timeout = fmin(s->timeout, s->listener->due);
 }
 
-/* --- which source is it ------------------------------------------------------------------ */
-
-static void close_beginning(rm_stream *s, int64_t lost, uint32_t expected)
-{
-    s->counters.lost_before += lost;
-    s->counters.expected_before += expected;
-}
-
-/* A packet of an SSRC that is not the current one. It takes over after two packets in a row, with
- * none of the current source between them, or at once with a marker: that is how a far end which
- * switches its source begins to talk. */
-static rm_verdict judge_candidate(rm_stream *s, const rm_rtp *rtp)
-{
-    if (!s->has_candidate || s->candidate_ssrc != rtp->ssrc) {
-        s->has_candidate = true;
-        s->candidate_ssrc = rtp->ssrc;
-        s->ingress.pair_pending = false;
-        rm_source_init(&s->candidate, rtp->sequence_number);
-    }
-    if (rtp->marker)
-        rm_source_believe(&s->candidate, rtp->sequence_number);
-    else if (rm_source_sequence(&s->candidate, rtp->sequence_number) == RM_PROBATION)
-        return RM_PROBATION;
-
-    if (s->has_source) {
-        close_beginning(s, rm_source_lost(&s->source), rm_source_expected(&s->source));
-        s->counters.ssrc_changes++;
-    }
-    s->source = s->candidate;
-    s->ssrc = rtp->ssrc;
-    s->has_source = true;
-    s->has_candidate = false;
-    return RM_RESTARTED;
-}
-
-static rm_verdict judge(rm_stream *s, const rm_rtp *rtp)
-{
-    if (!s->has_source || rtp->ssrc != s->ssrc)
-        return judge_candidate(s, rtp);
-    s->has_candidate = false;
-    int64_t lost = rm_source_lost(&s->source);
-    uint32_t expected = rm_source_expected(&s->source);
-    rm_verdict verdict = rm_source_sequence(&s->source, rtp->sequence_number);
-    if (verdict == RM_RESTARTED) {
-        close_beginning(s, lost, expected);
-        s->counters.restarts++;
-        rm_source_break_jitter(&s->source);
-    }
-    return verdict;
-}
-
 /* --- one packet -------------------------------------------------------------------------- */
 
 static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
@@ -200,6 +148,7 @@ static void receive_event(rm_stream *s, const rm_rtp *rtp, uint8_t meaning,
 static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double now)
 {
     rm_packet packet = {
+        .ssrc = rtp->ssrc,
         .sequence_number = rtp->sequence_number,
         .timestamp = rtp->timestamp,
         .marker = rtp->marker,
@@ -216,7 +165,7 @@ static rm_packet place(rm_stream *s, const rm_rtp *rtp, uint8_t meaning, double 
         return packet;
     }
     size_t samples = rm_payload_samples((rm_encoding)meaning, rtp->payload_bytes);
-    if (samples == 0 || samples > PACKET_MAX_SAMPLES) {
+    if (samples == 0 || samples > RM_PACKET_MAX_SAMPLES) {
         s->counters.bad_payload++;
         packet.payload_bytes = 0;
         return packet;
@@ -229,8 +178,8 @@ static void measure_jitter(rm_stream *s, const rm_rtp *rtp, rm_encoding encoding
 {
     uint32_t rate_hz = rm_encoding_rate_hz(encoding);
     if (rate_hz != s->ingress.rate_hz)
-        rm_source_break_jitter(&s->source); /* the units change */
-    rm_source_jitter(&s->source, rtp->timestamp, rm_rtp_clock(now, rate_hz));
+        rm_source_break_jitter(&s->sources.current); /* the units change */
+    rm_source_jitter(&s->sources.current, rtp->timestamp, rm_rtp_clock(now, rate_hz));
     rm_skew_packet(&s->skew, rtp->timestamp, rate_hz, now);
 }
 
@@ -317,10 +266,10 @@ static void receive_rtp(rm_stream *s, const uint8_t *data, size_t bytes, const r
         notice_own_ssrc(s, &rtp);
     if (meaning == RM_MEANS_NOTHING) {
         s->counters.unknown_payload_type++;
-        if (!s->has_source || rtp.ssrc != s->ssrc)
+        if (!s->sources.has_current || rtp.ssrc != s->sources.ssrc)
             return; /* no sound of a source that we play: it cannot introduce one */
     }
-    receive_believed(s, &rtp, meaning, judge(s, &rtp), now);
+    receive_believed(s, &rtp, meaning, rm_sources_judge(&s->sources, &rtp, now), now);
     set_timeout(s);
 }
 
@@ -335,8 +284,12 @@ static bool is_rtcp(const rm_stream *s, const uint8_t *data, size_t bytes)
 void rm_stream_receive(rm_stream *s, const uint8_t *data, size_t bytes, const rm_address *from,
                        double now)
 {
+    if (s->multiplexed && rm_is_stun_or_dtls(data, bytes)) {
+        rm_datagram_queue_put(&s->beside, data, bytes, from, now);
+        return;
+    }
     if (is_rtcp(s, data, bytes)) {
-        rm_rtcp_queue_put(&s->rtcp, data, bytes, from, now);
+        rm_datagram_queue_put(&s->rtcp, data, bytes, from, now);
         return;
     }
     alignas(8) uint8_t packet[RM_SRTP_PACKET_BYTES];
@@ -380,27 +333,26 @@ void rm_stream_handle_timeout(rm_stream *s, double now)
 
 bool rm_stream_has_news(const rm_stream *s)
 {
-    return s->ingress.line.count > 0 || s->events.count > 0 || s->rtcp.count > 0 || s->collided ||
-           rm_playout_has_marks(&s->sender.playout) ||
+    return s->ingress.line.count > 0 || s->events.count > 0 || s->rtcp.count > 0 ||
+           s->beside.count > 0 || s->collided || rm_playout_has_marks(&s->sender.playout) ||
            (s->sender.monitor != NULL && s->sender.monitor->line.count > 0);
 }
 
 int64_t rm_stream_lost(const rm_stream *s)
 {
-    int64_t lost = s->counters.lost_before + (s->has_source ? rm_source_lost(&s->source) : 0);
-    lost += (int64_t)s->counters.duplicate;
+    int64_t lost = rm_sources_lost(&s->sources) + (int64_t)s->counters.duplicate;
     return lost > 0 ? lost : 0;
 }
 
 double rm_stream_loss(const rm_stream *s)
 {
-    double expected = (double)s->counters.expected_before +
-                      (s->has_source ? rm_source_expected(&s->source) : 0);
+    double expected = (double)rm_sources_expected(&s->sources);
     double lost = (double)rm_stream_lost(s);
     return expected > lost ? lost / expected : lost > 0;
 }
 
 double rm_stream_jitter_ms(const rm_stream *s)
 {
-    return s->has_source ? (double)(s->source.jitter >> 4) * 1000 / s->ingress.rate_hz : 0;
+    uint64_t jitter = s->sources.current.jitter >> 4;
+    return s->sources.has_current ? (double)jitter * 1000 / s->ingress.rate_hz : 0;
 }

@@ -1,20 +1,19 @@
 /* One RTP media stream, both directions, without sockets or clocks: the latch, the source, a policy
  * (ingress: at once; adaptive: an even stream) and telephone-events on the way in; the sender on
- * the way out. One received packet is one call,
- * one tick is one call; nothing here needs Python. A stream belongs to one thread at a time.
- * Called by _stream.pyx and media_io.c. */
+ * the way out. One received packet is one call, one tick is one call; nothing here needs Python. A
+ * stream belongs to one thread at a time. Called by _stream.pyx and media_io.c. */
 #ifndef RM_STREAM_H
 #define RM_STREAM_H
 
 #include "burst.h"
 #include "ingress.h"
 #include "latch.h"
-#include "rtcp_queue.h"
+#include "datagram_queue.h"
 #include "listener.h"
 #include "packer.h"
 #include "sender.h"
 #include "skew.h"
-#include "source.h"
+#include "sources.h"
 #include "srtp.h"
 #include "telephone_event.h"
 
@@ -44,11 +43,8 @@ typedef struct rm_stream_counters {
     uint64_t bad_header, bad_payload, unknown_payload_type, wrong_source, on_probation;
     uint64_t duplicate, reordered;
     uint64_t noise_packets; /* of comfort noise */
-    uint64_t ssrc_changes, restarts;
     uint64_t own_packets_back; /* sent by us, reflected by the far end */
     uint64_t send_errors, receive_errors;
-    int64_t lost_before; /* by sources, and beginnings, that are over */
-    uint64_t expected_before;
 } rm_stream_counters;
 
 typedef struct rm_stream {
@@ -59,17 +55,16 @@ typedef struct rm_stream {
     bool rtcp_mux;
     bool collided; /* another source uses our SSRC; until the owner takes note */
     bool paused; /* the far end, by its own word: comfort noise was the last that came */
-    bool has_source, has_candidate;
-    uint32_t ssrc, candidate_ssrc;
-    rm_source source;
-    rm_source candidate; /* another SSRC on probation */
+    rm_sources sources;
     uint8_t receive[128];
     rm_stream_counters counters;
     rm_event_receiver events;
     rm_ingress ingress;
     rm_burst burst;
     rm_skew skew;
-    rm_rtcp_queue rtcp;
+    rm_datagram_queue rtcp;
+    bool multiplexed; /* STUN and DTLS come on the RTP port */
+    rm_datagram_queue beside;
     rm_listener *listener; /* NULL: the policy is "immediate" */
     rm_sender *relay_to; /* another stream's, which sends our payloads on; NULL: none */
     bool listened;       /* whoever relays wants the frames, too */
@@ -108,7 +103,7 @@ size_t rm_stream_next_packet(rm_stream *s, double now, uint8_t packet[RM_PACKET_
 /* Let the deadlines up to now pass. */
 void rm_stream_handle_timeout(rm_stream *s, double now);
 
-/* Whether a frame, a digit, a mark or RTCP waits to be taken. */
+/* Whether a frame, a digit, a mark or a datagram beside RTP waits to be taken. */
 bool rm_stream_has_news(const rm_stream *s);
 
 /* Losses as a share of what was sent to us, over the whole call, 0 to 1. A packet that came twice

@@ -1,6 +1,6 @@
 /* Changing how long sound lasts without changing its pitch: whole pitch periods are left out or
  * repeated, with the seam under a cross-fade (pitch-synchronous overlap-add). Pure functions, called
- * by adaptive.c. Samples are s16, rates whole kHz. */
+ * by steps.c and adjust.c. Samples are s16, rates whole kHz. */
 #ifndef RM_STRETCH_H
 #define RM_STRETCH_H
 

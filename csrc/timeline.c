@@ -2,18 +2,12 @@
 
 #include <math.h>
 
-/* A timestamp may run ahead of the arrival clock by this much (bursts, a stalled network) before we
- * take it for a new clock rather than for a pause. */
-#define AHEAD_MAX_S 2.0
-/* After a new clock: a later arrival than this is a pause, an earlier one jitter. */
-#define PAUSE_MIN_S 0.1
-#define PAUSE_MAX_S 86400.0
 /* A packet further behind than this is of no use to anyone. */
 #define BEHIND_MAX_S 2.0
 
 static int64_t samples_of(double seconds, uint32_t rate_hz)
 {
-    return llrint(fmax(0, fmin(seconds, PAUSE_MAX_S)) * rate_hz);
+    return llrint(fmax(0, fmin(seconds, RM_PAUSE_MAX_S)) * rate_hz);
 }
 
 static void accept(rm_timeline *t, const rm_packet *packet, int64_t start, uint32_t n)
@@ -33,7 +27,7 @@ static int64_t pause_by_arrival(const rm_timeline *t, const rm_packet *packet, i
 {
     double known = (double)(missing + t->lost_run) / rate_hz;
     double pause = packet->arrival - t->arrival - known;
-    return pause >= PAUSE_MIN_S ? samples_of(pause, rate_hz) : 0;
+    return pause >= RM_PAUSE_MIN_S ? samples_of(pause, rate_hz) : 0;
 }
 
 static void place_beginning(rm_timeline *t, const rm_packet *packet, uint32_t n, uint32_t rate_hz,
@@ -49,7 +43,7 @@ static void place_newest(rm_timeline *t, const rm_packet *packet, uint32_t n, in
 {
     int64_t missing = (int64_t)(steps - 1) * t->lost_run;
     int64_t gap = start - t->end;
-    double ahead = fmax(0, packet->arrival - t->arrival) + AHEAD_MAX_S;
+    double ahead = fmax(0, packet->arrival - t->arrival) + RM_AHEAD_MAX_S;
     if (gap < 0 || (double)gap > ahead * rate_hz) {
         int64_t pause = pause_by_arrival(t, packet, missing, rate_hz);
         start = t->end + missing + pause;

@@ -23,6 +23,7 @@ from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
 
 USAGE_ERROR = 2
+MOST_SECONDS = 86_400
 # The providers whose platform ``simulate`` can be.
 SIMULATED = ("asterisk", "exotel", "twilio", "vonage")
 
@@ -232,8 +233,10 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, up to 86400, got {text!r}")
+    if not 0 < value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds, above 0 and up to {MOST_SECONDS}, got {text}"
+        )
     return value
 
 
@@ -312,6 +315,8 @@ def _credentials(user: str | None, password: str | None) -> Credentials | None:
         raise ConfigError("--user and --password belong together")
     if user is None or password is None:
         return None
+    if not user.strip() or not user.isprintable():  # it is written into header fields
+        raise ConfigError(f"--user: expected a printable name, got {user!r}")
     if password.startswith("env:"):
         name = password.removeprefix("env:")
         if name not in os.environ:

@@ -35,7 +35,14 @@ class RemoteProtocolError(RapidaError):
 
 
 class NegotiationError(RapidaError):
-    """Offer and answer have nothing in common (RFC 3264 section 6: answered 488)."""
+    """Offer and answer have nothing in common (RFC 3264 section 6: answered 488).
+
+    warning: the warn-code that tells the peer why (RFC 3261 section 20.43).
+    """
+
+    def __init__(self, detail: str, warning: int = 399) -> None:
+        super().__init__(detail)
+        self.warning = warning
 
 
 class DialError(RapidaError):

@@ -70,6 +70,7 @@ srtp = "required"
 caller_id = "+15550100"
 called = "to"
 country_code = "+44"
+headers = { X-Account = "env:PASSWORD", X-Site = "Berlin 2" }
 [trunks.phones]
 username = "alice"
 password = "open sesame"
@@ -156,6 +157,7 @@ def test_every_key_is_read() -> None:
                 caller_id="+15550100",
                 called="to",
                 country_code="44",
+                headers=(("X-Account", "pw"), ("X-Site", "Berlin 2")),
             ),
             "phones": Trunk("phones", username="alice", password="open sesame", challenge=True),
         },
@@ -222,7 +224,8 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             "[sip]\nx = 1",
             "[sip] x: unknown key; known are listen, external_address, session_expires, "
-            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, dial_hosts",
+            "min_session_expires, digest, tls_certificate, tls_key, tls_ca, "
+            "tls_client_ca, tls_client_certificates, dial_hosts",
         ),
         ("[sip]\nlisten = []", "[sip] listen: expected at least one address, got none"),
         ('[sip]\nlisten = "x"', "[sip] listen: expected a list of texts, got a text"),
@@ -230,6 +233,14 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
         (
             '[sip]\nlisten = ["tls:0.0.0.0:5061"]',
             "[sip] tls_certificate: missing; expected a PEM file, since listen has a tls address",
+        ),
+        (
+            '[sip]\ntls_client_certificates = "optional"',
+            "[sip] tls_client_certificates: wants tls_client_ca, who vouches for them",
+        ),
+        (
+            '[sip]\ntls_client_ca = "ca.pem"',
+            "[sip] tls_client_ca: listen has no tls address where anybody is asked",
         ),
         (
             '[sip]\nlisten = ["sctp:0.0.0.0:5061"]',
@@ -424,6 +435,18 @@ def test_values_may_come_from_the_environment_and_from_files(tmp_path: Path) -> 
             '[trunks.t] proxy: expected a port from 1 to 65535, got "a.example:70000"',
         ),
         (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { contact = "<sip:a@b>" }',
+            "[trunks.t] headers: contact: the engine writes this one itself",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { M = "<sip:a@b>" }',
+            "[trunks.t] headers: M: the engine writes this one itself",
+        ),
+        (
+            '[trunks.t]\nhosts = ["192.0.2.1"]\nheaders = { X-A = "a\\r\\nVia: b" }',
+            "[trunks.t] headers: X-A: expected a header field with a text of ASCII",
+        ),
+        (
             '[trunks.t]\nhosts = ["192.0.2.1"]\ncaller_id = "us"',
             '[trunks.t] caller_id: expected a number such as "+15550100", got "us"',
         ),
@@ -600,6 +623,12 @@ def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, o
 )
 def test_requests_go_to_the_first_host_that_is_one_unless_a_proxy_is_named(keys, server):
     assert parse(f"[trunks.t]\n{keys}").trunks["t"].server == server
+
+
+def test_uris_of_a_trunk_of_networks_only_name_its_proxy():
+    keys = '[trunks.t]\nhosts = ["198.51.100.0/24"]\nproxy = "sbc.example:5080"\n'
+    assert parse(keys).trunks["t"].domain == "sbc.example"
+    assert parse(f'{keys}domain = "carrier.example"').trunks["t"].domain == "carrier.example"
 
 
 def test_a_carrier_we_register_with_is_not_challenged():

@@ -15,9 +15,9 @@ g722) sources=g722.c ;;
 dtmf) sources=dtmf.c ;;
 conceal) sources="conceal.c gap_side.c noise_floor.c comfort_noise.c lpc.c" ;;
 stream) sources="stream.c adaptive.c address.c adjust.c backlog.c burst.c conceal.c comfort_noise.c
-    dtx.c frame_line.c gap_side.c ingress.c jitter.c latch.c lateness.c listener.c lpc.c meter.c monitor.c
-    noise_floor.c packer.c payload.c playout.c relay.c rtcp_queue.c sender.c skew.c srtp.c
-    stragglers.c stretch.c telephone_event.c timeline.c rtp.c source.c dsp.c g722.c $g711
+    datagram_queue.c dtx.c frame_line.c gap_side.c ingress.c jitter.c latch.c lateness.c listener.c lpc.c
+    meter.c monitor.c noise_floor.c packer.c payload.c playout.c relay.c sender.c skew.c srtp.c
+    steps.c stragglers.c stretch.c telephone_event.c timeline.c rtp.c source.c sources.c dsp.c g722.c $g711
     $resample" ;;
 media_message) sources="media_message.c json_text.c media_audio.c base64.c base64_x86.c
     $g711 $resample"
@@ -34,7 +34,7 @@ trace() {
   case $1 in
   conceal.c | gap_side.c | noise_floor.c | comfort_noise.c | lpc.c | fuzz/conceal.c) ;;
   g711*.c | g722.c | dtmf.c | dsp.c | fir_*.c | resample.c | frame_line.c | payload.c) ;;
-  adaptive.c | adjust.c | backlog.c | jitter.c | stretch.c) ;;
+  adaptive.c | adjust.c | backlog.c | jitter.c | steps.c | stretch.c) ;;
   fuzz/g722.c | fuzz/dtmf.c | fuzz/stream.c) ;;
   *) return ;;
   esac

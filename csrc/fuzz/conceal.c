@@ -43,7 +43,7 @@ static void require_finite(const rm_conceal *c)
     REQUIRE(c->heard < c->rate_hz / 100 && c->repair <= c->rate_hz / 500);
     REQUIRE(isfinite(rm_noise_floor_rms(&c->floor)) && isfinite(c->noise.step));
     for (int i = 0; i < RM_COMFORT_NOISE_ORDER; i++)
-        REQUIRE(isfinite(c->noise.memory[i]));
+        REQUIRE(isfinite(c->noise.past[i]));
     for (uint32_t i = 0; i < c->before.cycle; i++)
         REQUIRE(isfinite(c->before.source[RM_GAP_SIDE_GUARD + i]));
 }
@@ -90,7 +90,7 @@ static void receive_noise(script *in)
     REQUIRE(rm_comfort_noise_receive(&cn, payload, octets) == (octets > 0));
     rm_comfort_noise_read(&cn, pcm, 200);
     REQUIRE_WRITTEN(pcm, sizeof pcm);
-    REQUIRE(isfinite(cn.memory[0]));
+    REQUIRE(isfinite(cn.past[0]));
     int order = take_u8(in) % (RM_COMFORT_NOISE_ORDER + 1);
     REQUIRE(rm_comfort_noise_describe(pcm, take_u8(in) % 201u, order, described) == 1u + (size_t)order);
     REQUIRE(described[0] <= 127);

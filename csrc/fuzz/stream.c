@@ -260,6 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.next_sent_sequence = sequence_number;
     REQUIRE(rm_stream_init(&w.stream, SSRC, sequence_number, timestamp, gap_wait, w.limit));
     choose_policy(&w, choice / 8);
+    w.stream.multiplexed = choice & 0x80;
     while (w.in.left > 0) {
         step(&w);
         require_bounds(&w);

@@ -111,11 +111,14 @@ static void require_bounds(const world *w)
 static void require_received(const world *w)
 {
     const rm_stream_counters *c = &w->stream.counters;
-    const rm_rtcp_queue *rtcp = &w->stream.rtcp; /* nobody takes them */
+    const rm_datagram_queue *rtcp = &w->stream.rtcp, *beside = &w->stream.beside; /* not taken */
     uint64_t known = c->bad_header + c->wrong_source + c->on_probation + c->packets_received +
-                     rtcp->count + rtcp->dropped;
+                     rtcp->count + rtcp->dropped + beside->count + beside->dropped;
     REQUIRE(known <= w->datagrams && w->datagrams <= known + c->unknown_payload_type);
     REQUIRE(c->duplicate + c->reordered <= c->packets_received);
+    const rm_listener *l = w->stream.listener;
+    uint64_t late = w->stream.ingress.late + (l != NULL ? l->playout->counters.late : 0);
+    REQUIRE(w->stream.burst.discarded <= late && late <= c->packets_received + c->on_probation);
     REQUIRE(rm_stream_lost(&w->stream) >= 0);
     double loss = rm_stream_loss(&w->stream), jitter_ms = rm_stream_jitter_ms(&w->stream);
     REQUIRE(loss >= 0 && loss <= 1 && jitter_ms >= 0 && isfinite(jitter_ms));

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 RING_S = 180.0
 # What a refusal of the callee's side is to our caller, where it does not mean the same there:
 # a challenge is for us to answer, and "a proxy which receives a 503 (Service Unavailable) response
-# SHOULD NOT forward it upstream" but "generate a 500" (RFC 3261 section 16.7).
-_STATUS = {401: 403, 407: 403, 408: 480, 487: 480, 503: 500}
+# SHOULD NOT forward it upstream" but "generate a 500" (RFC 3261 section 16.7). What has to say more
+# in a header field (405 Allow, 415 Accept, 420 Unsupported, 421 Require, 422 Min-SE, 423
+# Min-Expires, 494 Security-Server) is about our request, not about the caller's.
+_STATUS = {401: 403, 407: 403, 408: 480, 415: 488, 487: 480}
+_STATUS |= dict.fromkeys((405, 420, 421, 422, 423, 494, 503), 500)
 
 
 def bridge(uri: str) -> Callable[[Call], Awaitable[None]]:

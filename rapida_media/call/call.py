@@ -59,13 +59,13 @@ class Call(Conversation):
         if self._undecided("ring"):
             self._signalling.ring()
 
-    async def progress(self) -> None:
+    async def progress(self) -> bool:
         """Open the media before the answer (183): both sides hear each other, nobody pays.
 
-        LocalProtocolError where the caller sent no offer and could not answer an early one.
+        False where the call is over, and for a caller that sent no offer and could not answer an
+        early one: it hears a ring-back tone (180), and the media opens with the answer.
         """
-        if self._undecided("progress"):
-            self._signalling.progress()
+        return self._undecided("progress") and self._signalling.progress()
 
     async def answer(self) -> bool:
         """Answer the call; returns when the caller confirmed it, False if the call ended."""
@@ -376,8 +376,8 @@ class Call(Conversation):
     def ring_now(self) -> None:
         self._signalling.ring()
 
-    def progress_now(self) -> None:
-        self._signalling.progress()
+    def progress_now(self) -> bool:
+        return self._signalling.progress()
 
     def answer_now(self) -> None:
         """Answer a caller that waits for it."""

@@ -317,9 +317,14 @@ class Conversation:
         """Press keys (``0-9 * # A-D``) behind the audio already queued; True once they are sent.
 
         As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
+        LocalProtocolError where it takes no keys that way either, as far as it has said.
         """
         if self._hang_up is not None:
             return False
+        if not (self.leg.takes_digits or self._signalling.takes_digits):
+            raise LocalProtocolError(
+                "the far end takes keys neither in its media nor by signalling"
+            )
         if self.leg.takes_digits:
             self.leg.send_digits(digits)
             return await self.drain()

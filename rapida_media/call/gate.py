@@ -6,7 +6,7 @@ anything about it. The engine asks ``trunk_of`` which trunk the call it was let 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -99,7 +99,8 @@ class Gate:
             return None
         if request is None:
             return None if self.knows(source.host) else self._limited(source, now)
-        trunk = self._by_source(source.host, unescape(request.uri.user or ""))
+        user = unescape(request.uri.user or "")
+        trunk = self._by_source(source.host, user, source.proven)
         known = trunk is not None or ip_address(source.host).is_loopback
         if known and (trunk is None or not trunk.challenge or request.method != "INVITE"):
             self._passed[request] = trunk
@@ -135,10 +136,17 @@ class Gate:
         self._counters.add("challenges_sent")
         return 401, self._digest.challenge(now, stale=verdict is Verdict.STALE)
 
-    def _by_source(self, host: str, user: str | None = None) -> Trunk | None:
-        """Find the trunk a host belongs to; of several the one that is registered as ``user``, as
-        which a registrar calls us (RFC 3261 section 10.2.1), else the first."""
-        trunks = [self._trunks[name] for name in self._addresses.get(host, ())]
+    def _by_source(
+        self, host: str, user: str | None = None, proven: Collection[str] = ()
+    ) -> Trunk | None:
+        """Find the trunk a host belongs to, by a name that its certificate proves before its
+        address; of several the one that is registered as ``user``, as which a registrar calls us
+        (RFC 3261 section 10.2.1), else the first."""
+        trunks: list[Trunk] = []
+        if proven:
+            trunks = [each for each in self._trunks.values() if {*each.names} & {*proven}]
+        if not trunks:
+            trunks = [self._trunks[name] for name in self._addresses.get(host, ())]
         if not trunks:
             address = ip_address(host)
             trunks = [

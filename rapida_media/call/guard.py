@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from rapida_media.call.records import CallRecord
-from rapida_media.call.trunk_uri import trunk_of_uri
+from rapida_media.call.trunk_uri import SEPARATORS, trunk_of_uri, uri_by_trunk
 from rapida_media.config import EVERYTHING, Assistant, Config
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.uri import parse_uri, unescape
@@ -27,7 +27,6 @@ REMEMBERED = 100_000
 # Shorter ones are extensions of a PBX.
 SHORTEST_NUMBER = 7
 _BRIDGE = "bridge:"
-_SEPARATORS = str.maketrans("", "", "-.() ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class TollGuard:
         self._prices |= {("credential", each.name): each.price_per_minute
                          for each in config.credentials.values()}  # fmt: skip
         self._named = {
-            number.translate(_SEPARATORS)
+            number.translate(SEPARATORS)
             for assistant in config.assistants.values()
             for number in assistant.numbers
         } | {trunk.caller_id for trunk in config.trunks.values() if trunk.caller_id is not None}
@@ -122,6 +121,13 @@ class TollGuard:
         except RemoteProtocolError:
             return None
         return None if trunk is None else trunk.name
+
+    def uri_of(self, target: str, trunk: str | None) -> str | None:
+        """Give the SIP URI of what a far end names: itself, or what a tel URI is by a trunk; None
+        for what cannot be called."""
+        if is_sip_uri(target):
+            return target
+        return uri_by_trunk(target, self._config.trunks.get(trunk or ""))
 
     def check(
         self, target: str, wall: float, *, assistant: str | None, trunk: str | None = None
@@ -160,7 +166,7 @@ class TollGuard:
         elif credential is not None:
             account, table = self._config.credentials.get(credential), f"[credentials.{credential}]"
             allow = account.allow if account is not None else ()
-        number = number.translate(_SEPARATORS)
+        number = number.translate(SEPARATORS)
         if number in self._named or EVERYTHING in allow:
             return None
         # A prefix with a plus allows no number without: what that means is the carrier's guess.
@@ -224,7 +230,7 @@ def is_sip_uri(target: str) -> bool:
 
 def _is_phone_number(user: str) -> bool:
     """Tell what a carrier may charge for from names and extensions."""
-    digits = user.partition(";")[0].translate(_SEPARATORS).removeprefix("+")
+    digits = user.partition(";")[0].translate(SEPARATORS).removeprefix("+")
     return digits.isdigit() and len(digits) >= SHORTEST_NUMBER
 
 

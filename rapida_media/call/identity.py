@@ -23,6 +23,11 @@ _DIGITS = re.compile(r"\+?[0-9]{1,15}")
 # What a call abroad begins with: ITU-T E.123's usual prefix, and that of the North American plan.
 INTERNATIONAL = {"1": ("00", "011")}
 USUAL_INTERNATIONAL = ("00",)
+# What a national number begins with within its country and loses outside, where that is no zero
+# (ITU-T's list of dialling procedures), and from how many digits on: Russia's and Kazakhstan's
+# area codes may begin with an 8 themselves; Italy and San Marino keep their zero.
+NATIONAL = {"7": ("8", 11), "36": ("06", 0), "39": ("", 0), "378": ("", 0)}
+USUAL_NATIONAL = ("0", 0)
 # Shorter ones are extensions and service numbers, which belong to no country.
 SHORTEST_NATIONAL = 7
 # Where the caller's identity stands, the most trustworthy first.
@@ -45,8 +50,9 @@ def normalise(number: str, country_code: str | None) -> str:
             return f"+{digits.removeprefix(prefix)}"
     if country_code is None or len(digits) < SHORTEST_NATIONAL:
         return digits
-    if digits.startswith("0"):
-        return f"+{country_code}{digits[1:]}"
+    national, least = NATIONAL.get(country_code, USUAL_NATIONAL)
+    if national and digits.startswith(national) and len(digits) >= least:
+        return f"+{country_code}{digits.removeprefix(national)}"
     # A number that is longer than a national one and begins with the code has it already.
     if digits.startswith(country_code) and len(digits) > 10:
         return f"+{digits}"

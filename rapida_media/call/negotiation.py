@@ -14,11 +14,30 @@ from typing import Any
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.sdp.offer_answer import LocalMedia, NegotiatedAudio, OfferAnswer
+from rapida_media.sdp.unusable import CLOSED
 from rapida_media.sip import events
 from rapida_media.sip.changing_session import ChangingSession
+from rapida_media.sip.user_agent import Headers
+from rapida_media.sip.warning import warning
 
 # RFC 3264 section 6: an offer with nothing to use is answered "488 Not Acceptable Here".
 NOT_ACCEPTABLE_HERE = 488
+MISCELLANEOUS = 399  # RFC 3261 section 20.43
+
+
+def refusal(error: NegotiationError | RemoteProtocolError) -> tuple[int, Headers]:
+    """Give what refuses an offer: RFC 3264 section 6 has 488, with "a Warning header field value
+    explaining why the offer was rejected" (RFC 3261 section 13.3.1.3)."""
+    if isinstance(error, NegotiationError):
+        return NOT_ACCEPTABLE_HERE, (warning(error.warning, str(error)),)
+    return error.status or NOT_ACCEPTABLE_HERE, (warning(MISCELLANEOUS, str(error)),)
+
+
+def _with_stream(audio: NegotiatedAudio | None) -> NegotiatedAudio:
+    """Take an answer to our first offer, which is for a stream. Raises NegotiationError."""
+    if audio is None:
+        raise CLOSED.error()
+    return audio
 
 
 class Negotiation:
@@ -94,24 +113,28 @@ class Negotiation:
 
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
-        audio = self._offers.preview_answer(body)
+        audio = _with_stream(self._offers.preview_answer(body))
         self._early_answer = body
         self._configure(audio)
 
     def receive_answer(self, body: bytes) -> None:
         """Take the answer to our offer, if one waits.
 
-        body is empty when a reliable provisional response had the answer (RFC 3262 section 5).
+        body is empty where a peer had its answer in a provisional response and does not repeat it.
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
         if self._offers.awaiting_answer:
-            self._configure(self._offers.receive_answer(body or self._early_answer))
+            self._configure(_with_stream(self._offers.receive_answer(body or self._early_answer)))
 
-    def _configure(self, audio: NegotiatedAudio) -> None:
-        self._leg.configure(audio)
+    def _configure(self, audio: NegotiatedAudio | None) -> None:
+        """Follow what was agreed; None: the session has no stream, for now."""
+        if audio is None:
+            self._leg.close_stream()
+        else:
+            self._leg.configure(audio)
         # RFC 3264 section 8.4: held is who may not send, whatever way the peer said it.
-        held = not audio.sending
-        self._silent = held or not audio.receiving
+        held = audio is None or not audio.sending
+        self._silent = held or not (audio and audio.receiving)
         if held != self._held:
             self._held = held
             self._hold_changed(held)
@@ -125,8 +148,11 @@ class Negotiation:
         """
         session = self.session
         match event:
-            case events.EarlyAnswer(body=body) | events.ReinviteConfirmed(body=body):
+            case events.EarlyAnswer(body=body):
                 self.receive_answer(body)
+            case events.ReinviteConfirmed(body=body):
+                if self._offers.awaiting_answer:
+                    self._configure(self._offers.receive_answer(body))
             case events.ReinviteReceived(body=body):
                 self.answer_change(body, session.answer_reinvite, session.reject_reinvite, now)
             case events.OfferReceived(body=body):
@@ -144,7 +170,7 @@ class Negotiation:
         self,
         offer: bytes,
         accept: Callable[[bytes, float], None],
-        refuse: Callable[[int, float], None],
+        refuse: Callable[[int, float, Headers], None],
         now: float,
     ) -> None:
         """Answer an offer of the far end within the call; without one, offer (a late offer)."""
@@ -157,12 +183,10 @@ class Negotiation:
                 self._configure(audio)
             else:
                 answer = self._offers.make_offer(self._local)
-        except NegotiationError:
+        except (NegotiationError, RemoteProtocolError) as error:
             # RFC 3261 section 14.2: the session stays as it was.
-            refuse(NOT_ACCEPTABLE_HERE, now)
-            return
-        except RemoteProtocolError as error:
-            refuse(error.status or NOT_ACCEPTABLE_HERE, now)
+            status, headers = refusal(error)
+            refuse(status, now, headers)
             return
         accept(answer, now)
 

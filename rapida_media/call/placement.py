@@ -11,7 +11,8 @@ a new source. 100 ppm are a third of a second in an hour. One ``Placement`` per 
 
 from __future__ import annotations
 
-RATE_HZ = 16_000
+from rapida_media.media.frame import RATE_HZ
+
 WINDOW = 10 * RATE_HZ
 # Crystals are 100 ppm off at worst. Frames are fetched every 5 ms, and ways are never quite empty.
 LIMIT_PPM = 1000

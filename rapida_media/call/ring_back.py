@@ -48,10 +48,11 @@ class RingBack:
         if self._caller.answered:
             return True
         try:
-            self._caller.progress_now()
-        except LocalProtocolError:  # a caller without an offer that could not answer an early one
+            opened = self._caller.progress_now()
+        except LocalProtocolError:  # its 200 is on the way, behind a PRACK
             return False
-        return True
+        self._rung = self._rung or not opened  # it rings where it cannot hear
+        return opened
 
     def close(self) -> None:
         self._stop_tone()

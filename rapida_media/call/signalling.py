@@ -23,10 +23,15 @@ class Future(Protocol):
 
 
 class Signalling(Protocol):
-    """What a call needs from the protocol that carries its signalling."""
+    """What a call needs from the protocol that carries its signalling.
 
+    takes_digits: whether ``send_digits`` reaches the far end.
+    """
+
+    @property
+    def takes_digits(self) -> bool: ...
     def ring(self) -> None: ...
-    def progress(self) -> None: ...
+    def progress(self) -> bool: ...
     def answer(self) -> None: ...
     def reject(
         self, status: int, cause: str | None = None, retry_after_s: int | None = None
@@ -45,8 +50,12 @@ class Signalling(Protocol):
 class Over:
     """The signalling of a call that is over: nobody is there, so every verb comes to nothing."""
 
+    takes_digits = False
+
     def ring(self) -> None: ...
-    def progress(self) -> None: ...
+    def progress(self) -> bool:
+        return False
+
     def answer(self) -> None: ...
     def reject(
         self, status: int, cause: str | None = None, retry_after_s: int | None = None

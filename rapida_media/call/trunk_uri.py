@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from rapida_media.config import Trunk
-from rapida_media.sip.uri import SipUri
+from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.address import format_host
+from rapida_media.sip.uri import SipUri, escape_user, parse_request_uri
 
+# RFC 3966 section 5.1.1: visual separators, and the spaces people write.
+SEPARATORS = str.maketrans("", "", "-.() ")
 _SERVER, _DOMAIN, _CALLER = range(3)
 
 
@@ -24,6 +28,21 @@ def trunk_of_uri(uri: SipUri, trunks: Iterable[Trunk]) -> Trunk | None:
         and (uri.scheme != "sips" or trunk.transport == "tls")
     ]
     return min(ranked)[2] if ranked else None
+
+
+def uri_by_trunk(tel: str, trunk: Trunk | None) -> str | None:
+    """Write a tel URI as a SIP URI of a trunk (RFC 3261 section 19.1.6); None without a trunk whose
+    server can be asked for the number, and for a URI of another scheme."""
+    try:
+        uri = parse_request_uri(tel)
+    except RemoteProtocolError:
+        return None
+    if uri.host or uri.user is None or trunk is None or trunk.server is None:
+        return None
+    number, semicolon, params = uri.user.partition(";")
+    assert trunk.domain is not None, "a trunk with a server has a domain"
+    user = escape_user(number.translate(SEPARATORS) + semicolon + params)
+    return f"sip:{user}@{format_host(trunk.domain)}"
 
 
 def goes_to_server(uri: SipUri, trunk: Trunk) -> bool:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -25,62 +24,21 @@ from rapida_media.config.http import HttpListen as HttpListen
 from rapida_media.config.http import read_credential, read_http
 from rapida_media.config.numbers import EVERYTHING as EVERYTHING
 from rapida_media.config.numbers import check_owners
+from rapida_media.config.sip import Listen as Listen
+from rapida_media.config.sip import SipConfig as SipConfig
+from rapida_media.config.sip import parse_listen as parse_listen
+from rapida_media.config.sip import read_sip
+from rapida_media.config.sip import transports_of as transports_of
 from rapida_media.config.store import StoreConfig as StoreConfig
 from rapida_media.config.store import read_store
 from rapida_media.config.table import Table, one_of, some_text
 from rapida_media.config.trunk import SRTP_MODES as SRTP_MODES
 from rapida_media.config.trunk import Trunk as Trunk
-from rapida_media.config.trunk import check_trunks, host_or_network, read_trunk
+from rapida_media.config.trunk import check_trunks, read_trunk
 from rapida_media.errors import ConfigError
 
 DEFAULT_PATH = "rapida.toml"
-TRANSPORTS = ("udp", "tcp", "tls")
 FIXED_DELAY_MAX_MS = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """One address we take SIP on. host: an IP literal, IPv6 without brackets."""
-
-    transport: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.transport}:{host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        return ip_address(self.host).is_loopback
-
-
-@dataclass(frozen=True, slots=True)
-class SipConfig:
-    """``[sip]``. external_address: the one written in Contact and SDP, None for the local one.
-
-    session_expires: seconds, 0 for no session timer of our own.  min_session_expires: the
-    shortest interval we take from others.
-    digest: the hashes we ask for passwords with, the preferred first. MD5 alone unless told
-    otherwise: phones that know no other give up on a challenge that names one.
-    dial_hosts: names and networks that SIP URIs we call may name, ``*`` for all; None: all that
-    agents call, none that is ordered over HTTP.
-    tls_certificate, tls_key: PEM files of the tls listeners. tls_ca: authorities to trust besides
-    the system's.
-    """
-
-    listen: tuple[Listen, ...] = (
-        Listen("udp", "127.0.0.1", 5060),
-        Listen("tcp", "127.0.0.1", 5060),
-    )
-    external_address: str | None = None
-    session_expires: int = 1800
-    min_session_expires: int = 90
-    digest: tuple[str, ...] = ("MD5",)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_ca: Path | None = None
-    dial_hosts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +84,7 @@ class Assistant:
     credential: the account it calls out and hangs up with, for calls over a provider.
     max_outbound_calls: how many it may place at once; spend_per_day: for how much in 24 hours, in
     the unit of price_per_minute. 0: no limit.
-    jitter: as in ``[rtp]``, for its calls over SIP; None for what stands there.
+    jitter: as in ``[rtp]``, for its calls over SIP and from browsers; None for what stands there.
     bot: how to talk to the agent where it is ``websocket:URL``.
     """
 
@@ -149,7 +107,7 @@ class Assistant:
 class Config:
     """Everything ``serve`` needs to know. The defaults are what runs without a configuration."""
 
-    sip: SipConfig = SipConfig()
+    sip: SipConfig = field(default_factory=SipConfig)
     rtp: RtpConfig = RtpConfig()
     limits: LimitsConfig = LimitsConfig()
     store: StoreConfig = field(default_factory=StoreConfig)
@@ -218,7 +176,7 @@ def parse_config(
     """Check a parsed document and give its values. Raises ConfigError."""
     root = Table("", document, folder, environment)
     config = Config(
-        sip=_sip(root.table("sip")),
+        sip=read_sip(root.table("sip")),
         rtp=_rtp(root.table("rtp")),
         limits=_limits(root.table("limits")),
         store=read_store(root.table("store")),
@@ -234,67 +192,6 @@ def parse_config(
     check_owners({name: each.numbers for name, each in config.assistants.items()})
     _check_credentials(config)
     check_trunks(config.trunks.values(), transports_of(config.sip.listen))
-    return config
-
-
-def parse_listen(text: str) -> Listen:
-    """Read ``udp:127.0.0.1:5060`` or ``tls:[::1]:5061``. Raises ValueError that says what is wrong.
-
-    The port is 0 to 65535; 0 lets the system choose.
-    """
-    transport, _, address = text.partition(":")
-    host, colon, port_text = address.rpartition(":")
-    if transport not in TRANSPORTS or not colon:
-        raise ValueError('expected "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"')
-    bracketed = host.startswith("[") and host.endswith("]")
-    bare = host[1:-1] if bracketed else host
-    try:
-        version = ip_address(bare).version
-    except ValueError:
-        raise ValueError("expected an IP address between transport and port") from None
-    if bracketed != (version == 6):
-        raise ValueError("expected brackets around an IPv6 address, as in udp:[::1]:5060")
-    digits = port_text.isascii() and port_text.isdigit() and len(port_text) <= 5
-    if not digits or int(port_text) > 65535:
-        raise ValueError("expected a port from 0 to 65535")
-    return Listen(transport, bare, int(port_text))
-
-
-def transports_of(listen: Iterable[Listen]) -> list[str]:
-    """Give the transports we can be reached by, the usual first."""
-    named = {each.transport for each in listen}
-    return [each for each in TRANSPORTS if each in named]
-
-
-def _sip(table: Table) -> SipConfig:
-    default = SipConfig()
-    listen = table.texts("listen", parse_listen)
-    if listen == ():
-        raise table.fault("listen", "expected at least one address, got none")
-    for each in listen or ():
-        if each.port and (listen or ()).count(each) > 1:
-            raise table.fault("listen", f"expected different addresses, got {each} twice")
-    config = SipConfig(
-        listen=default.listen if listen is None else listen,
-        external_address=table.text("external_address", _external_address),
-        session_expires=table.whole("session_expires", default.session_expires, least=0),
-        min_session_expires=table.whole("min_session_expires", default.min_session_expires),
-        digest=table.texts("digest", one_of("SHA-256", "MD5")) or default.digest,
-        tls_certificate=table.path("tls_certificate"),
-        tls_key=table.path("tls_key"),
-        tls_ca=table.path("tls_ca"),
-        dial_hosts=table.texts("dial_hosts", host_or_network),
-    )
-    if 0 < config.session_expires < config.min_session_expires:
-        raise table.fault(
-            "session_expires",
-            f"expected 0 or at least min_session_expires ({config.min_session_expires}), "
-            f"got {config.session_expires}",
-        )
-    for key in ("tls_certificate", "tls_key"):
-        if getattr(config, key) is None and any(each.transport == "tls" for each in config.listen):
-            raise table.fault(key, "missing; expected a PEM file, since listen has a tls address")
-    table.finish()
     return config
 
 
@@ -367,16 +264,6 @@ def _jitter(text: str) -> str:
     if text in ("immediate", "adaptive") or (fixed and int(delay) <= FIXED_DELAY_MAX_MS):
         return text
     raise ValueError(f"expected immediate, adaptive or fixed:0 to fixed:{FIXED_DELAY_MAX_MS}")
-
-
-def _external_address(text: str) -> str:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        raise ValueError("expected an IP address") from None
-    if address.is_unspecified:
-        raise ValueError("expected an address that others can reach")
-    return str(address)
 
 
 def _check_credentials(config: Config) -> None:

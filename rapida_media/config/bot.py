@@ -58,7 +58,7 @@ def read_bot(table: Table, agent: str) -> BotConfig:
     dialect = table.text("dialect", one_of(*DIALECTS)) or default.dialect
     return BotConfig(
         dialect=dialect,
-        headers=_headers(table),
+        headers=table.header_fields("headers"),
         fallback=table.text("fallback", _fallback) or default.fallback,
         connect_seconds=table.number("connect_seconds", default.connect_seconds, above=0),
         reconnects=table.whole("reconnects", default.reconnects, least=0),
@@ -78,15 +78,6 @@ def check_bot_url(text: str) -> str:
     if not usable or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError('expected a URL such as "wss://bot.example.com/media"')
     return text
-
-
-def _headers(table: Table) -> dict[str, str]:
-    values = table.mapping("headers")
-    for name, value in values.items():
-        good = isinstance(value, str) and value.isprintable() and value.isascii()
-        if not good or not name.replace("-", "").replace("_", "").isalnum():
-            raise table.fault("headers", f"{name}: expected a header field with a text of ASCII")
-    return {name: str(value) for name, value in values.items()}
 
 
 def _fallback(text: str) -> str:

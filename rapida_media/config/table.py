@@ -107,6 +107,15 @@ class Table:
         absent."""
         return {name: self._follow(key, value) for name, value in self._inner(key).items()}
 
+    def header_fields(self, key: str) -> dict[str, str]:
+        """Read a table of header fields, names and texts; empty when the key is absent."""
+        values = self.mapping(key)
+        for name, value in values.items():
+            good = isinstance(value, str) and value.isprintable() and value.isascii()
+            if not good or not name.replace("-", "").replace("_", "").isalnum():
+                raise self.fault(key, f"{name}: expected a header field with a text of ASCII")
+        return {name: str(value) for name, value in values.items()}
+
     def other_texts(self) -> dict[str, str]:
         """Read the keys nobody asked for yet as texts."""
         names = [name for name in self._values if name not in self._known]

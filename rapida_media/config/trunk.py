@@ -15,6 +15,12 @@ Network = IPv4Network | IPv6Network
 _PHONE_NUMBER = re.compile(r"\+?[0-9]{1,15}")
 SRTP_MODES = ("off", "optional", "required")
 CALLED_FIELDS = ("request-uri", "to", "diversion", "history-info")
+# What the engine writes into an INVITE, or must mean what it says.
+_OURS = """
+    accept allow authorization call-id contact content-encoding content-length content-type cseq
+    event expires from max-forwards min-se proxy-authorization proxy-require rack record-route
+    refer-to replaces require route rseq session-expires supported to user-agent via"""
+OURS = frozenset(_OURS.split())
 # An IPv6 address stands in brackets where a port follows it.
 _HOST_PORT = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
@@ -39,7 +45,8 @@ class Trunk:
     codecs: names to offer and to take, the preferred first; None for all.
     srtp: one of ``SRTP_MODES``: whether media is encrypted, with keys in the SDP.
     caller_id: the number our calls show.  called: the field the called number stands in.
-    country_code: digits that complete national numbers.
+    country_code: digits that complete national numbers.  headers: what the INVITEs of our calls
+    carry besides.
     allow: prefixes of numbers that may be called by it.  price_per_minute: what that
     costs, for the spend limit of assistants.
     """
@@ -60,6 +67,7 @@ class Trunk:
     caller_id: str | None = None
     called: str = "request-uri"
     country_code: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     allow: tuple[str, ...] = ()
     price_per_minute: float = 0.0
 
@@ -90,6 +98,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
     challenge = table.flag("challenge", default=username is not None and not register)
     if challenge and username is None:
         raise table.fault("challenge", "wants a username and a password to ask for")
+    proxy = table.text("proxy", _host_and_port)
     trunk = Trunk(
         name,
         networks=tuple(host for host in hosts if not isinstance(host, str)),
@@ -97,8 +106,10 @@ def read_trunk(name: str, table: Table) -> Trunk:
         username=username,
         password=password,
         challenge=challenge,
-        domain=table.text("domain", _domain) or _first_server(hosts),
-        proxy=table.text("proxy", _host_and_port),
+        domain=table.text("domain", _domain)
+        or _first_server(hosts)
+        or (proxy[0] if proxy else None),
+        proxy=proxy,
         transport=table.text("transport", one_of("udp", "tcp", "tls")),
         register=register,
         ping_seconds=table.number("ping_seconds", 0.0),
@@ -107,6 +118,7 @@ def read_trunk(name: str, table: Table) -> Trunk:
         caller_id=table.text("caller_id", _number),
         called=table.text("called", one_of(*CALLED_FIELDS)) or "request-uri",
         country_code=table.text("country_code", _country_code),
+        headers=_headers(table),
         allow=table.texts("allow", number_prefix) or (),
         price_per_minute=table.number("price_per_minute", 0.0),
     )
@@ -117,6 +129,14 @@ def read_trunk(name: str, table: Table) -> Trunk:
         if getattr(trunk, key) and trunk.server is None:
             raise table.fault(key, "there is no server; add domain or name one in hosts")
     return trunk
+
+
+def _headers(table: Table) -> tuple[tuple[str, str], ...]:
+    fields = table.header_fields("headers")
+    for name in fields:
+        if len(name) == 1 or name.lower() in OURS:  # one letter is the short form of another name
+            raise table.fault("headers", f"{name}: the engine writes this one itself")
+    return tuple(fields.items())
 
 
 def _first_server(hosts: Sequence[Network | str]) -> str | None:

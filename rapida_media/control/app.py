@@ -7,13 +7,14 @@ it last.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from rapida_media import clock
 from rapida_media.call.guard import DAY_S, REMEMBERED
@@ -31,6 +32,7 @@ from rapida_media.control.operations import BODY_LIMIT, Asked, Operation, add_op
 from rapida_media.control.problems import ProblemError, of_http_error, of_refusal
 from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
+from rapida_media.control.webrtc import WebRtcOperations
 from rapida_media.ids import SystemIds
 from rapida_media.net.engine import Engine
 from rapida_media.net.metrics import CONTENT_TYPE
@@ -45,8 +47,6 @@ log = logging.getLogger(__name__)
 PAGE = 500
 # How long requests in progress may take to end when the server stops.
 SHUTDOWN_S = 2.0
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class ControlServer:
             engine, self._orders, records, folders.recordings, folders.prompts
         )
         self._events = EventOperations(engine.journal, records)
+        self._webrtc = WebRtcOperations(engine)
         self._runner: web.AppRunner | None = None
         self.address = HttpListen()
 
@@ -159,7 +160,9 @@ class ControlServer:
         return response
 
     def _operations(self) -> list[Operation]:
-        listed = [*self._calls.table(), *self._events.table(), *self._health_table()]
+        tables = (self._calls, self._webrtc, self._events)
+        listed = [each for table in tables for each in table.table()]
+        listed += self._health_table()
         document = openapi(listed, _version())
 
         async def describe(asked: Asked[None, None]) -> dict[str, Any]:

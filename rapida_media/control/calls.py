@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -221,8 +221,10 @@ class CallOperations:
 
     async def _press(self, asked: Asked[schema.DigitsOrder, None]) -> schema.Accepted:
         call = await self._live(asked.id)
-        self._start(call.send_digits(asked.body.digits))
+        pressing = self._start(call.send_digits(asked.body.digits))
         await asyncio.sleep(0)  # so that what is wrong with it is told here
+        if pressing.done() and isinstance(error := pressing.exception(), LocalProtocolError):
+            raise ProblemError(409, "not-possible", str(error))
         return schema.Accepted()
 
     async def _hold(self, asked: Asked[None, None]) -> schema.Agreed:
@@ -267,10 +269,11 @@ class CallOperations:
         self._recorded = {id_: each for id_, each in self._recorded.items() if not each.closed}
         return schema.Recorded(True)
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
@@ -18,6 +18,8 @@ KEEP_ALIVE_S = 30.0
 LINGER_S = 1.0
 # The request line and each header field, in octets; nginx and Apache take as much.
 LINE_LIMIT = 8190
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Connection(web.RequestHandler):
@@ -58,7 +60,21 @@ class Connection(web.RequestHandler):
 
 def connections(server: web.Server, counters: Counters) -> Callable[[], Connection]:
     """Give what makes a connection to this server."""
+    server.request_handler = _meeting_expectations(server.request_handler)
     return partial(Connection, server, counters, _peers_log(counters))
+
+
+def _meeting_expectations(handler: Answer) -> Answer:
+    """aiohttp looks at Expect (RFC 9110 section 10.1.1) before any middleware of ours. The value is
+    left out of the answer: it is what was sent."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPExpectationFailed as error:
+            return of_status(error.status, "Expect: expected 100-continue or none").response()
+
+    return answer
 
 
 def _peers_log(counters: Counters) -> logging.Logger:

@@ -6,12 +6,10 @@ a key where the API wants one. Added to the application by ``ControlServer``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from aiohttp import web
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from aiohttp.typedefs import Handler
 
 # Content Security Policy, level 3: nothing but its own files and this server, in no frame.
 POLICY = (
@@ -27,6 +25,7 @@ HEADERS = {
 PAGES = {
     "/": ("console.html", "text/html"),
     "/console.js": ("console.js", "text/javascript"),
+    "/softphone.js": ("softphone.js", "text/javascript"),
     "/console.css": ("console.css", "text/css"),
 }
 

@@ -12,10 +12,11 @@ import contextlib
 import logging
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from rapida_media.config import HttpListen
 from rapida_media.errors import ConfigError
@@ -31,7 +32,6 @@ BACKLOG = 512
 EXHAUSTED_S = 0.1
 
 Connections = Callable[[], asyncio.BaseProtocol]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Door:

@@ -42,9 +42,6 @@ class Asked(Generic[Body, Query]):
     http: web.Request
 
 
-Handler = Callable[[Any], Awaitable[Any]]
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """replies: what each status that is no problem carries; a type, or a media type.
@@ -59,7 +56,7 @@ class Operation:
     path: str
     name: str
     summary: str
-    handler: Handler
+    handler: Callable[[Any], Awaitable[Any]]
     replies: Mapping[int, type | str]
     problems: tuple[int, ...] = ()
     body: Any = None

@@ -80,6 +80,26 @@ class CallAccepted(msgspec.Struct):
     status: Status
 
 
+class BrowserCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A call from a browser.
+
+    sdp: its offer, as ``RTCPeerConnection.localDescription.sdp`` has it; trickled candidates are
+    not needed.  to: an assistant or a number, as the user part of a SIP URI would name it.
+    parameters: handed to the agent.
+    """
+
+    sdp: Annotated[str, Meta(min_length=1)]
+    to: Name
+    parameters: Annotated[dict[Name, Any], Meta(max_length=64)] = {}
+
+
+class BrowserCallAccepted(msgspec.Struct):
+    """The call exists. sdp: the answer, for ``setRemoteDescription``."""
+
+    call_id: str
+    sdp: str
+
+
 class Problem(msgspec.Struct, omit_defaults=True):
     """Why not; ``application/problem+json``. field: which one of the request is at fault.
     retry_after_s: as the Retry-After of the answer says, which one order of many has not."""

@@ -151,4 +151,4 @@ def _say_how_to_call(engine: Engine, server: ControlServer, config: Config) -> N
     print(f"Ready. Call {uri} with any SIP phone, or from another shell:", file=sys.stderr)
     print(f"  rapida-media call '{uri}' --play speech.wav --record back.wav", file=sys.stderr)
     print(f"Webhooks of providers: {base}/v1/talk/PROVIDER/call/ASSISTANT", file=sys.stderr)
-    print(f"Watch the calls in a browser: http://{server.address}/", file=sys.stderr)
+    print(f"Call from a browser, and watch the calls: http://{server.address}/", file=sys.stderr)

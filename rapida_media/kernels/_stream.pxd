@@ -83,17 +83,27 @@ cdef extern from "source.h" nogil:
     rm_report rm_source_report(rm_source *)
 
 
-cdef extern from "rtcp_queue.h" nogil:
-    ctypedef struct rm_rtcp_datagram:
+cdef extern from "sources.h" nogil:
+    ctypedef struct rm_sources:
+        bint has_current
+        uint32_t ssrc
+        double newest_at
+        rm_source current
+        uint64_t changes
+        uint64_t restarts
+
+
+cdef extern from "datagram_queue.h" nogil:
+    ctypedef struct rm_datagram:
         rm_address sender "from"
         double arrival
         uint16_t bytes
         uint8_t data[1500]
 
-    ctypedef struct rm_rtcp_queue:
+    ctypedef struct rm_datagram_queue:
         uint64_t dropped
 
-    const rm_rtcp_datagram *rm_rtcp_queue_take(rm_rtcp_queue *)
+    const rm_datagram *rm_datagram_queue_take(rm_datagram_queue *)
 
 
 cdef extern from "frame_line.h" nogil:
@@ -148,6 +158,7 @@ cdef extern from "adaptive.h" nogil:
         uint64_t stretches_in_speech
         double delay_sum
         uint64_t delay_count
+        double delay_lately
 
     enum: RM_BACKLOG_SAMPLES, RM_BACKLOG_HISTORY
 
@@ -324,8 +335,6 @@ cdef extern from "stream.h" nogil:
         uint64_t duplicate
         uint64_t reordered
         uint64_t noise_packets
-        uint64_t ssrc_changes
-        uint64_t restarts
         uint64_t own_packets_back
         uint64_t send_errors
         uint64_t receive_errors
@@ -338,13 +347,13 @@ cdef extern from "stream.h" nogil:
         rm_event_receiver events
         rm_stream_counters counters
         bint paused
-        bint has_source
         bint collided
-        uint32_t ssrc
-        rm_source source
+        rm_sources sources
         rm_burst burst
         rm_skew skew
-        rm_rtcp_queue rtcp
+        rm_datagram_queue rtcp
+        bint multiplexed
+        rm_datagram_queue beside
         rm_listener *listener
         rm_sender *relay_to
         bint listened

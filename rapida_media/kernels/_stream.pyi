@@ -77,6 +77,7 @@ class MediaStream:
         playout_limit_ms: int = 600_000,
         jitter: str = "immediate",
         framed: bool = True,
+        multiplexed: bool = False,
     ) -> None:
         """Make a stream that knows no peer yet.
 
@@ -87,7 +88,8 @@ class MediaStream:
         at once, in its place; "adaptive" and "fixed:N" (a delay of N ms, 0 to 400) give an even
         stream, 20 ms every 20 ms from the first packet on, for a person who listens. framed False,
         with "immediate": each packet is a frame of its own length (320 samples at most) at the
-        encoding's own rate, and so is each stretch that was concealed.
+        encoding's own rate, and so is each stretch that was concealed. multiplexed: STUN and DTLS
+        come on the RTP port (RFC 7983) and are given by `next_datagram`.
         """
 
     def configure(
@@ -160,6 +162,10 @@ class MediaStream:
         """The SSRC of the source that is heard."""
 
     @property
+    def source_heard_at(self) -> float:
+        """When its newest packet came, as the receiver's clock had it; 0 before there was one."""
+
+    @property
     def send_rate_hz(self) -> int:
         """The RTP clock rate of what is sent."""
 
@@ -175,6 +181,9 @@ class MediaStream:
 
     def next_rtcp(self) -> tuple[bytes, tuple[str, int], float] | None:
         """Take an RTCP datagram that came on the RTP port, where from and when."""
+
+    def next_datagram(self) -> tuple[bytes, tuple[str, int], float] | None:
+        """Take a STUN or DTLS datagram of a `multiplexed` stream, where from and when."""
 
     def take_collision(self) -> bool:
         """Whether another source has used our SSRC since the last time."""

@@ -7,6 +7,7 @@ whenever the poller says that the stream has something to hand up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.kernels import MediaStream
@@ -84,6 +85,12 @@ class RtpLeg:
             rtcp_mux=audio.rtcp_mux,
         )
         self.rtcp.path.signal(None if unspecified else audio.remote_rtcp, audio.rtcp_mux)
+
+    def close_stream(self) -> None:
+        """Send and take nothing any more, reports included, until ``configure`` says otherwise."""
+        if self.negotiated is not None:
+            nowhere = replace(self.negotiated, remote_rtcp=None, rtcp_mux=False)
+            self.configure(replace(nowhere, direction="inactive"))
 
     def _secure(self, keys: SrtpKeys | None) -> None:
         """Use these keys from now on. A direction whose key is the old one goes on where it was:

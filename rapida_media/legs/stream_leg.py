@@ -13,15 +13,13 @@ from typing import Protocol
 from rapida_media.errors import LocalProtocolError
 from rapida_media.legs.base import Stats
 from rapida_media.legs.far_clock import FarClock
-from rapida_media.legs.stream_audio import from_bus
 from rapida_media.legs.stream_ingress import StreamIngress
 from rapida_media.legs.stream_playout import StreamPlayout
+from rapida_media.legs.stream_sender import Outbox, StreamSender
 from rapida_media.media.bus import Bus
-from rapida_media.media.frame import Audio
 from rapida_media.media.tones import PAIR_OF, DtmfGenerator
 from rapida_media.providers.base import ProviderSpec
 from rapida_media.providers.stream import (
-    AudioFormat,
     AudioReceived,
     DigitReceived,
     Malformed,
@@ -35,16 +33,6 @@ from rapida_media.providers.stream import (
 from rapida_media.stats import Counters
 
 
-class Outbox(Protocol):
-    """Where messages to the provider go; bounded, and never waited for."""
-
-    def send(self, message: StreamMessage, *, audio: bool = False) -> None: ...
-
-    def drop_audio(self) -> None:
-        """Forget the audio that has not left."""
-        ...
-
-
 class StreamHandler(Protocol):
     """Who hears what the stream says of the call itself."""
 
@@ -56,7 +44,6 @@ class StreamLeg:
     """A ``Leg`` over one media stream of one provider."""
 
     _on_digit: Callable[[str, int], None]
-    _on_mark: Callable[[int, bool], None]
 
     def __init__(
         self,
@@ -65,35 +52,33 @@ class StreamLeg:
         outbox: Outbox,
         handler: StreamHandler,
     ) -> None:
-        self.received = Bus()
-        self.sent = Bus(wanted=self._observe_sent)
+        self.received, self.sent = Bus(), Bus()
         self.counters = Counters()
         self.first_media_at: float | None = None
         self.heard_at = 0.0
         self.packets_received = 0
         self._protocol = protocol
-        self._outbox = outbox
+        self._sender = StreamSender(protocol, outbox, self.counters)
         self._handler = handler
         self._now = 0.0
         self._ingress = StreamIngress(self.received.publish, self.counters)
         self._playout = StreamPlayout(
-            self,
-            self._mark_reached,
+            self._sender,
+            self.sent,
             lead_ms=spec.lead_ms,
             chunk_ms=lambda: protocol.chunk_ms,
             continuous=spec.continuous,
         )
         self._clock = FarClock() if spec.continuous else None
-        self._sends: AudioFormat | None = None
         self.disconnect()
 
     def connect(self, digit: Callable[[str, int], None], mark: Callable[[int, bool], None]) -> None:
         self._on_digit = digit
-        self._on_mark = mark
+        self._playout.reached = mark
 
     def disconnect(self) -> None:
         self._on_digit = _ignore_digit
-        self._on_mark = _ignore_mark
+        self._playout.reached = _ignore_mark
 
     # -- for the shell -------------------------------------------------------------------------
 
@@ -143,40 +128,7 @@ class StreamLeg:
 
     def say_goodbye(self) -> None:
         """Send what ends the call over the stream, where the provider has such a thing."""
-        if (message := self._protocol.goodbye()) is not None:
-            self._outbox.send(message)
-
-    # -- Output of the playout -----------------------------------------------------------------
-
-    def send_audio(self, pcm: bytes) -> None:
-        if self._sends != self._protocol.sends:
-            self._sends = self._protocol.sends
-            self._convert = from_bus(self._sends)
-        self.counters.add("audio_sent")
-        self._outbox.send(self._protocol.media(self._convert(pcm)), audio=True)
-
-    def send_mark(self, name: str) -> bool:
-        message = self._protocol.mark(name)
-        if message is not None:
-            self._outbox.send(message)
-        return message is not None
-
-    def send_clear(self) -> bool:
-        message = self._protocol.clear()
-        if message is None:
-            return False
-        self._outbox.drop_audio()
-        self._outbox.send(message)
-        return True
-
-    def _mark_reached(self, mark_id: int, played: bool) -> None:
-        self._on_mark(mark_id, played)
-
-    def _observe_sent(self, observed: bool) -> None:
-        self._playout.played = self._publish_sent if observed else None
-
-    def _publish_sent(self, frame: Audio) -> None:
-        self.sent.publish(frame)
+        self._sender.send_goodbye()
 
     # -- Leg -----------------------------------------------------------------------------------
 

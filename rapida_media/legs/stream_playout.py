@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from rapida_media.media.bus import Bus
 from rapida_media.media.frame import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, RATE_HZ, Audio
 
 LIMIT_MS = 600_000
@@ -65,22 +66,23 @@ class _Mark:
 
 class StreamPlayout:
     """lead_ms: how much the provider may hold.  chunk_ms: asked before each chunk.
-    continuous: silence is sent where there is nothing else.
-    reached: hears of each mark, and whether it was heard.  played: takes frames as they are heard;
-    None while nobody listens.
+    continuous: silence is sent where there is nothing else.  sent: takes frames as they are heard.
+    reached: hears of each mark, and whether it was heard.
     """
+
+    reached: Callable[[int, bool], None]
 
     def __init__(
         self,
         output: Output,
-        reached: Callable[[int, bool], None],
+        sent: Bus,
         *,
         lead_ms: int,
         chunk_ms: Callable[[], int],
         continuous: bool = False,
     ) -> None:
         self._output = output
-        self._reached = reached
+        self._sent_bus = sent
         self._lead_s = lead_ms / 1000
         self._chunk_ms = chunk_ms
         self._continuous = continuous
@@ -98,7 +100,6 @@ class StreamPlayout:
         self._probe = ("", 0)  # the name of our own mark, and the samples sent before it
         self._probed_at = 0.0  # or when the play clock was known to be right
         self._in_flight: deque[tuple[float, bytes]] = deque()
-        self.played: Callable[[Audio], None] | None = None
         self.paused = False
         self.dropped_samples = 0
         self.unconfirmed = self.unknown_marks = 0
@@ -159,9 +160,9 @@ class StreamPlayout:
             self._probe = ("", 0)
             self._in_flight.clear()
             for mark in asked.values():
-                self._reached(mark.mark_id, mark.heard_at <= self._now)
+                self.reached(mark.mark_id, mark.heard_at <= self._now)
         for _, mark_id in waiting:
-            self._reached(mark_id, False)
+            self.reached(mark_id, False)
         self._utterance_begins = self._speech_ends = self._sent
         self._speech_until = self._now
         return heard * 1000 // RATE_HZ
@@ -179,7 +180,7 @@ class StreamPlayout:
             self.unknown_marks += 1
             return
         self._correct(mark.position, now)
-        self._reached(mark.mark_id, True)
+        self.reached(mark.mark_id, True)
 
     def _correct(self, position: int, now: float) -> None:
         """All that was sent behind ``position`` is still to be played, from this moment on."""
@@ -251,7 +252,7 @@ class StreamPlayout:
             self._speech_ends = self._sent + speech // 2
             self._speech_until = self._play_end
         self._sent += frames * FRAME_SAMPLES
-        if self.played is not None:
+        if self._sent_bus.observed:
             self._in_flight.extend(
                 (begins + index * FRAME_S, pcm[index * FRAME_BYTES : (index + 1) * FRAME_BYTES])
                 for index in range(frames)
@@ -268,7 +269,7 @@ class StreamPlayout:
         while self._waiting and self._waiting[0][0] <= self._taken:
             _, mark_id = self._waiting.popleft()
             if not self.lead_s:
-                self._reached(mark_id, True)
+                self.reached(mark_id, True)
                 continue
             name = f"m{mark_id}"
             confirmed = self._output.send_mark(name)
@@ -279,13 +280,12 @@ class StreamPlayout:
         for name in over:
             mark = self._asked.pop(name)
             self.unconfirmed += mark.confirmed
-            self._reached(mark.mark_id, True)
+            self.reached(mark.mark_id, True)
 
     def _publish_played(self) -> None:
         while self._in_flight and self._in_flight[0][0] <= self._now:
             begins, pcm = self._in_flight.popleft()
-            if self.played is not None:
-                self.played(Audio(self._at(begins), 0, pcm))
+            self._sent_bus.publish(Audio(self._at(begins), 0, pcm))
 
     def _at(self, moment: float) -> int:
         assert self._started_at is not None, "nothing is sent before the start"

@@ -45,6 +45,11 @@ class Bus:
         self._converted: dict[int, _ConvertedFeed] = {}
         self._wanted = wanted
 
+    @property
+    def observed(self) -> bool:
+        """Whether anybody is subscribed."""
+        return bool(self._consumers)
+
     def publish(self, frame: Audio) -> None:
         """Hand one 16 kHz frame to every subscriber, in order of subscription."""
         for consumer in self._consumers:

@@ -15,8 +15,8 @@ import samplerate  # type: ignore[import-not-found]
 
 from rapida_media.errors import ConfigError
 from rapida_media.kernels import Resampler
+from rapida_media.media.frame import RATE_HZ
 
-BUS_RATE_HZ = 16000
 WAVE_HEADER_BYTES = 44
 # One hour: a prompt is never longer, and a wrong file must not fill the memory.
 _LONGEST_SECONDS = 3600
@@ -80,18 +80,18 @@ def _to_mono(pcm: bytes, channels: int) -> bytes:
 
 
 def _to_bus_rate(pcm: bytes, rate_hz: int) -> bytes:
-    if rate_hz == BUS_RATE_HZ or not pcm:
+    if rate_hz == RATE_HZ or not pcm:
         return pcm
     if rate_hz == 8000:
         return _double(pcm)
     samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-    return _to_pcm(samplerate.resample(samples, BUS_RATE_HZ / rate_hz, "sinc_best"))
+    return _to_pcm(samplerate.resample(samples, RATE_HZ / rate_hz, "sinc_best"))
 
 
 def _double(pcm: bytes) -> bytes:
     """Resample 8 to 16 kHz and take the filter's delay off again."""
-    resampler = Resampler(8000, BUS_RATE_HZ)
-    delay_samples = round(resampler.delay_ms * BUS_RATE_HZ / 1000)
+    resampler = Resampler(8000, RATE_HZ)
+    delay_samples = round(resampler.delay_ms * RATE_HZ / 1000)
     tail = bytes(2 * (delay_samples // 2 + 1))
     whole = resampler.push(pcm) + resampler.push(tail)
     return whole[2 * delay_samples :][: 2 * len(pcm)]

@@ -228,7 +228,7 @@ class Dialling:
         max_forwards: int = MAX_FORWARDS,
         ordered: CallRecord | None = None,
     ) -> SipCall:
-        return self.dial(
+        call = self.dial(
             way.target,
             agent,
             codecs=codecs,
@@ -242,11 +242,14 @@ class Dialling:
             max_forwards=max_forwards,
             ordered=ordered,
         )
+        call.headers = headers
+        return call
 
     def move(self, call: SipCall, way: Outbound, headers: Headers) -> None:
         """Send the INVITE of the session a call moves to; its mover hears what comes of it.
 
-        To a trunk it goes as every call by that trunk; else as the call was until now.
+        To a trunk it goes as every call by that trunk; else as the call was until now. A call of
+        ours that is redirected has no more hops for that.
         """
         now = clock.monotonic()
         by_trunk = way.trunk is not None
@@ -262,6 +265,7 @@ class Dialling:
             body=negotiation.offer(),
             credentials=way.credentials,
             headers=(*way.headers, *headers),
+            max_forwards=MAX_FORWARDS if call.call.answered else call.info.max_forwards,
             now=now,
         )
         self._calls.move(session, call)

@@ -96,6 +96,7 @@ async def examine(config: Config, directory: Path) -> Diagnosis:
         *_listeners(config),
         *_media_ports(config),
         *_certificate(config),
+        *_authorities(config),
         *_credentials(config),
         *_agents(config, directory),
         *_codecs(config),
@@ -169,6 +170,27 @@ def _certificate(config: Config) -> Iterator[Finding]:
         yield Finding(FAULT, subject, f"for {_names(chain[0])}, has expired")
     else:
         yield Finding(WARNING if days < EXPIRES_SOON_DAYS else OK, subject, text)
+
+
+def _authorities(config: Config) -> Iterator[Finding]:
+    """Whom TLS trusts: those who vouch for the servers we connect to, and for our clients."""
+    sip, now = config.sip, datetime.fromtimestamp(clock.wall(), UTC)
+    for key, path in (("tls_ca", sip.tls_ca), ("tls_client_ca", sip.tls_client_ca)):
+        if path is None:
+            continue
+        subject = f"[sip] {key}"
+        try:
+            found = x509.load_pem_x509_certificates(path.read_bytes())
+        except (OSError, ValueError) as error:
+            yield Finding(FAULT, subject, f"cannot be read: {error}")
+            continue
+        ended = [each for each in found if each.not_valid_after_utc < now]
+        for each in ended:
+            name = each.subject.rfc4514_string()
+            kind = FAULT if len(ended) == len(found) else WARNING
+            yield Finding(kind, subject, f"{name} has expired")
+        if not ended:
+            yield Finding(OK, subject, f"{len(found)} to trust")
 
 
 def _names(certificate: x509.Certificate) -> str:

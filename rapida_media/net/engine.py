@@ -13,7 +13,6 @@ from pathlib import Path
 
 from rapida_media import clock
 from rapida_media.agents.base import AgentContext
-from rapida_media.call.admission import Admission
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
 from rapida_media.call.gate import Gate
@@ -35,27 +34,27 @@ from rapida_media.net.event_feeds import EventFeeds
 from rapida_media.net.incoming import Incoming
 from rapida_media.net.local_address import contact_towards, contacts
 from rapida_media.net.media import MediaShell
-from rapida_media.net.media_names import MediaNames
 from rapida_media.net.media_port import MediaPorts, media_addresses
 from rapida_media.net.placing import Placing
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_calls import ProviderCalls
-from rapida_media.net.provider_lines import Refused
 from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.second_legs import Owner
 from rapida_media.net.sip_call import SipCall
+from rapida_media.net.sip_events import SipEvents
 from rapida_media.net.sip_transport import SipTransport
 from rapida_media.net.sweep import Sweep
 from rapida_media.net.target import Target, resolve_target
 from rapida_media.net.tls import Tls
 from rapida_media.net.trunks import Trunks
+from rapida_media.net.turnstile import Turnstile
+from rapida_media.net.webrtc_call import WebRtcCall
+from rapida_media.net.webrtc_calls import WebRtcCalls
 from rapida_media.providers.registry import check_credentials
-from rapida_media.sip import events
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.invite_session import InviteSession
-from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
 from rapida_media.sip.trace import TraceLimits, Tracer
 from rapida_media.sip.user_agent import EndpointConfig, Headers
@@ -74,6 +73,7 @@ class Engine:
     contexts: where media finds its call; in memory unless given.
     guard: what may be called, by whoever orders it.
     timers: those of the SIP endpoint. traces: how many messages are kept.
+    admit: takes one more call into account; see ``Turnstile.order``.
     dial, dial_trunk: call a resolved SIP URI, or a number by a trunk; see ``Dialling``.
     """
 
@@ -121,7 +121,6 @@ class Engine:
             credentials=config.credentials,
         )
         self.assistants = Assistants(config.assistants, default_agent, context)
-        self._incoming = Incoming(self._calls, self._gate, self._ids, self.assistants)
         ipv6 = any(":" in listen.host for listen in config.sip.listen)
         resolver = self._resolver = Resolver(
             self._ids, transports=transports_of(config.sip.listen), ipv6=ipv6
@@ -129,7 +128,14 @@ class Engine:
         self._trunks = Trunks(
             config.trunks, self._gate, resolver, self.counters, self.drain_signalling
         )
-        self._media_names = MediaNames(self._loop, resolver, self._handle_late)
+        self._events = SipEvents(
+            self._loop,
+            resolver,
+            self.drain_signalling,
+            trunks=self._trunks,
+            incoming=Incoming(self._calls, self._gate, self._ids, self.assistants),
+            calls=self._calls,
+        )
         self._dialling = Dialling(
             self._calls,
             self._trunks,
@@ -141,14 +147,14 @@ class Engine:
         )
         self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
         self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)
-        self._admission = Admission(config.limits.max_calls, config.limits.calls_per_second)
+        self._turnstile = Turnstile(config.limits, self._admitted_calls, self.counters)
+        self.admit = self._turnstile.order
         self.provider_calls = ProviderCalls(
             config=config,
             assistants=self.assistants,
             journal=self.journal,
             contexts=self.contexts,
-            admission=self._admission,
-            active=lambda: self.active_calls,
+            turnstile=self._turnstile,
             ids=self._ids,
             counters=self.counters,
             dial_for=self.dial_for,
@@ -156,14 +162,24 @@ class Engine:
             disk=self.disk,
             agents=self._agents,
         )
+        self.webrtc_calls = WebRtcCalls(
+            assistants=self.assistants,
+            journal=self.journal,
+            admit=self.admit,
+            ids=self._ids,
+            external_address=config.sip.external_address,
+            dial_for=self.dial_for,
+            disk=self.disk,
+            agents=self._agents,
+            ring_seconds=config.limits.ring_seconds,
+        )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
-        tls = Tls(config.sip.tls_certificate, config.sip.tls_key, config.sip.tls_ca)
         self._transport = SipTransport(
             self._loop,
-            self._handle,
+            self._events.handle,
             self.counters,
-            tls,
+            Tls(config.sip),
             tracer=self._tracer,
             keeper=self.journal,
             known=self._gate.knows,
@@ -171,7 +187,11 @@ class Engine:
         self._endpoint: SipEndpoint
         self.media: MediaShell
         self._sweep = Sweep(
-            self._loop, lambda: self._config, self._calls, self.provider_calls, self.journal
+            self._loop,
+            lambda: self._config,
+            self._calls,
+            (self.provider_calls, self.webrtc_calls),
+            self.journal,
         )
 
     @property
@@ -181,12 +201,17 @@ class Engine:
 
     @property
     def active_calls(self) -> int:
-        return len(self._calls.alive) + len(self.provider_calls)
+        return len(self._calls.alive) + len(self.provider_calls) + len(self.webrtc_calls)
+
+    def _admitted_calls(self) -> int:
+        """Count the calls that were let in: those that live, orders that were not placed yet, and
+        offers whose host names are being looked up."""
+        return len(self.journal.live) + self._events.waiting_calls
 
     @property
     def draining(self) -> bool:
         """Whether no more calls are taken, since the engine is about to stop."""
-        return self._admission.draining
+        return self._turnstile.closed
 
     def trunk_health(self) -> Mapping[str, Mapping[str, bool]]:
         """Tell of each trunk what is kept up with it; see ``Trunks.health``."""
@@ -208,7 +233,9 @@ class Engine:
     def trace(self, call_id: str, *, whole: bool = False) -> str:
         """Draw the messages of a call, SIP's or its provider's, secrets and phone numbers hidden;
         empty when nothing is kept of it (any more). whole: with the SIP messages themselves."""
-        return self._calls.drawn(call_id, whole=whole) or self.provider_calls.traces.drawn(call_id)
+        beside = (self.provider_calls.traces, self.webrtc_calls.traces)
+        drawn = (traces.drawn(call_id) for traces in beside)
+        return self._calls.drawn(call_id, whole=whole) or next(filter(None, drawn), "")
 
     def capture(self, call_id: str, path: Path) -> None:
         """Write the SIP messages and RTP packets of a live call to a pcap file until its end.
@@ -244,7 +271,7 @@ class Engine:
             rtcp_mux=rtp.rtcp_mux,
             comfort_noise=rtp.comfort_noise,
         )
-        self._endpoint = self._dialling.endpoint = SipEndpoint(
+        self._endpoint = self._dialling.endpoint = self._events.endpoint = SipEndpoint(
             EndpointConfig(
                 contacts=contacts(self.sip_addresses, self._config.sip.external_address),
                 towards=contact_towards(self.sip_addresses, self._config.sip.external_address),
@@ -253,12 +280,12 @@ class Engine:
                 session_expires=self._config.sip.session_expires,
                 min_session_expires=self._config.sip.min_session_expires,
                 guard=self._gate.check,
-                admission=self._admit,
+                admission=self._turnstile.check,
             ),
             self._ids,
             self.counters,
         )
-        self.provider_calls.media = self.bots.media = self.media
+        self.provider_calls.media = self.bots.media = self.webrtc_calls.media = self.media
         await self.audiosocket.start()
         self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
@@ -289,20 +316,22 @@ class Engine:
 
     async def drain(self) -> None:
         """Take no more calls; returns when the last one and its agent have ended."""
-        self._admission.draining = True
-        for busy in (self._calls, self.provider_calls, self._agents):
+        self._turnstile.close()
+        self._trunks.take_no_calls()
+        for busy in (self._calls, self.provider_calls, self.webrtc_calls, self._agents):
             await busy.idle.wait()
         await self.disk.flushed()
 
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
-        self._admission.draining = True
+        self._turnstile.close()
         self._placing.cancel()
-        self._media_names.cancel()
+        self._events.cancel()
         for call in self._calls.alive:
             call.hang_up("engine_stopping")
         self.drain_signalling(clock.monotonic())
         await self.provider_calls.stop()
+        await self.webrtc_calls.stop()
         await self.feeds.stop()
         await self.audiosocket.stop()
         with contextlib.suppress(TimeoutError):
@@ -328,56 +357,16 @@ class Engine:
         """Find where a SIP URI is called; ConfigError when it cannot be found."""
         return await resolve_target(uri, None, self._resolver)
 
-    def admit(self) -> None:
-        """Take one more call of ours into account; Refused while there is no room for it."""
-        refusal = self._admission.admit(self.active_calls, clock.monotonic())
-        if refusal is not None:
-            self.counters.add(f"refused_{refusal.reason}")
-            raise Refused(
-                503, f"no calls now: {refusal.reason}", retry_after_s=refusal.retry_after_s
-            )
-
-    def signalling(self, call_id: str) -> SipCall | ProviderCall | None:
+    def signalling(self, call_id: str) -> SipCall | ProviderCall | WebRtcCall | None:
         """Give a call that lives, whichever way it came and however far it is."""
         over_sip = (each for each in self._calls.alive if each.call.id == call_id)
-        return self.provider_calls.of(call_id) or next(over_sip, None)
+        beside = self.provider_calls.of(call_id) or self.webrtc_calls.of(call_id)
+        return beside or next(over_sip, None)
 
     def call(self, call_id: str) -> Call | None:
         """Give a call that lives and whose media may be used."""
         found = self.signalling(call_id)
         return None if found is None else found.call
-
-    # -- events ----------------------------------------------------------------------------------
-
-    def _admit(self, request: Request, source: Address) -> tuple[int, list[tuple[str, str]]] | None:
-        is_call = request.method == "INVITE"  # OPTIONS only asks
-        if is_call:
-            refusal = self._admission.admit(self.active_calls, clock.monotonic())
-        else:
-            refusal = self._admission.full(self.active_calls)
-        if refusal is None:
-            return None
-        if is_call:
-            self.counters.add(f"refused_{refusal.reason}")
-        return 503, [("Retry-After", str(refusal.retry_after_s))]
-
-    def _handle(self, event: events.AnyEvent, now: float) -> None:
-        if not isinstance(event, events.Event):
-            self._trunks.handle(event)
-        elif not self._media_names.hold(event):
-            self._deliver(event, now)
-
-    def _handle_late(self, event: events.Event) -> None:
-        """An event whose host names had to be looked up."""
-        now = clock.monotonic()
-        self._deliver(event, now)
-        self.drain_signalling(now)
-
-    def _deliver(self, event: events.Event, now: float) -> None:
-        if isinstance(event, events.IncomingInvite):
-            self._incoming.take(event, now)
-        elif (call := self._calls.of(event.session)) is not None:
-            call.handle(event, now)
 
     # -- for the calls ---------------------------------------------------------------------------
 

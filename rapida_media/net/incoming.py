@@ -11,7 +11,7 @@ from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
 from rapida_media.call.identity import called_of, caller_of
-from rapida_media.call.negotiation import NOT_ACCEPTABLE_HERE
+from rapida_media.call.negotiation import refusal
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
 from rapida_media.ids import IdSource
@@ -51,7 +51,7 @@ class Incoming:
             call.take(event.body)
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("offer refused: %s", error, extra={"call_id": call.call.id})
-            call.reject(getattr(error, "status", None) or NOT_ACCEPTABLE_HERE)
+            call.refuse_offer(*refusal(error))
 
     def _replace(
         self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
@@ -63,8 +63,9 @@ class Incoming:
             return
         try:
             call.take_over(session, offer, OfferAnswer(self._ids))
-        except (NegotiationError, RemoteProtocolError):
-            session.reject(NOT_ACCEPTABLE_HERE, now)
+        except (NegotiationError, RemoteProtocolError) as error:
+            status, headers = refusal(error)
+            session.reject(status, now, headers)
         else:
             self._calls.move(session, call)
 
@@ -100,7 +101,7 @@ class Incoming:
             address=self._calls.address_for(session.dialog.flow, event.body),
             codecs=trunk.codecs if trunk is not None else None,
             srtp=trunk.srtp if trunk is not None else "off",
-            early_agent=_starts_early(assistant),
+            early_agent=starts_early(assistant),
             follow_transfers=assistant.follow_transfers,
             jitter=assistant.jitter,
         )
@@ -109,7 +110,7 @@ class Incoming:
         return call
 
 
-def _starts_early(assistant: Assistant) -> bool:
+def starts_early(assistant: Assistant) -> bool:
     """Whether the agent is there before the answer: a bridge is, unless it has to greet."""
     bridges = assistant.agent.startswith("bridge:") and assistant.greeting is None
     return assistant.answer == "agent" or bridges

@@ -12,12 +12,14 @@ from rapida_media.sip.invite_session import CONFIRMED, InviteSession
 
 # From one key to the next, once the far end took it: the press itself and a gap.
 PACE_S = (USUAL_MS + 50) / 1000
+# Method not allowed, unsupported media type, bad info package, not implemented.
+NEVER = frozenset({405, 415, 469, 501})
 
 
 class InfoKeys:
     """The keys of one call that wait to be sent.
 
-    drain: sends what the session produced.
+    drain: sends what the session produced. refused: the far end said that it takes none.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class InfoKeys:
         # Bodies to send, and who hears the outcome once those before are sent.
         self._waiting: deque[bytes | Callable[[bool], None]] = deque()
         self._under_way = False
+        self.refused = False
 
     def press(self, keys: str, done: Callable[[bool], None]) -> None:
         """Send keys behind those that wait. LocalProtocolError for what is no key."""
@@ -46,6 +49,7 @@ class InfoKeys:
             self._loop.call_later(PACE_S, self._next)
             return
         self._under_way = False
+        self.refused = status in NEVER
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             if not isinstance(each, bytes):

@@ -15,10 +15,12 @@ from rapida_media import clock
 from rapida_media.ids import IdSource
 from rapida_media.kernels import MediaPoller, MediaStream
 from rapida_media.legs.rtp_leg import RtpLeg
+from rapida_media.legs.webrtc_leg import WebRtcLeg
 from rapida_media.net.media_port import MediaPort, MediaPorts
 from rapida_media.net.rtcp import RtcpShell
 from rapida_media.net.tapped_media import Tap, TappedMedia
 from rapida_media.net.ticker import Ticker
+from rapida_media.rtp.ice import IceLite
 from rapida_media.rtp.session import NTP_EPOCH, RtcpSession
 
 # Streams send every 20 ms, each in its own phase; the ticker visits the phases in turn. A packet
@@ -29,12 +31,13 @@ TICK_S = 0.005
 class MediaChannel:
     """A leg with its sockets, between ``MediaShell.open`` and ``MediaShell.close``."""
 
-    __slots__ = ("leg", "port", "slot", "tapped")
+    __slots__ = ("leg", "port", "slot", "started", "tapped")
 
     def __init__(self, leg: RtpLeg, port: MediaPort) -> None:
         self.leg = leg
         self.port = port
         self.slot: int | None = None
+        self.started = False
         self.tapped: TappedMedia | None = None
 
 
@@ -66,10 +69,13 @@ class MediaShell:
         self._shut = False
         self._paced: dict[Callable[[float], None], None] = {}
 
-    def open(self, *, ipv6: bool = False, jitter: str | None = None) -> MediaChannel | None:
+    def open(
+        self, *, ipv6: bool = False, jitter: str | None = None, ice: IceLite | None = None
+    ) -> MediaChannel | None:
         """Make a leg on a fresh port pair of an IP family; None when no pair is free.
 
-        jitter: in place of the policy of all calls.
+        jitter: in place of the policy of all calls. ice: makes it a ``WebRtcLeg``, whose RTP port
+        answers for it.
 
         First sequence number, timestamp and SSRC are random (RFC 3550 section 5.1). The first
         sequence number stays below 2**15 so that SRTP's roll-over starts well (RFC 3711 §3.3.1).
@@ -83,19 +89,29 @@ class MediaShell:
             timestamp=self._ids.number(32),
             gap_wait_ms=self._gap_wait_ms,
             jitter=jitter or self._jitter,
+            multiplexed=ice is not None,
         )
         # Taken per call: the wall clock may have been set since the one before.
         ntp_offset = clock.wall() + NTP_EPOCH - clock.monotonic()
-        return MediaChannel(RtpLeg(stream, RtcpSession(stream, self._ids, ntp_offset)), port)
+        rtcp = RtcpSession(stream, self._ids, ntp_offset)
+        leg = RtpLeg(stream, rtcp) if ice is None else WebRtcLeg(stream, rtcp, ice)
+        return MediaChannel(leg, port)
 
     def start(self, channel: MediaChannel, now: float) -> None:
         """Let media flow: the leg must be configured. Starting again changes nothing."""
-        if channel.slot is not None:
+        if channel.started:
             return
+        channel.started = True
         channel.leg.start(now)
         self.rtcp.open(channel.leg, channel.port, now)
         if channel.tapped is not None:
             self.pace(channel.tapped.tick)
+        else:
+            self.listen(channel)
+
+    def listen(self, channel: MediaChannel) -> None:
+        """Take what arrives, which may be before ``start``. Again: nothing changes."""
+        if channel.slot is not None:
             return
         channel.slot = self._poller.add(channel.port.rtp.fileno(), channel.leg.stream)
         self._channels[channel.slot] = channel

@@ -16,6 +16,7 @@ Used by ``ProviderCall`` only.
 from __future__ import annotations
 
 from typing import Protocol
+from weakref import proxy
 
 from rapida_media.call.call import Call
 from rapida_media.legs.stream_leg import StreamLeg
@@ -48,7 +49,7 @@ class Attempt:
 
     def __init__(self, owner: AttemptOwner, is_second: bool) -> None:
         self.is_second = is_second
-        self._owner = owner
+        self._owner = proxy(owner)  # which holds us
 
     def stream_started(self, event: Started) -> None:
         self._owner.attempt_started(self, event)

@@ -43,6 +43,15 @@ class MediaNames:
         self._waiting: dict[InviteSession, list[Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting_calls(self) -> int:
+        """How many new calls wait, of which nobody else knows yet."""
+        return sum(
+            isinstance(events[0], IncomingInvite) and session.state != TERMINATED
+            for session, events in self._waiting.items()
+            if events
+        )
+
     def hold(self, event: Event) -> bool:
         """Whether the event waits; it is delivered later, then."""
         waiting = self._waiting.get(event.session)

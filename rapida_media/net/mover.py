@@ -32,7 +32,8 @@ from rapida_media.sip.refer import Replaces
 MOST_REDIRECTS = 5
 # How long the far end that had its call moved may take to hang up before we do.
 PARTING_S = 2.0
-FORBIDDEN, NOT_FOUND, NOT_ACCEPTABLE_HERE, DECLINE = 403, 404, 488, 603
+FORBIDDEN, NOT_FOUND, UNSUPPORTED_URI_SCHEME = 403, 404, 416
+NOT_ACCEPTABLE_HERE, DECLINE = 488, 603
 
 Session = IncomingSession | OutgoingSession
 
@@ -44,10 +45,12 @@ class MovingCall(Protocol):
     sessions: set[InviteSession]
     negotiation: Negotiation
 
+    def uri_of(self, target: str) -> str | None: ...
     def forbids(self, target: str) -> bool: ...
     def place(
         self, target: str, replaces: Replaces | None = None, referred_by: str | None = None
     ) -> None: ...
+    def redirect_to(self, target: str) -> None: ...
     def adopt(self, session: Session, negotiation: Negotiation, party: str | None) -> None: ...
     def established(self, now: float) -> None: ...
     def forget(self, session: Session) -> None: ...
@@ -62,6 +65,8 @@ class Mover:
         self._call = proxy(call)  # which holds us
         self._follows = follows
         self._referred: str | None = None  # whom we are calling because of a REFER
+        self._replaces: Replaces | None = None  # what that one said besides
+        self._referred_by: str | None = None
         self._next: tuple[OutgoingSession, Negotiation] | None = None
         self._ended: events.Event | None = None  # how the present session ended meanwhile
         self._contacts: list[str] = []
@@ -71,17 +76,27 @@ class Mover:
 
     def redirected(self, event: events.Failed) -> bool:
         """Call the next contact, if the refusal named any or one before did."""
+        self._ended = event
+        return self._goes_elsewhere(event)
+
+    def _goes_elsewhere(self, event: events.Failed) -> bool:
         if event.status >= 600:
             return False
-        new = [each for each in event.contacts if each not in self._redirected]
+        named = [uri for each in event.contacts if (uri := self._call.uri_of(each)) is not None]
+        new = [each for each in named if each not in self._redirected]
         self._contacts = [*new, *self._contacts]
         self._contacts = [each for each in self._contacts if not self._call.forbids(each)]
+        return self._try_next_contact()
+
+    def _try_next_contact(self) -> bool:
         if not self._contacts or len(self._redirected) >= MOST_REDIRECTS:
             return False
         target = self._contacts.pop(0)
         self._redirected.add(target)
-        self._ended = event
-        self._call.place(target)
+        if self._referred is None:
+            self._call.redirect_to(target)
+        else:
+            self._call.place(target, self._replaces, self._referred_by)
         return True
 
     # -- referred --------------------------------------------------------------------------------
@@ -93,12 +108,18 @@ class Mover:
         if not self._follows or self._referred is not None:
             session.reject_refer(DECLINE, now)
             return
-        if self._call.forbids(event.target):
+        target = self._call.uri_of(event.target)
+        if target is None:  # a number, and no trunk to call it by
+            session.reject_refer(UNSUPPORTED_URI_SCHEME, now)
+            return
+        if self._call.forbids(target):
             session.reject_refer(FORBIDDEN, now)
             return
         session.accept_refer(now)
-        self._referred = event.target
-        self._call.place(event.target, event.replaces, event.referred_by)
+        self._referred = target
+        self._replaces, self._referred_by = event.replaces, event.referred_by
+        self._contacts, self._redirected = [], set()
+        self._call.place(target, event.replaces, event.referred_by)
 
     def ended(self, event: events.Event) -> bool:
         """Note that the present session ended; True while another is on its way to replace it."""
@@ -121,8 +142,9 @@ class Mover:
         """The target cannot be called."""
         if self._referred is None:
             assert self._ended is not None, "a redirect follows a failure"
-            self._call.over(self._ended)
-        else:
+            if not self._try_next_contact():
+                self._call.over(self._ended)
+        elif not self._try_next_contact():
             self._next_failed(status, REASONS[status], now)
 
     def handle(self, event: events.Event, now: float) -> None:
@@ -138,7 +160,9 @@ class Mover:
                 self._next_answered(body, now)
             case events.Failed(status=status, reason=reason):
                 self._forget(event)
-                self._next_failed(status, reason, now)
+                self._next = None
+                if not self._goes_elsewhere(event):
+                    self._next_failed(status, reason, now)
 
     def _forget(self, event: events.Event) -> None:
         session = event.session

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, NoReturn, Protocol, cast
+from weakref import proxy
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
@@ -119,6 +120,8 @@ class ProviderCall:
             await asyncio.wait({self._transfer_asked})
         if self.attempts.over(attempt, reason, clock.monotonic()):
             self._media_over(reason)
+        # Of a stream that never had the call nobody else ends it.
+        attempt.call.end(ended(reason))
 
     def _attempt(self, wire: Wire, spec: ProviderSpec) -> Attempt:
         assert spec.stream is not None, "only a provider with streams gets here"
@@ -128,7 +131,7 @@ class ProviderCall:
         protocol, account = spec.stream(), self.line.credential
         if spec.set_stream is not None and account is not None:
             spec.set_stream(protocol, account)
-        attempt.leg = StreamLeg(spec, protocol, outbox, attempt)
+        attempt.leg = StreamLeg(spec, protocol, outbox, proxy(attempt))  # which holds it
         attempt.call = Call(self.info, attempt.leg, self, self._loop.create_future)
         attempt.call.disk = self._shell.disk
         attempt.streamer = Streamer(wire, attempt.leg, outbox, self._shell.media)
@@ -225,7 +228,7 @@ class ProviderCall:
     def ring(self) -> None:
         self._cannot("ring: it answered already")
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self._cannot("open the media early: it answered already")
 
     def answer(self) -> None:
@@ -238,6 +241,10 @@ class ProviderCall:
 
     def redirect(self, uri: str) -> None:
         self._cannot("redirect: it answered already")
+
+    @property
+    def takes_digits(self) -> bool:
+        return False  # the legs do
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         self._cannot("send keys by signalling")

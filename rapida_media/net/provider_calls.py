@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rapida_media import clock
-from rapida_media.call.admission import Admission
 from rapida_media.call.contexts import (
     LIFETIME_S,
     ContextRefused,
@@ -38,6 +37,7 @@ from rapida_media.net.provider_lines import Line, Lines, Refused
 from rapida_media.net.provider_making import ProviderMaking
 from rapida_media.net.provider_orders import ProviderOrders
 from rapida_media.net.second_legs import Place
+from rapida_media.net.turnstile import Turnstile
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
@@ -55,9 +55,9 @@ UPGRADE = Reply(101)
 class ProviderCalls:
     """public_url: where providers reach us, set before the first request. media: set at the start.
 
-    active: how many calls the engine has in all, for admission. dial_for: calls somebody for an
-    agent, over SIP. guard: what agents may call. disk: what recordings are written by. agents:
-    those that outlive their call. idle: set while there is no call.
+    turnstile: lets their calls in. dial_for: calls somebody for an agent, over SIP. guard: what
+    agents may call. disk: what recordings are written by. agents: those that outlive their call.
+    idle: set while there is no call.
     """
 
     public_url = ""
@@ -70,8 +70,7 @@ class ProviderCalls:
         assistants: Assistants,
         journal: Journal,
         contexts: ContextStore,
-        admission: Admission,
-        active: Callable[[], int],
+        turnstile: Turnstile,
         ids: IdSource,
         counters: Counters,
         dial_for: Place,
@@ -89,8 +88,7 @@ class ProviderCalls:
         check_credentials(config.credentials.values(), self.specs)
         self._lines = Lines(self.specs, config.credentials, assistants, self.http)
         self._contexts = contexts
-        self._admission = admission
-        self._active = active
+        self._turnstile = turnstile
         self._counters = counters
         self._book = ProviderBook()
         self.idle = self._book.idle
@@ -121,9 +119,7 @@ class ProviderCalls:
         known = self._book.named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
             return _traced(known, request, self._document(line, known))
-        refusal = self._admission.admit(self._active(), clock.monotonic())
-        if refusal is not None:
-            self._counters.add(f"refused_{refusal.reason}")
+        if self._turnstile.enter() is not None:
             return line.telephony.refuse_call("busy")
         call = await self._making.make(line, seen, "inbound", line.assistant.parameters)
         self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)

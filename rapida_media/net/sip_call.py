@@ -67,6 +67,7 @@ class SipCall(SipSignalling):
     early_agent: the agent starts before the answer. Inbound it decides whether and when to answer;
     outbound it hears the callee's early media. follow_transfers: the far end may send the call
     elsewhere. agent: None for a second leg, which the agent of another call acts on.
+    headers: what the INVITE was to carry besides, also where it is redirected to.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SipCall(SipSignalling):
         self._agent = agent
         self._early_agent = early_agent
         self.agent_task: AgentTask | None = None
+        self.headers: Headers = ()
         self._hang_up_reason: str | None = None
         self._hang_up_cause: str | None = None
         self._legs = SecondLegs(shell.dial_for)
@@ -227,6 +229,10 @@ class SipCall(SipSignalling):
         dialog = self.session.dialog
         return self.call.caller if dialog is None else parse_name_addr(dialog.local, "").uri_text
 
+    def uri_of(self, target: str) -> str | None:
+        """Give the SIP URI of what the far end names; a number is one of the call's own trunk."""
+        return self._shell.guard.uri_of(target, self.info.trunk)
+
     def forbids(self, target: str) -> bool:
         """Tell whether the far end may not have us call a target; logs why."""
         why = self._shell.guard.check_target(target)
@@ -242,6 +248,9 @@ class SipCall(SipSignalling):
             # RFC 3892 section 2.2: who follows a REFER copies it, unchanged.
             headers.append(("Referred-By", referred_by))
         self._shell.place(self, target, headers)
+
+    def redirect_to(self, target: str) -> None:
+        self._shell.place(self, target, self.headers)
 
     def not_placed(self, status: int, now: float) -> None:
         """The engine cannot call what ``place`` asked for."""

@@ -6,6 +6,7 @@ A handshake costs 300 kB before we know who is there, so that it is counted from
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections import Counter
@@ -13,8 +14,11 @@ from collections.abc import Callable, Coroutine
 
 from rapida_media.call.source_limit import source_of
 from rapida_media.net.sip_stream import SipConnection
+from rapida_media.net.tls import handshake_error
 from rapida_media.net.udp import numeric_family, only_ipv6
 from rapida_media.stats import Counters
+
+log = logging.getLogger(__name__)
 
 # Of the connections there may be, how many strangers may have, and how many one of them: all
 # telephones of an office, which are one address to us.
@@ -112,9 +116,9 @@ class SipListener:
                 self._counters.add("sip_connections_refused")
                 connection.close()
             else:
-                self._spawn(self._take(connection, source))
+                self._spawn(self._take(connection, host, source))
 
-    async def _take(self, connection: socket.socket, source: str) -> None:
+    async def _take(self, connection: socket.socket, host: str, source: str) -> None:
         """Shake hands, where it wants TLS, and hand over."""
         protocol = self._make()
         protocol.source = source
@@ -125,6 +129,9 @@ class SipListener:
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_S if self._context else None,
             )
-        except OSError:  # SSLError and TimeoutError are
+        except OSError as error:  # SSLError and TimeoutError are
             self._counters.add("sip_tls_handshakes_failed")
+            if not source and isinstance(error, ssl.SSLError):  # what strangers try is no news
+                why = handshake_error(error)
+                log.warning("no TLS with a peer that connected from %s: %s", host, why)
             self._door.leave(protocol)

@@ -77,9 +77,13 @@ class SipSignalling(ABC):
         session.ring(now, self.negotiation.description if session.early_offer_required else b"")
         self._reached("ringing", now, "180")
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        if not self._incoming.takes_early_media:
+            self.ring()
+            return False
         self._act(self._progress_now)
         self._start_media()
+        return True
 
     def _progress_now(self, now: float) -> None:
         self._incoming.ring(now, self.negotiation.description)
@@ -112,6 +116,10 @@ class SipSignalling(ABC):
             headers.append(("Retry-After", str(retry_after_s)))
         self._turn_away(status, headers, turned_away(status))
 
+    def refuse_offer(self, status: int, headers: Headers) -> None:
+        """Refuse a call to us whose offer cannot be answered."""
+        self._turn_away(status, headers, turned_away(status))
+
     def redirect(self, uri: str) -> None:
         self._turn_away(302, [("Contact", f"<{uri}>")], ended("redirected", 302))
 
@@ -122,9 +130,13 @@ class SipSignalling(ABC):
 
         self._act(turn_away)
 
+    @property
+    def takes_digits(self) -> bool:
+        return self.session.peer_takes("INFO") and not self._keys.refused
+
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
-        if not self.session.peer_takes("INFO"):
-            raise LocalProtocolError("the far end takes keys neither in its media nor by INFO")
+        if not self.takes_digits:
+            raise LocalProtocolError("the far end takes no keys by INFO")
         self._keys.press(digits, done)
 
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:

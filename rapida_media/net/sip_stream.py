@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 from rapida_media.errors import RemoteProtocolError
+from rapida_media.net.tls import proven_names
 from rapida_media.sip.address import Address
 from rapida_media.sip.framing import StreamFramer
 from rapida_media.stats import Counters
@@ -59,7 +61,8 @@ class SipConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         # Absent when the peer has reset the connection meanwhile.
-        self.peer = self._address(transport.get_extra_info("peername"))
+        proven = proven_names(transport.get_extra_info("peercert"))
+        self.peer = replace(self._address(transport.get_extra_info("peername")), proven=proven)
         self.local = self._address(transport.get_extra_info("sockname"))
         if self._opened(self):
             _keep_alive(transport.get_extra_info("socket"))

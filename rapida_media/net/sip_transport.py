@@ -100,6 +100,7 @@ class SipTransport:
             self._loop,
             (host, port),
             lambda data, source: self._received(data, Address(*source, "udp"), local[0]),
+            self._undelivered,
             self._counters,
         )
         local.append(Address(host, listener.address[1], "udp"))
@@ -210,6 +211,11 @@ class SipTransport:
     def _transport_failed(self, destination: Address) -> None:
         now = clock.monotonic()
         self._endpoint.transport_failed(destination, now)
+        self.drain(now)
+
+    def _undelivered(self, quoted: bytes) -> None:
+        now = clock.monotonic()
+        self._endpoint.undelivered(quoted, now)
         self.drain(now)
 
     def _connection_needed(self, peer: Address) -> bool:

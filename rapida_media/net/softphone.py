@@ -22,7 +22,7 @@ from rapida_media.config import (
     Trunk,
     load_config,
 )
-from rapida_media.errors import ConfigError
+from rapida_media.errors import ConfigError, RemoteProtocolError
 from rapida_media.ids import SystemIds
 from rapida_media.legs.rtp_leg import DIGITS
 from rapida_media.media.align import measure_echo
@@ -31,8 +31,10 @@ from rapida_media.net.engine import Engine
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.target import Target, resolve_target, towards
+from rapida_media.net.tls import Tls
 from rapida_media.sdp.codec import SUPPORTED
 from rapida_media.sip.digest import Credentials
+from rapida_media.sip.uri import parse_uri
 
 # Without --duration: how long to listen when nothing is played, and after what was played.
 LISTEN_S = 10.0
@@ -133,11 +135,7 @@ def _ms(value: float | None) -> str:
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
     speech = read_wav(options.play) if options.play else b""
-    if strange := set(options.dtmf or "") - DIGITS:
-        raise ConfigError(f"--dtmf: expected 0-9 * # A-D, got {''.join(sorted(strange))!r}")
-    for name, path in (("--record", options.record), ("--pcap", options.pcap)):
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"{name}: there is no directory {path.parent}")
+    _check(options)
     trunk = _trunk(options)
     target = await _target(options, trunk)
     engine = Engine(_config(options, target, trunk), directory=Path.cwd(), default_agent=None)
@@ -158,6 +156,43 @@ async def place_call(options: CallOptions) -> Report:
     if options.trace:  # now that the BYE is answered
         report.trace = engine.trace(call.call.id, whole=True)
     return report
+
+
+def _check(options: CallOptions) -> None:
+    """Refuse, before anybody is called, what could not be done later."""
+    if strange := set(options.dtmf or "") - DIGITS:
+        raise ConfigError(f"--dtmf: expected 0-9 * # A-D, got {''.join(sorted(strange))!r}")
+    if options.transfer_to is not None and not _can_be_referred_to(options.transfer_to):
+        raise ConfigError(
+            "--transfer-to: expected a SIP URI such as sip:carol@127.0.0.1, "
+            f"got {options.transfer_to!r}"
+        )
+    for name, path in (("--record", options.record), ("--pcap", options.pcap)):
+        if path is not None:
+            _check_writable(name, path)
+    if options.tls_ca is not None:
+        try:
+            Tls(SipConfig(tls_ca=options.tls_ca)).client()
+        except ConfigError as error:
+            reason = str(error).removeprefix("[sip] tls_ca: ")
+            raise ConfigError(f"--tls-ca: {options.tls_ca}: {reason}") from None
+
+
+def _check_writable(name: str, path: Path) -> None:
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise ConfigError(f"{name}: {path} cannot be written: {error.strerror}") from None
+
+
+def _can_be_referred_to(uri: str) -> bool:
+    try:
+        return not parse_uri(uri).headers
+    except RemoteProtocolError:
+        return False
 
 
 async def _dial(engine: Engine, options: CallOptions, target: Target, phone: Softphone) -> SipCall:

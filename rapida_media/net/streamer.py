@@ -121,6 +121,7 @@ class Streamer:
             deadline.cancel()
             if self._closing is not None:
                 await self._closing
+            self._outbox.overflowed = _nobody
             writer.cancel()
         if not self.closed_for:
             self.closed_for = "media_closed" if self._wire.closed_properly else "media_lost"

@@ -6,7 +6,8 @@ Owned by the engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from rapida_media import clock
 from rapida_media.call.endings import ended
@@ -14,26 +15,31 @@ from rapida_media.call.journal import Journal
 from rapida_media.call.watchdog import NEVER_CONNECTED, never_connected
 from rapida_media.config import Config
 from rapida_media.net.calls import Calls
-from rapida_media.net.provider_calls import ProviderCalls
 
 SWEEP_S = 1.0
 
 
+class Others(Protocol):
+    """Calls that came by another way than SIP."""
+
+    def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None: ...
+
+
 class Sweep:
-    """config: the one that counts now."""
+    """config: the one that counts now. others: those that did not come over SIP."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         config: Callable[[], Config],
         calls: Calls,
-        provider_calls: ProviderCalls,
+        others: Iterable[Others],
         journal: Journal,
     ) -> None:
         self._loop = loop
         self._config = config
         self._calls = calls
-        self._provider_calls = provider_calls
+        self._others = tuple(others)
         self._journal = journal
         self._timer: asyncio.TimerHandle | None = None
 
@@ -52,7 +58,8 @@ class Sweep:
         limits = config.rtp.media_timeout, config.limits.max_call_seconds
         for call in self._calls.alive:
             call.look_over(now, *limits)
-        self._provider_calls.look_over(now, *limits)
+        for each in self._others:
+            each.look_over(now, *limits)
         self._give_up_waiting()
 
     def _give_up_waiting(self) -> None:

@@ -126,7 +126,7 @@ class TrunkLink:
 class Outbound:
     """How one call leaves, by a trunk or, without a name of one, by nobody's leave.
 
-    headers: the identity it asserts (RFC 3325).
+    headers: the identity it asserts (RFC 3325), and what else the trunk says.
     """
 
     target: Target
@@ -190,6 +190,17 @@ class Trunks:
                 self._start(link)
         self._drain(now)
 
+    def take_no_calls(self) -> None:
+        """Unregister everywhere, so that new calls go elsewhere, and keep what is needed by those
+        in progress: pings, the NAT's bindings, and the ways out."""
+        now = clock.monotonic()
+        for link in self._links.values():
+            if link.task is not None:
+                link.task.cancel()  # which would register a trunk that is found only now
+            if link.registration is not None:
+                link.registration.stop(now, calls_go_on=True)
+        self._drain(now)
+
     async def stop(self, seconds: float) -> None:
         """Unregister everywhere, waiting no longer than so many seconds for the answers."""
         links, self._links = self._links, {}
@@ -222,7 +233,7 @@ class Trunks:
         return Outbound(
             target,
             f"sip:{user}@{host}",
-            asserted,
+            (*asserted, *trunk.headers),
             link.credentials,
             trunk.codecs,
             trunk.srtp,
@@ -274,7 +285,8 @@ class Trunks:
             case events.Unregistered():
                 log.info("trunk %s: unregistered", name)
                 link.unregistered.set()
-                self._leaving.remove(link)
+                if link in self._leaving:
+                    self._leaving.remove(link)
             case events.PeerReachable(round_trip=round_trip):
                 log.info("trunk %s: reachable, answered in %.0f ms", name, round_trip * 1000)
             case events.PeerUnreachable(status=status):
@@ -314,9 +326,10 @@ class Trunks:
         others = (each.trunk for each in self._links.values())
         if any(each.register and _binding(each) == _binding(link.trunk) for each in others):
             link.registration.leave_to_successor()
-        else:
+            return
+        if not link.unregistered.is_set():
             self._leaving.append(link)
-            link.registration.stop(now)
+        link.registration.stop(now)
 
     async def _look_up(self, links: Iterable[TrunkLink]) -> None:
         with contextlib.suppress(TimeoutError):

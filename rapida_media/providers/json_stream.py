@@ -43,12 +43,6 @@ class JsonStream(ABC):
 
     def __init__(self) -> None:
         self._stream_id = ""
-        self._readers: Mapping[str, Callable[[dict[str, Any]], Events]] = {
-            "start": self._start,
-            "dtmf": self._digit,
-            "mark": self._mark,
-            "stop": self._stop,
-        }
 
     def _open(self, encoding: str, rate_hz: int) -> None:
         """Make the kernels for what is on the line."""
@@ -71,12 +65,12 @@ class JsonStream(ABC):
         event = said.get("event")
         if not isinstance(event, str):
             return (Malformed("there is no event"),)
-        reader = self._readers.get(event)
+        reader = _READERS.get(event)
         if reader is None:
             return ()
         if event != "start" and not self._is_ours(either(said, self.id_key, self.id_alias)):
             return (Malformed(f"{event} of another stream, or before start"),)
-        return reader(said)
+        return reader(self, said)
 
     def _is_ours(self, stream_id: object) -> bool:
         return bool(self._stream_id) and stream_id in (self._stream_id, None)
@@ -134,6 +128,14 @@ class JsonStream(ABC):
     def _message(self, event: str, **told: object) -> str:
         said = {"event": event, self.id_key: self._stream_id, **told}
         return json.dumps(said, separators=(",", ":"))
+
+
+_READERS: Mapping[str, Callable[[JsonStream, dict[str, Any]], Events]] = {
+    "start": lambda stream, said: stream._start(said),
+    "dtmf": lambda stream, said: stream._digit(said),
+    "mark": lambda stream, said: stream._mark(said),
+    "stop": lambda stream, said: stream._stop(said),
+}
 
 
 def number(value: object) -> int | None:

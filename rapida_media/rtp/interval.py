@@ -56,8 +56,13 @@ class RtcpTimer:
 
     @property
     def member_timeout_s(self) -> float:
-        """How long a silent member is remembered: five intervals (section 6.3.5)."""
-        return 5 * self._interval(self._initial)
+        """How long a silent member is remembered: five intervals of a receiver (section 6.3.5)."""
+        return 5 * self._interval(we_sent=False)
+
+    @property
+    def sender_timeout_s(self) -> float:
+        """How long a member that sends no RTP counts as a sender: two intervals (6.3.5)."""
+        return 2 * self._interval(we_sent=self.we_sent)
 
     def expire(self, now: float) -> bool:
         """Whether a report may be sent now; if not, ``due`` has moved on (section 6.3.6)."""
@@ -89,12 +94,12 @@ class RtcpTimer:
         self._previous = now - share * (now - self._previous)
         self._members_before = self.members
 
-    def _interval(self, initial: bool) -> float:
+    def _interval(self, *, we_sent: bool) -> float:
         return interval_s(
-            self.members, self.senders, self._average_size, we_sent=self.we_sent, initial=initial
+            self.members, self.senders, self._average_size, we_sent=we_sent, initial=self._initial
         )
 
     def _draw(self) -> float:
         """Give Td times a random factor from 0.5 to 1.5, compensated."""
         fraction = self._ids.number(_RANDOM_BITS) / (1 << _RANDOM_BITS)
-        return self._interval(self._initial) * (0.5 + fraction) / COMPENSATION
+        return self._interval(we_sent=self.we_sent) * (0.5 + fraction) / COMPENSATION

@@ -46,7 +46,7 @@ class QualityMeter:
         codec = CODECS[self.codec]
         concealed = min(1.0, _number(figures, "concealed_ms") / heard)
         loss = _number(figures, "loss")
-        delay_ms = _delay_ms(figures)
+        delay_ms = _mouth_to_ear_ms(figures, "delay_mean_ms")
         ratio = _burst_ratio(_number(figures, "loss_run"), loss)
         r = r_factor(delay_ms, concealed, codec, burst_ratio=ratio)
         return {
@@ -66,7 +66,8 @@ class QualityMeter:
         newly_heard, newly_concealed = heard - self._before[0], concealed - self._before[1]
         if self._next and newly_heard > 0:
             share = min(1.0, newly_concealed / newly_heard)
-            score = mos(r_factor(_delay_ms(figures), share, CODECS[self.codec]))
+            delay_ms = _mouth_to_ear_ms(figures, "delay_ms")
+            score = mos(r_factor(delay_ms, share, CODECS[self.codec]))
             self.worst_mos = score if self.worst_mos is None else min(score, self.worst_mos)
         self._next, self._before = now + INTERVAL_S, (heard, concealed)
 
@@ -105,10 +106,10 @@ def _number(figures: Figures, name: str) -> float:
     return float(figures.get(name) or 0)
 
 
-def _delay_ms(figures: Figures) -> float:
-    """Mouth to ear: half the round trip, the far end's packet, our buffer."""
+def _mouth_to_ear_ms(figures: Figures, buffer: str) -> float:
+    """Half the round trip, the far end's packet, our buffer by the figure of that name."""
     packet_ms = _number(figures, "packet_ms") or PACKET_MS
-    return _number(figures, "round_trip_ms") / 2 + packet_ms + _number(figures, "delay_ms")
+    return _number(figures, "round_trip_ms") / 2 + packet_ms + _number(figures, buffer)
 
 
 def _burst_ratio(mean_run: float, loss: float) -> float:

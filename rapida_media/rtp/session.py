@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from rapida_media.ids import IdSource
-from rapida_media.kernels import ReceptionReport
 from rapida_media.rtp.interval import RtcpTimer
+from rapida_media.rtp.members import Members
 from rapida_media.rtp.path import Address, RtcpPath
+from rapida_media.rtp.reported import ReportedStream
 from rapida_media.rtp.rtcp import (
     Goodbye,
     Packet,
@@ -40,38 +40,9 @@ from rapida_media.rtp.xr import (
 
 # Seconds from 1900 (NTP) to 1970.
 NTP_EPOCH = 2_208_988_800
-# A call has two ends; a mixer or a forked far end may add some. More are not remembered.
-MEMBERS_MAX = 16
 # Reports of ours that a far end may still refer to.
 _REFERENCES_MAX = 8
 _U32 = 0xFFFFFFFF
-
-
-class ReportedStream(Protocol):
-    """What RTCP needs of a ``MediaStream``."""
-
-    @property
-    def ssrc(self) -> int: ...
-    @property
-    def source_ssrc(self) -> int | None: ...
-    @property
-    def remote(self) -> Address | None: ...
-    @property
-    def send_rate_hz(self) -> int: ...
-    @property
-    def sender_counts(self) -> tuple[int, int]:
-        """Packets and octets sent under the current SSRC."""
-        ...
-
-    def timestamp_at(self, now: float) -> int:
-        """Give the RTP timestamp of that instant, on the clock of what we send."""
-        ...
-
-    def reception_report(self) -> ReceptionReport | None:
-        """Give the report on the current source; its fraction covers the time since the last."""
-        ...
-
-    def change_ssrc(self, ssrc: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -129,7 +100,7 @@ class RtcpSession:
         # RFC 7022 section 4.2: 96 random bits, new for each session, so that it names no machine.
         self._cname = ids.token()[:24].encode()
         self._timer: RtcpTimer | None = None
-        self._members: dict[int, float] = {}
+        self._members = Members()
         # Packets sent, now and at the last two reports: who has "sent" (section 6.3.8).
         self._sent_before = 0, 0
         self._references: tuple[int, ...] = ()
@@ -152,10 +123,13 @@ class RtcpSession:
         timer = self._timer
         if timer is None or timer.due > now:
             return
-        self._forget_silent_members(timer, now)
-        self._count(timer)
+        self._count(timer, now)
         if timer.expire(now):
-            timer.transmitted(self._send(self._report(now)), now)
+            timer.transmitted(self._send(self._report(timer, now)), now)
+            # Section 6.3.5: "at least once per RTCP transmission interval".
+            self._members.forget_silent(now, timer.member_timeout_s)
+            self._count(timer, now)
+            timer.member_left(now)
 
     @property
     def has_datagrams(self) -> bool:
@@ -172,7 +146,8 @@ class RtcpSession:
         """
         packets, _ = self._stream.sender_counts
         if self._timer is not None and (packets or self.counters.sent):
-            self._send([*self._report(now), Goodbye((self._stream.ssrc,))])
+            report = self._report(self._timer, now)
+            self._send([*report, Goodbye((self._stream.ssrc,))])
         self._timer = None
 
     def statistics(self) -> dict[str, int | float | None]:
@@ -197,11 +172,12 @@ class RtcpSession:
 
     # -- reports of ours -------------------------------------------------------------------------
 
-    def _report(self, now: float) -> list[Packet]:
+    def _report(self, timer: RtcpTimer, now: float) -> list[Packet]:
         stream = self._stream
         ntp = self._ntp(now)
         packets, octets = stream.sender_counts
-        blocks = self._report_blocks(now)
+        source = self._source(timer, now)
+        blocks = self._report_blocks(source, now)
         we_sent = packets != self._sent_before[0]
         self._sent_before = self._sent_before[1], packets
         self._references = (*self._references[1 - _REFERENCES_MAX :], _middle(ntp))
@@ -212,17 +188,25 @@ class RtcpSession:
                 stream.ssrc, ntp, timestamp, packets & _U32, octets & _U32, blocks
             )
         description = SourceDescription({stream.ssrc: self._cname})
-        extended = self._extended(now, None if we_sent else ntp)
+        extended = self._extended(source, now, None if we_sent else ntp)
         return [report, description, *([extended] if extended.blocks else [])]
 
-    def _report_blocks(self, now: float) -> tuple[ReportBlock, ...]:
-        ssrc, report = self._stream.source_ssrc, self._stream.reception_report()
-        if ssrc is None or report is None:
-            return ()
-        last_sr, delay = _since(self._last_sr, ssrc, now)
-        return (ReportBlock(ssrc, *report, last_sr, delay),)
+    def _source(self, timer: RtcpTimer, now: float) -> int | None:
+        """Give the source that we hear, as long as it takes part."""
+        ssrc, heard_at = self._stream.source_ssrc, self._stream.source_heard_at
+        timeout_s = timer.member_timeout_s
+        if ssrc is None or not self._members.includes(ssrc, heard_at, now, timeout_s):
+            return None
+        return ssrc
 
-    def _extended(self, now: float, ntp: int | None) -> ExtendedReport:
+    def _report_blocks(self, source: int | None, now: float) -> tuple[ReportBlock, ...]:
+        report = None if source is None else self._stream.reception_report()
+        if source is None or report is None:
+            return ()
+        last_sr, delay = _since(self._last_sr, source, now)
+        return (ReportBlock(source, *report, last_sr, delay),)
+
+    def _extended(self, source: int | None, now: float, ntp: int | None) -> ExtendedReport:
         """VoIP metrics; the answer to a reference time; where no SR says it, one of ours (ntp)."""
         blocks: list[XrBlock] = []
         if ntp is not None:
@@ -231,7 +215,6 @@ class RtcpSession:
             ssrc = self._last_reference[0]
             blocks.append(DelaySinceLastRr(ssrc, *_since(self._last_reference, ssrc, now)))
             self._last_reference = None
-        source = self._stream.source_ssrc
         if source is not None and (metrics := self.metrics(source)) is not None:
             blocks.append(metrics)
         return ExtendedReport(self._stream.ssrc, tuple(blocks))
@@ -251,21 +234,16 @@ class RtcpSession:
 
     # -- members ---------------------------------------------------------------------------------
 
-    def _count(self, timer: RtcpTimer) -> None:
-        source = self._stream.source_ssrc
-        others = self._members.keys() | ({source} if source is not None else set())
+    def _count(self, timer: RtcpTimer, now: float) -> None:
+        source = self._source(timer, now)
+        others = self._members.ssrcs | ({source} if source is not None else set())
         packets, _ = self._stream.sender_counts
         timer.we_sent = packets != self._sent_before[0]
         timer.members = 1 + len(others)
-        timer.senders = int(timer.we_sent) + (source is not None)
-
-    def _forget_silent_members(self, timer: RtcpTimer, now: float) -> None:
-        limit = now - timer.member_timeout_s
-        self._members = {ssrc: at for ssrc, at in self._members.items() if at > limit}
-
-    def _remember(self, ssrc: int, now: float) -> None:
-        if ssrc in self._members or len(self._members) < MEMBERS_MAX:
-            self._members[ssrc] = now
+        silent_s = now - self._stream.source_heard_at
+        timer.senders = int(timer.we_sent) + (
+            source is not None and silent_s < timer.sender_timeout_s
+        )
 
     # -- reports of the far end ------------------------------------------------------------------
 
@@ -320,9 +298,10 @@ class RtcpSession:
         """Another uses our SSRC: say BYE for it and take a new one (section 8.2)."""
         self.counters.collisions += 1
         if self._timer is not None:
-            self._send([*self._report(now), Goodbye((self._stream.ssrc,), "SSRC collision")])
+            report = self._report(self._timer, now)
+            self._send([*report, Goodbye((self._stream.ssrc,), "SSRC collision")])
         ssrc = self._stream.ssrc
-        while ssrc in (self._stream.ssrc, self._stream.source_ssrc, *self._members):
+        while ssrc in (self._stream.ssrc, self._stream.source_ssrc, *self._members.ssrcs):
             ssrc = self._ids.number(32)
         self._stream.change_ssrc(ssrc)
         self._sent_before = 0, 0
@@ -330,7 +309,7 @@ class RtcpSession:
 
     def _take(self, packet: Packet, now: float) -> None:
         if isinstance(packet, SenderReport | ReceiverReport):
-            self._remember(packet.ssrc, now)
+            self._members.hear(packet.ssrc, now)
             if isinstance(packet, SenderReport):
                 self._last_sr = packet.ssrc, _middle(packet.ntp), now
             for block in packet.blocks:
@@ -361,10 +340,12 @@ class RtcpSession:
         self.round_trip_s = 0.0 if elapsed >> 31 else elapsed / 65536
 
     def _take_goodbye(self, packet: Goodbye, now: float) -> None:
+        """Section 6.3.4: they are neither counted nor reported on any more."""
         self.counters.goodbyes += 1
-        gone = [ssrc for ssrc in packet.ssrcs if self._members.pop(ssrc, None) is not None]
-        if gone and self._timer is not None:
-            self._count(self._timer)
+        for ssrc in packet.ssrcs:
+            self._members.leave(ssrc, now)
+        if self._timer is not None:
+            self._count(self._timer, now)
             self._timer.member_left(now)
 
     def _take_extended(self, ssrc: int, block: XrBlock, now: float) -> None:

@@ -18,7 +18,7 @@ UNAVAILABLE = 127
 GMIN = 16
 
 # Section 4.7.6, the receiver configuration byte: loss concealment, then jitter buffer.
-PLC_STANDARD, PLC_ENHANCED = 3 << 6, 2 << 6
+PLC_ENHANCED = 2 << 6
 BUFFER_ADAPTIVE, BUFFER_FIXED = 3 << 4, 2 << 4
 
 

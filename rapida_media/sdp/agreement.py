@@ -20,6 +20,7 @@ from rapida_media.sdp.peer_audio import (
     parse_address,
     read_audio,
 )
+from rapida_media.sdp.unusable import OTHER_FAMILY, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,11 @@ Pair = tuple[Codec, Codec]
 
 def usable(
     session: SessionDescription, media: MediaDescription, local: LocalMedia
-) -> PeerAudio | None:
-    """Read a media line, None when our socket cannot reach it."""
+) -> PeerAudio | Unusable:
+    """Read a media line, which our socket has to reach."""
     peer = read_audio(session, media)
-    if peer is None or (":" in peer.address) != (":" in local.address):
-        return None
+    if isinstance(peer, PeerAudio) and (":" in peer.address) != (":" in local.address):
+        return OTHER_FAMILY[local.address_type]
     return peer
 
 

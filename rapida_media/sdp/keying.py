@@ -22,6 +22,7 @@ from rapida_media.errors import NegotiationError
 from rapida_media.ids import IdSource
 from rapida_media.sdp.crypto import SUITES, Crypto, SrtpKeys
 from rapida_media.sdp.peer_audio import PLAIN, PROFILES, SECURE, PeerAudio
+from rapida_media.sdp.unusable import NO_KEYS, NO_SRTP, NO_SUITE, Unusable
 
 MODES = ("off", "optional", "required")
 
@@ -64,18 +65,18 @@ class Keying:
 
     def answer(
         self, peer: PeerAudio, suites: tuple[str, ...], *, secure: bool
-    ) -> tuple[Keyed, SrtpKeys | None] | None:
-        """Answer one line of an offer, with keys or without; None where that is not possible.
+    ) -> tuple[Keyed, SrtpKeys | None] | Unusable:
+        """Answer one line of an offer, with keys or without.
 
         The first of the offered suites that is ours is chosen, under its tag.
         """
         if not secure:
-            return None if peer.secure else (Keyed(peer.protocol), None)
+            return NO_SRTP if peer.secure else (Keyed(peer.protocol), None)
         for theirs in peer.cryptos:
             if theirs.suite in suites:
                 own = Crypto(theirs.tag, theirs.suite, self._key(theirs.suite))
                 return Keyed(peer.protocol, (own,)), SrtpKeys(own.suite, own.key, theirs)
-        return None
+        return NO_SUITE if peer.keyed else NO_KEYS
 
     def receive_answer(
         self, peer: PeerAudio, offered: Keyed, mode: str

@@ -4,6 +4,12 @@ The call layer owns one ``OfferAnswer`` per SIP session and moves bodies through
 then ``receive_answer`` when we offer, ``receive_offer`` when the peer does. Both roles end in a
 ``NegotiatedAudio``: where to send, with what, and what may arrive.
 
+Or in None: a session without a stream. "Zero media streams implies that the offerer wishes to
+communicate, but that the streams for the session will be added at a later time through a modified
+offer" (section 5), and "existing streams can be terminated by setting the port to zero" (5.1, 8.2);
+"a stream that is offered with a port of zero MUST be marked with port zero in the answer" (8.2).
+The next offer of either side may have one again.
+
 State is small on purpose: the last description we sent (for the ``o=`` version), the layout of
 its ``m=`` lines (their number and order never change, RFC 3264 section 8), the payload type
 numbers already bound to a codec, and the offer that waits for its answer.
@@ -28,11 +34,13 @@ from rapida_media.sdp.description import (
 )
 from rapida_media.sdp.keying import Keyed, Keying, attempts
 from rapida_media.sdp.peer_audio import PLAIN, RTCP_MUX, PeerAudio
+from rapida_media.sdp.unusable import CLOSED, NO_AUDIO, Unusable, no_codec
 
 __all__ = ["LocalMedia", "NegotiatedAudio", "OfferAnswer"]
 
 # How one line of an offer is answered: our words and the keys both sides have.
 _Security = tuple[Keyed, SrtpKeys | None]
+_Found = tuple[PeerAudio, list[Pair], _Security]
 # What we described: from what, with which codecs and keys.
 _Described = tuple[LocalMedia, tuple[Codec, ...], Keyed]
 
@@ -63,7 +71,7 @@ class OfferAnswer:
     @property
     def _muxed(self) -> bool:
         """Whether our last description takes RTCP on the RTP port."""
-        return bool(self._layout) and self._layout[self._slot].has(RTCP_MUX)
+        return self._slot < len(self._layout) and self._layout[self._slot].has(RTCP_MUX)
 
     def make_offer(self, local: LocalMedia) -> bytes:
         """Write an offer of one audio stream; lines the session once had stay, with port 0.
@@ -74,7 +82,9 @@ class OfferAnswer:
         if self._offer is not None:
             raise LocalProtocolError("an earlier offer has no answer yet")
         codecs = tuple(self._numbered(codec) for codec in local.all_codecs)
-        lines = list(self._layout) or [_REFUSED_AUDIO]
+        lines = list(self._layout)
+        if self._slot == len(lines):
+            lines.append(_REFUSED_AUDIO)
         keyed = self._keying.offer(local.srtp, local.offered_suites)
         # What was agreed once goes on, whoever offered it.
         muxed = local.rtcp_mux or self._muxed
@@ -101,9 +111,10 @@ class OfferAnswer:
             raise LocalProtocolError("there is no offer to withdraw")
         self._offer = None
 
-    def receive_answer(self, body: bytes) -> NegotiatedAudio:
+    def receive_answer(self, body: bytes) -> NegotiatedAudio | None:
         """Read the answer to our offer, which is settled by it even when this raises.
 
+        None where the offer had no stream or the answer refuses it (port 0).
         Raises NegotiationError when the answer leaves nothing to use, RemoteProtocolError when it
         cannot be read, LocalProtocolError when no offer waits.
         """
@@ -111,12 +122,13 @@ class OfferAnswer:
             raise LocalProtocolError("an answer without an offer")
         waiting, self._offer = self._offer, None
         keyed, audio = self._read_answer(body, *waiting)
-        self._keying.agree(keyed)
+        if audio is not None:
+            self._keying.agree(keyed)
         if waiting is self._described:  # and no repetition
             self._in_force = self._sent, waiting
         return audio
 
-    def preview_answer(self, body: bytes) -> NegotiatedAudio:
+    def preview_answer(self, body: bytes) -> NegotiatedAudio | None:
         """Read what may become the answer to our offer, which goes on waiting for it.
 
         Early media: a provisional response names where the callee hears us before it answers, and
@@ -128,13 +140,17 @@ class OfferAnswer:
 
     def _read_answer(
         self, body: bytes, local: LocalMedia, offered: tuple[Codec, ...], keyed: Keyed
-    ) -> tuple[Keyed, NegotiatedAudio]:
+    ) -> tuple[Keyed, NegotiatedAudio | None]:
         answer = parse_sdp(body)
+        if not offered:
+            return keyed, None
         if len(answer.media) <= self._slot:
             raise NegotiationError("the answer has fewer media lines than the offer")
         peer = usable(answer, answer.media[self._slot], local)
-        if peer is None:
-            raise NegotiationError("the answer refuses the audio line or gives no usable address")
+        if peer is CLOSED:
+            return keyed, None
+        if isinstance(peer, Unusable):
+            raise peer.error()
         # RFC 3264 section 7: the offerer "MAY immediately cease listening for media formats that
         # were listed in the initial offer, but not present in the answer".
         pairs = common(peer, offered)
@@ -143,11 +159,11 @@ class OfferAnswer:
         agreed, keys = self._keying.receive_answer(peer, keyed, local.srtp)
         return agreed, agree(local, peer, pairs, keys, muxed=self._muxed and peer.rtcp_mux)
 
-    def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio]:
+    def receive_offer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedAudio | None]:
         """Read the peer's offer and write our answer.
 
         The first usable audio line is taken, where SRTP is optional the first with keys; all others
-        are refused with port 0 in their place.
+        are refused with port 0 in their place. None where the offer has no stream at all.
         Raises NegotiationError when there is none (to be answered 488), RemoteProtocolError when
         the offer cannot be read (its status is the answer), and LocalProtocolError while our own
         offer is unanswered (to be answered 491); the session then stays as it was.
@@ -155,24 +171,34 @@ class OfferAnswer:
         if self._offer is not None:
             raise LocalProtocolError("our own offer has no answer yet")
         offer = parse_sdp(body)
+        if not any(media.port for media in offer.media):
+            return self._answer_without_stream(offer, local), None
+        why = NO_AUDIO
         for secure in attempts(local.srtp):
             for slot, media in enumerate(offer.media):
-                peer = usable(offer, media, local)
-                pairs = common(peer, local.all_codecs) if peer else []
-                if not peer or not pairs:
-                    continue
-                security = self._keying.answer(peer, local.accepted_suites, secure=secure)
-                if security is not None:
-                    return self._answer(offer, slot, (peer, pairs, security), local)
-        raise NegotiationError(
-            f"no audio line with a codec and an address we can use, with srtp {local.srtp}"
-        )
+                found = self._find(usable(offer, media, local), local, secure=secure)
+                if not isinstance(found, Unusable):
+                    return self._answer(offer, slot, found, local)
+                why = max(why, found)
+        raise why.error()
+
+    def _find(
+        self, peer: PeerAudio | Unusable, local: LocalMedia, *, secure: bool
+    ) -> _Found | Unusable:
+        """Look whether a line of an offer can be taken, with keys or without."""
+        if isinstance(peer, Unusable):
+            return peer
+        pairs = common(peer, local.all_codecs)
+        if not pairs:
+            return no_codec(local.codecs)
+        security = self._keying.answer(peer, local.accepted_suites, secure=secure)
+        return security if isinstance(security, Unusable) else (peer, pairs, security)
 
     def _answer(
         self,
         offer: SessionDescription,
         slot: int,
-        found: tuple[PeerAudio, list[Pair], _Security],
+        found: _Found,
         local: LocalMedia,
     ) -> tuple[bytes, NegotiatedAudio]:
         peer, pairs, (keyed, keys) = found
@@ -197,6 +223,17 @@ class OfferAnswer:
         body = self._write(local, lines, offer.times)
         self._in_force = self._sent, self._described
         return body, agreed
+
+    def _answer_without_stream(self, offer: SessionDescription, local: LocalMedia) -> bytes:
+        """Write the answer that closes our stream, too. Its place, or else a new one at the end, is
+        where our next offer has one: either is allowed (section 8.1)."""
+        audio = [slot for slot, media in enumerate(offer.media) if media.kind == "audio"]
+        if self._slot not in audio:
+            self._slot = next(iter(audio), len(offer.media))
+        self._described = local, (), Keyed()
+        body = self._write(local, [_refused(media) for media in offer.media], offer.times)
+        self._in_force = self._sent, self._described
+        return body
 
     def _write(
         self, local: LocalMedia, lines: list[MediaDescription], times: tuple[str, ...]

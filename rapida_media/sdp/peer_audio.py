@@ -2,7 +2,7 @@
 
 Called by ``offer_answer`` for offers and answers alike: direction and connection may stand at
 session or media level, the RTCP port may be implied, hold may be written the old way. A line that
-no RTP stream over IP can follow reads as None.
+no RTP stream over IP can follow reads as ``Unusable``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ from rapida_media.sdp.description import (
     SessionDescription,
     parse_number,
     parse_sdp,
+)
+from rapida_media.sdp.unusable import (
+    CLOSED,
+    MULTICAST,
+    NO_ADDRESS,
+    NO_AUDIO,
+    OTHER_PROFILE,
+    Unusable,
 )
 
 # What we offer, RFC 3551 and RFC 3711: plain RTP and SRTP.
@@ -75,17 +83,21 @@ class PeerAudio:
         return PROFILES[self.protocol]
 
 
-def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | None:
-    """Read a media line, None unless it is an accepted RTP audio line to a unicast address."""
+def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudio | Unusable:
+    """Read a media line, which has to be an accepted RTP audio line to a unicast address."""
     connection = media.connection or session.connection
-    if media.kind != "audio" or media.protocol not in PROFILES:
-        return None
-    if not media.port or not connection:
-        return None
-    ip = parse_address(connection.address)
-    if ip is None or ip.is_multicast:
-        return None
-    sends, receives = _direction(session, media)
+    if media.kind != "audio":
+        return NO_AUDIO
+    if not media.port:
+        return CLOSED
+    if media.protocol not in PROFILES:
+        return OTHER_PROFILE
+    ip = None if connection is None else parse_address(connection.address)
+    if ip is None:
+        return NO_ADDRESS
+    if ip.is_multicast:
+        return MULTICAST
+    sends, receives = direction_of(session, media)
     # RFC 3264 section 8.4: "RFC 2543 [10] specified that placing a user on hold was accomplished
     # by setting the connection address to 0.0.0.0." It tells that the peer receives nothing; what
     # it sends stays as its direction tells.
@@ -96,8 +108,8 @@ def read_audio(session: SessionDescription, media: MediaDescription) -> PeerAudi
         rtcp=_rtcp(media, str(ip)),
         sends=sends,
         receives=receives,
-        ptime_ms=_milliseconds(media, "ptime"),
-        maxptime_ms=_milliseconds(media, "maxptime"),
+        ptime_ms=milliseconds_of(media, "ptime"),
+        maxptime_ms=milliseconds_of(media, "maxptime"),
         codecs=tuple(codecs_of(media)),
         rtcp_mux=media.has(RTCP_MUX),
         protocol=media.protocol,
@@ -130,7 +142,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _direction(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
+def direction_of(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
     for attributes in (media.attributes, session.attributes):
         for attribute in attributes:
             if attribute.name in DIRECTIONS:
@@ -150,7 +162,7 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
     return (address, media.port + 1) if media.port < 65535 else None
 
 
-def _milliseconds(media: MediaDescription, name: str) -> int | None:
+def milliseconds_of(media: MediaDescription, name: str) -> int | None:
     whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 

@@ -22,14 +22,15 @@ DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 class Address:
     """A transport address. host: numeric, IPv6 without brackets; transport: udp, tcp or tls.
 
-    domain: the name it was found by, which a TLS certificate has to prove; no part of what makes
-    two addresses equal.
+    domain: the name it was found by, which a TLS certificate has to prove. proven: the names that
+    one proved. Neither is part of what makes two addresses equal.
     """
 
     host: str
     port: int
     transport: str = "udp"
     domain: str | None = field(default=None, compare=False)
+    proven: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def reliable(self) -> bool:

@@ -7,10 +7,10 @@ section 5). Each of these requests refreshes the session timer.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
+from rapida_media.sip.allow import Allow, allow_of
 from rapida_media.sip.builder import REASONS
 from rapida_media.sip.dialog import contact_target
 from rapida_media.sip.events import (
@@ -47,12 +47,6 @@ class Change(NamedTuple):
     told: bool = True
 
 
-@lru_cache(256)
-def _methods(text: str) -> frozenset[str]:
-    """Give one set for all peers that allow the same: there are few of these."""
-    return frozenset(text.split())
-
-
 class ChangingSession(InviteSession):
     """An INVITE dialog usage with re-INVITE and UPDATE."""
 
@@ -70,7 +64,7 @@ class ChangingSession(InviteSession):
         self._reinvite: Change | None = None
         self._update: Change | None = None
         self._session_timer = SessionTimer(self, agent.timers, agent.config)
-        self._peer_allow: frozenset[str] | None = None  # unknown
+        self._peer_allow = Allow()
         self._wait = OfferWait(self, agent)
         # An unanswered offer of the peer's outside INVITE.
         self._asked: tuple[ServerTransaction, Request] | None = None
@@ -154,7 +148,7 @@ class ChangingSession(InviteSession):
         self._agent.respond(transaction, request, 200, now, headers=fields, body=body)
         self._offer_settled(now)
 
-    def reject_offer(self, status: int, now: float) -> None:
+    def reject_offer(self, status: int, now: float, headers: Headers = ()) -> None:
         """Refuse the offer of ``OfferReceived``; the session goes on as it was.
 
         Raises LocalProtocolError when none waits or status is no failure.
@@ -164,7 +158,7 @@ class ChangingSession(InviteSession):
             raise LocalProtocolError(f"refuse with {status}: expected 300 to 699")
         self._asked = None
         self._offer = STABLE
-        self._agent.respond(transaction, request, status, now)
+        self._agent.respond(transaction, request, status, now, headers=headers)
         self._offer_settled(now)
 
     def _offer_settled(self, now: float) -> None:
@@ -194,7 +188,7 @@ class ChangingSession(InviteSession):
     ) -> None:
         respond = self._agent.respond
         refusal = self._change_refusal(request)
-        if self._reinvite is not None:
+        if self._reinvite is not None or (self._update is not None and self._update.body):
             respond(transaction, request, 491, now)
         elif self._pending or self._accepted or self._asked or self.state != CONFIRMED:
             # "a UAS that receives a second INVITE before it sends the final response to a first
@@ -245,7 +239,7 @@ class ChangingSession(InviteSession):
         reject the UPDATE request with a 491" for ours, with 500 for theirs (RFC 3311 5.2)."""
         if self._offer == OFFERED:
             self._agent.respond(transaction, request, 491, now)
-        elif self._offer != STABLE:
+        elif self._offer != STABLE or self._asked is not None:
             self._ask_to_wait(transaction, request, now)
         else:
             self._asked = (transaction, request)
@@ -300,7 +294,7 @@ class ChangingSession(InviteSession):
             # "If the response … is a 481 … or a 408 (Request Timeout), the UAC SHOULD terminate
             # the dialog", also "if no response at all is received" (section 12.2.1.2).
             self._hang_up("refused", status, now)
-        elif self._interval_raised(status, response):
+        elif self._interval_raised(status, response) and self.can_offer:
             self.reinvite(change.body, now, change.headers)
         else:
             reason = response.reason if response is not None else REASONS[status]
@@ -337,7 +331,7 @@ class ChangingSession(InviteSession):
             again = bool(change.body) and self._wait.start(status, response, now)
             self._agent.events.append(UpdateFailed(self, status, reason, again))
         elif status in (405, 501):  # it does not know UPDATE after all
-            self._peer_allow = (self._peer_allow or frozenset()) - {"UPDATE"}
+            self._peer_allow = self._peer_allow.without("UPDATE")
             self.refresh_session(now)
 
     # The session timer.
@@ -349,7 +343,7 @@ class ChangingSession(InviteSession):
         """
         if self.state != CONFIRMED or self._update or self._reinvite:
             return
-        if self._peer_allow is not None and "UPDATE" in self._peer_allow:
+        if self._peer_allow.names("UPDATE"):
             self._send_update(b"", (), False, now)
         elif self.can_offer:
             self._agent.events.append(OfferDue(self))
@@ -371,12 +365,11 @@ class ChangingSession(InviteSession):
         return self._session_timer.raise_least(response)
 
     def _note_allow(self, message: Message) -> None:
-        if message.has("Allow"):
-            self._peer_allow = _methods(" ".join(message.allow))
+        self._peer_allow = allow_of(message, self._peer_allow)
 
     def peer_takes(self, method: str) -> bool:
-        """Whether the peer's Allow names a method; True while it said nothing."""
-        return self._peer_allow is None or method in self._peer_allow
+        """Whether a request of ours may be understood: the peer did not say otherwise."""
+        return not self._peer_allow.forbids(method)
 
     def _accept(self, body: bytes, headers: Headers, initial: bool, now: float) -> None:
         assert self._pending is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.address import DEFAULT_PORTS, Address, Path, is_numeric, is_private
 from rapida_media.sip.headers import parse_name_addr
+from rapida_media.sip.hops import Hop
 from rapida_media.sip.outgoing import OutgoingRequest
 from rapida_media.sip.uri import parse_uri
 
@@ -176,13 +177,31 @@ class Dialog:
         know its outside address: what it names is private, and it talks to us from elsewhere.
         """
         if self._next_hop is None:
-            if self.route_set:
-                uri = parse_name_addr(self.route_set[0], "Route").uri
-            else:
-                uri = parse_uri(self.remote_target)
-            remote = uri_address(uri, self.flow.remote, connected=self.connected)
+            remote = uri_address(self._hop_uri(), self.flow.remote, connected=self.connected)
             self._next_hop = Path(remote, self.flow.local)
         return self._next_hop
+
+    def _hop_uri(self) -> SipUri:
+        if self.route_set:
+            return parse_name_addr(self.route_set[0], "Route").uri
+        return parse_uri(self.remote_target)
+
+    def named_hop(self) -> Hop | None:
+        """Give the name of where requests go, None where the URI has an address.
+
+        A dialog that is spoken over TLS stays there, whatever the records of the name say.
+        """
+        uri = self._hop_uri()
+        if is_numeric(uri.host):
+            return None
+        transport = (uri.params.get("transport") or "").lower()
+        if uri.scheme == "sips" or self.flow.remote.transport == "tls":
+            transport = "tls"
+        return Hop(uri.host.lower(), uri.port, transport if transport in DEFAULT_PORTS else None)
+
+    def go_by(self, path: Path) -> None:
+        """Take another way, since the one there was failed, until the peer comes by one itself."""
+        self._next_hop = path
 
     def check_order(self, request: Request) -> bool:
         """Note the CSeq of a request within the dialog; False when it is out of order.
@@ -214,7 +233,8 @@ class Dialog:
         target = contact_target(message)
         if target is not None and target != self.remote_target:
             self.remote_target = target
-            self._next_hop = None
+            if not self.route_set:
+                self._next_hop = None
 
 
 def contact_target(message: Message) -> str | None:

@@ -15,13 +15,13 @@ MAX_EARLY_DIALOGS = 16
 
 
 class EarlyDialog:
-    """answered: a reliable response of this callee answered our offer."""
+    """answer: to our offer, from a reliable response of this callee; its 200 then needs none."""
 
-    __slots__ = ("_rseq", "answered", "dialog")
+    __slots__ = ("_rseq", "answer", "dialog")
 
     def __init__(self, dialog: Dialog) -> None:
         self.dialog = dialog
-        self.answered = False
+        self.answer = b""
         self._rseq: int | None = None
 
     def is_next(self, rseq: int) -> bool:

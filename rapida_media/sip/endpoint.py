@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rapida_media.ids import IdSource
     from rapida_media.sip.digest import Credentials
     from rapida_media.sip.events import AnyEvent
+    from rapida_media.sip.hops import Hop
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.stats import Counters
 
@@ -204,6 +205,15 @@ class SipEndpoint:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell that nothing can be sent to ``destination``: what waits for it fails with 503."""
         self._agent.transport_failed(destination, now)
+
+    def undelivered(self, quoted: bytes, now: float) -> None:
+        """Tell that a message did not arrive: the request of which this is the beginning fails with
+        503 (sections 17.1.4 and 18.4)."""
+        self._layer.undelivered(quoted, now)
+
+    def hop_resolved(self, hop: Hop, addresses: Sequence[Address]) -> None:
+        """Tell what the name of a ``HopNamed`` stands for."""
+        self._agent.hops.resolved(hop, addresses)
 
     # What is alive.
 

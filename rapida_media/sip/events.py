@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rapida_media.sip.address import Address, Datagram
 
 if TYPE_CHECKING:
+    from rapida_media.sip.hops import Hop
     from rapida_media.sip.incoming_session import IncomingSession
     from rapida_media.sip.invite_session import InviteSession
     from rapida_media.sip.message import Request
@@ -25,6 +26,7 @@ __all__ = [
     "EarlyAnswer",
     "Event",
     "Failed",
+    "HopNamed",
     "IncomingInvite",
     "InfoAnswered",
     "InfoReceived",
@@ -92,7 +94,8 @@ class EarlyAnswer(Event):
 class Answered(Event):
     """Our call was answered and the ACK is on its way.
 
-    body is empty when a reliable provisional response had the answer already.
+    body answers our offer; where a reliable provisional response of this callee did that, it is
+    the body of that.
     """
 
     body: bytes
@@ -217,8 +220,9 @@ class OfferDue(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReferReceived(Event):
-    """The peer wants us to call ``target`` in its place, there replacing a call it may name:
-    accept_refer or reject_refer, at once. referred_by: as it calls itself, for who is called."""
+    """The peer wants us to call ``target`` in its place, a SIP or tel URI, there replacing a call
+    it may name: accept_refer or reject_refer, at once. referred_by: as it calls itself, for who is
+    called."""
 
     target: str
     replaces: Replaces | None
@@ -320,4 +324,12 @@ class PeerUnreachable(PingEvent):
     status: int
 
 
-AnyEvent = Event | RegistrationEvent | PingEvent
+@dataclass(frozen=True, slots=True)
+class HopNamed:
+    """A request within a dialog went to a name: tell ``SipEndpoint.hop_resolved`` its addresses, in
+    case it fails."""
+
+    hop: Hop
+
+
+AnyEvent = Event | RegistrationEvent | PingEvent | HopNamed

@@ -93,7 +93,7 @@ class IncomingSession(ReferringSession):
             status = 183 if body else 180
         if not 101 <= status <= 199:
             raise LocalProtocolError(f"ring with {status}: expected 101 to 199")
-        if body and self._offer == NEW and not self._knows_100rel("supported"):
+        if body and not self.takes_early_media:
             raise LocalProtocolError("an early offer to a caller without 100rel")
         if not body and self.early_offer_required:
             raise LocalProtocolError("expected an SDP offer in body")
@@ -114,6 +114,12 @@ class IncomingSession(ReferringSession):
         if request is None:
             return False
         return OPTION in request.require or (how == "supported" and OPTION in request.supported)
+
+    @property
+    def takes_early_media(self) -> bool:
+        """Whether ``ring`` may have a body: a caller that made no offer could answer ours only in a
+        PRACK."""
+        return self._offer != NEW or self._knows_100rel("supported")
 
     @property
     def early_offer_required(self) -> bool:
@@ -140,7 +146,8 @@ class IncomingSession(ReferringSession):
 
     def _send_reliably(self, provisional: Provisional, now: float) -> None:
         transaction, request = self._unanswered("ring")
-        if self._offer not in (NEW, ASKED):  # the session is described already
+        if self._offer not in (NEW, ASKED) or self._asked is not None:
+            # The session is described already, or a PRACK's 200 or UPDATE's is to describe it.
             provisional = provisional._replace(body=b"")
         # "The value of the header field for the first reliable provisional response … MUST be
         # between 1 and 2**31 - 1", the next ones count up by one.

@@ -245,7 +245,7 @@ class InviteSession:
         """Take a text: "the UAS MUST return a 415 … if it does not support the media type" (RFC
         3428 section 7), and 200 once it was handed to the user."""
         content = request.content_type
-        if content is None or content.name != MESSAGE_CONTENT or request.has("Content-Encoding"):
+        if content is None or content.name != MESSAGE_CONTENT or request.encoded:
             accept = ("Accept", MESSAGE_CONTENT)
             self._agent.respond(transaction, request, 415, now, headers=(accept,))
         else:

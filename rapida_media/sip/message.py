@@ -222,7 +222,8 @@ class Message:
 
     @lazy
     def require(self) -> list[str]:
-        return self._tokens("require")
+        """Give the option tags in lower case: tokens are case-insensitive (section 7.3.1)."""
+        return [tag.lower() for tag in self._tokens("require")]
 
     @lazy
     def proxy_require(self) -> list[str]:
@@ -230,11 +231,17 @@ class Message:
 
     @lazy
     def supported(self) -> list[str]:
-        return self._tokens("supported")
+        """Give the option tags, as ``require`` does."""
+        return [tag.lower() for tag in self._tokens("supported")]
 
     @lazy
     def unsupported(self) -> list[str]:
         return self._tokens("unsupported")
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the body is encoded in a way that has to be undone; we can undo none."""
+        return any(each.lower() != "identity" for each in self._tokens("content-encoding"))
 
     @lazy
     def expires(self) -> int | None:

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from rapida_media.sip.refer import Replaces
 
 
+# A proxy to send the same request through, which we do not, and services told of in the body
+# (sections 21.3.4 and 21.3.5).
+NOBODY_TO_CALL = frozenset({305, 380})
+
+
 class Plan(NamedTuple):
     """What an INVITE is made of, kept until it is answered."""
 
@@ -201,8 +206,8 @@ class OutgoingSession(ReferringSession):
                 return
             rack = ("RAck", str(RAck(rseq, response.cseq.number, "INVITE")))
             self._agent.send_within(early.dialog, "PRACK", _ignore, now, headers=(rack,))
-            if body and not early.answered:
-                early.answered = True
+            if body and not early.answer:
+                early.answer = body
                 self._offer = STABLE
             else:
                 body = b""
@@ -269,7 +274,7 @@ class OutgoingSession(ReferringSession):
             self._agent.send_within(dialog, "BYE", _ignore, now)
             self._fail(487, None, now)
         else:
-            self._answer(dialog, b"" if early and early.answered else offer_of(response))
+            self._answer(dialog, (early and early.answer) or offer_of(response))
             self._refreshed(response, now)
 
     def _confirmed_dialog(
@@ -301,13 +306,15 @@ class OutgoingSession(ReferringSession):
             reason, wait, cause = response.reason, retry_after(response), cause_of(response)
         elif self._canceling:
             status, reason = 487, REASONS[487]
-        contacts = _contacts(response) if response is not None and 300 <= status < 400 else ()
+        contacts = _contacts(response) if response is not None else ()
         heard = response is not None
         self._agent.events.append(Failed(self, status, reason, wait, cause, contacts, heard))
 
 
 def _contacts(response: Response) -> tuple[str, ...]:
     """Give where a redirection points to, ordered by "the q parameter value" (8.1.3.4)."""
+    if not 300 <= response.status < 400 or response.status in NOBODY_TO_CALL:
+        return ()
     try:
         contacts = response.contacts
     except RemoteProtocolError:

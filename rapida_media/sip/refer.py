@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.headers import parse_call_id, parse_name_addr
 from rapida_media.sip.syntax import malformed, parse_params
-from rapida_media.sip.uri import escape_header_value, parse_uri, unescape
+from rapida_media.sip.uri import escape_header_value, parse_request_uri, unescape
 
 if TYPE_CHECKING:
     from rapida_media.sip.message import Message, Request
@@ -70,15 +70,15 @@ def replaces_of(invite: Request) -> Replaces | None:
 
 
 def refer_to_of(refer: Request) -> ReferTo:
-    """Read Refer-To. Raises RemoteProtocolError (400) unless there is exactly one, with a SIP URI
-    that is to be called (RFC 3515 section 2.4.2)."""
+    """Read Refer-To. Raises RemoteProtocolError (400) unless there is exactly one, with a SIP or
+    tel URI that is to be called (RFC 3515 section 2.4.2), 416 for one of another scheme."""
     values = refer.header_values("Refer-To")
     if len(values) != 1:
         raise RemoteProtocolError("expected one Refer-To", 400)
     try:
-        uri = parse_uri(_uri_text(values[0]))
+        uri = parse_request_uri(_uri_text(values[0]))
     except RemoteProtocolError as error:
-        raise RemoteProtocolError(f"Refer-To: {error}", 400) from error
+        raise RemoteProtocolError(f"Refer-To: {error}", error.status) from error
     if uri.params.get("method", "INVITE") != "INVITE":
         raise RemoteProtocolError("Refer-To: only INVITE can be asked for", 400)
     headers = dict(part.partition("=")[::2] for part in uri.headers.split("&"))

@@ -118,8 +118,14 @@ class Registration:
         self._destinations = _some(destinations)
         self._tried = 0
 
-    def stop(self, now: float) -> None:
-        """Take our contact back; ``Unregistered`` tells when it is over. Again is no harm."""
+    def stop(self, now: float, *, calls_go_on: bool = False) -> None:
+        """Take our contact back; ``Unregistered`` tells when it is over. Again is no harm.
+
+        calls_go_on: keep the NAT's binding open, which the requests of calls in progress come by,
+        until this is called without it.
+        """
+        if not calls_go_on:
+            self._stop_keep_alive()
         if self._stopping:
             return
         self._stopping = True
@@ -276,7 +282,6 @@ class Registration:
     def _end(self, now: float) -> None:
         self._agent.timers.cancel(self._timer)
         self._timer = None
-        self._stop_keep_alive()
         self.state = STOPPED
         if self._expires_at is not None and self._expires_at > now:
             self._send(0, now)

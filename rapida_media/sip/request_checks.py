@@ -50,7 +50,7 @@ def method_refusal(request: Request) -> Refusal | None:
 
 def extension_refusal(request: Request) -> Refusal | None:
     """420 naming each option tag of Require that is not ours (section 8.2.2.3)."""
-    unknown = [tag for tag in request.require if tag.lower() not in OPTION_TAGS]
+    unknown = [tag for tag in request.require if tag not in OPTION_TAGS]
     return (420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
 
 
@@ -62,7 +62,7 @@ def body_refusal(request: Request) -> Refusal | None:
     the standard takes that for said: what carriers put beside their SDP is not for us.
     """
     if request.body and not _optional(request):
-        if request.has("Content-Encoding"):
+        if request.encoded:
             return 415, (("Accept-Encoding", "identity"),)
         if request.content_type is None:
             return 400, ()  # "MUST be present if the body is not empty" (section 20.15)
@@ -81,7 +81,7 @@ def body_refusal(request: Request) -> Refusal | None:
 
 def offer_of(message: Message | None) -> bytes:
     """Give the SDP a message carries, alone or among other parts; empty when it carries none."""
-    if message is None or not message.body or message.has("Content-Encoding"):
+    if message is None or not message.body or message.encoded:
         return b""
     content = message.content_type
     if content is None or content.type != MULTIPART:

@@ -96,12 +96,13 @@ class RequestReceiver:
         request: Request,
         now: float,
     ) -> None:
-        """Run a handler; a header field found malformed where it is used still gets its 400."""
+        """Run a handler; a header field found malformed where it is used still gets its answer."""
         try:
             handler(transaction, request, now)
         except RemoteProtocolError as error:
             self._agent.counters.add("malformed_requests")
-            self._agent.respond(transaction, request, 400, now, reason=str(error))
+            status = error.status or 400
+            self._agent.respond(transaction, request, status, now, reason=str(error))
 
     def _overloaded(self, request: Request) -> bool:
         """Whether there is no room for another transaction; a BYE that makes room is let in."""
@@ -161,30 +162,25 @@ class RequestReceiver:
             refused = (405, (ALLOW_OUTSIDE,)) if alone else (481, ())
         if refused is None and request.method == "INVITE":
             refused = interval_refusal(request, self._agent.config.min_session_expires)
-        offer = b""
+        offer, replaced = b"", None
         if refused is None and request.method == "INVITE":
             offer = offer_of(request)  # may find it malformed, so before there is a session
-        if refused is None:
+            wanted = replaces_of(request)
+            replaced = None if wanted is None else self._session_to_replace(wanted)
+        if isinstance(replaced, int):
+            refused = replaced, ()
+        elif refused is None:
             # Also of OPTIONS: "The response code chosen MUST be the same that would have been
             # chosen had the request been an INVITE" (section 11.2).
-            refused = self._admit(request, transaction.source)
+            refused = self._admit(request, transaction.source, anew=replaced is None)
         if refused is not None:
             self._agent.respond(transaction, request, refused[0], now, headers=refused[1])
         elif request.method == "OPTIONS":
             self._answer_options(transaction, request, now)
         else:
-            self._take_call(transaction, request, offer, now)
-
-    def _take_call(
-        self, transaction: ServerTransaction, request: Request, offer: bytes, now: float
-    ) -> None:
-        wanted = replaces_of(request)
-        replaced = None if wanted is None else self._session_to_replace(wanted)
-        if isinstance(replaced, int):
-            self._agent.respond(transaction, request, replaced, now)
-            return
-        session = IncomingSession(self._agent, transaction, request, now)
-        self._agent.events.append(IncomingInvite(session, request, offer, replaced))
+            assert not isinstance(replaced, int), "refused above"
+            session = IncomingSession(self._agent, transaction, request, now)
+            self._agent.events.append(IncomingInvite(session, request, offer, replaced))
 
     def _session_to_replace(self, replaces: Replaces) -> InviteSession | int:
         """Find the call an INVITE wants to replace, or give the status that refuses it: "If no
@@ -194,13 +190,17 @@ class RequestReceiver:
             return 481
         return session.refuses_to_be_replaced(replaces) or session
 
-    def _admit(self, request: Request, source: Address) -> Refusal | None:
+    def _admit(self, request: Request, source: Address, *, anew: bool) -> Refusal | None:
+        """Ask whether there is room. anew: it is no call that takes the place of an admitted one,
+        which makes room."""
         config = self._agent.config
         if len(self._agent.sessions) >= config.max_sessions:
             if request.method == "INVITE":
                 self._agent.counters.add("overload_refusals")
             return 503, (self._retry_after(),)
-        return config.admission(request, source) if config.admission is not None else None
+        if config.admission is None or not anew:
+            return None
+        return config.admission(request, source)
 
     def _answer_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Tell what we can do: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported

@@ -14,6 +14,7 @@ from rapida_media.sip.address import Address, Path
 
 if TYPE_CHECKING:
     from rapida_media.sip.dialog import Dialog
+    from rapida_media.sip.hops import Hop
     from rapida_media.sip.message import Response
     from rapida_media.sip.outgoing import OutgoingRequest
     from rapida_media.sip.user_agent import UserAgent
@@ -34,10 +35,20 @@ class SecondAttempt:
     """Second chances of one request.
 
     dialog: where its CSeq is counted, None outside one. others: where else it may go, the next
-    first.
+    first; after them to the addresses of ``hop``, the name it goes to within a dialog.
     """
 
-    __slots__ = ("_agent", "_answered", "_data", "_dialog", "_left", "_others", "_path", "_request")
+    __slots__ = (
+        "_agent",
+        "_answered",
+        "_data",
+        "_dialog",
+        "_hop",
+        "_left",
+        "_others",
+        "_path",
+        "_request",
+    )
 
     def __init__(
         self,
@@ -48,6 +59,7 @@ class SecondAttempt:
         *,
         dialog: Dialog | None,
         others: Sequence[Address],
+        hop: Hop | None = None,
     ) -> None:
         self._agent = agent
         self._request = request
@@ -55,6 +67,7 @@ class SecondAttempt:
         self._path = path
         self._dialog = dialog
         self._others = list(others)
+        self._hop = hop
         self._answered: set[tuple[str, str]] = set()
         self._left = MAX_CHALLENGES
 
@@ -89,10 +102,15 @@ class SecondAttempt:
     def _elsewhere(self) -> Attempt | None:
         """Go to the next server: "a new request, which is identical to the previous, but has a
         different value of the Via branch ID" (RFC 3263 section 4.3)."""
+        if not self._others and self._hop is not None:
+            named, self._hop = self._agent.hops.of(self._hop), None
+            self._others = [each for each in named if each != self._path.remote]
         if not self._others:
             return None
         address = self._others.pop(0)
         self._path = Path(address, None)
+        if self._dialog is not None:
+            self._dialog.go_by(self._path)
         sent_by = self._agent.sent_by(self._path)
         return self._again(self._request._replace(sent_by=sent_by))
 

@@ -18,6 +18,7 @@ from rapida_media.sip.redaction import redact_line, redact_message
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _CSEQ = re.compile(rb"\r\ncseq[ \t]*:[ \t]*\d+[ \t]+([^\s]+)", re.IGNORECASE)
+_WARNING = re.compile(rb"\r\nwarning[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SDP = re.compile(rb"\r\n(?:content-type|c)[ \t]*:[ \t]*application/sdp", re.IGNORECASE)
 # What the store of one message costs beside its bytes, roughly.
 OVERHEAD_BYTES = 200
@@ -207,6 +208,7 @@ def ladder(trace: CallTrace, *, whole: bool = False) -> str:
             where = f"{format_host_port(peer.host, peer.port)} {peer.transport}"
             lines.append(ladder_head(where))
         lines.append(ladder_rung(message.at - start, _label(message), sent=message.sent))
+        lines += [f"{'':15}{each}" for each in _warnings(message.data)] if not whole else []
         if whole:
             lines += [
                 f"{'':15}{line}".rstrip() for line in redact_message(message.data).split("\n")
@@ -240,6 +242,13 @@ def _label(message: TracedMessage) -> str:
     if _SDP.search(message.data) is not None:
         notes.append("SDP")
     return label + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _warnings(data: bytes) -> list[str]:
+    """Give why something was refused, where a response says so (RFC 3261 section 20.43)."""
+    head = data[: data.find(b"\r\n\r\n")] if data.startswith(b"SIP/2.0 ") else b""
+    said = [each.decode("utf-8", "replace") for each in _WARNING.findall(head)]
+    return [redact_line(f"Warning: {each}") for each in said]
 
 
 def _size(message: TracedMessage) -> int:

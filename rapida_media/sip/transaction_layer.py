@@ -6,6 +6,7 @@ treat. Requests of ours leave through ``send_request``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rapida_media.sip.address import DEFAULT_PORTS, Address, Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rapida_media.sip.second_attempt import SecondAttempt
     from rapida_media.sip.timers import TimerValues
     from rapida_media.stats import Counters
+
+
+# How our own requests begin (``OutgoingRequest``).
+_REQUEST_BRANCH = re.compile(rb"([A-Z]+) [^\r\n]*\r\nVia: [^\r\n;]*;branch=([^\r\n;]+);")
 
 
 class TransactionLayer:
@@ -100,6 +105,20 @@ class TransactionLayer:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Tell every transaction that was sending to ``destination`` (section 17.1.4)."""
         for transaction in self.around.sending_to(destination):
+            transaction.transport_failed(now)
+
+    def undelivered(self, quoted: bytes, now: float) -> None:
+        """Tell the client transaction whose request begins so (section 18.4).
+
+        A branch holds 128 random bits: who can quote it has seen the request. Of an answer of ours
+        nobody is told, since the branch there is the peer's; it may be asked for again.
+        """
+        match = _REQUEST_BRANCH.match(quoted)
+        if match is None:
+            return
+        method, branch = (each.decode("ascii", "replace") for each in match.groups())
+        transaction = self.around.clients.get(client_key(branch, method))
+        if transaction is not None:
             transaction.transport_failed(now)
 
     def connection_lost(self, peer: Address, now: float) -> None:

@@ -15,6 +15,7 @@ from rapida_media.sip.address import Address, Datagram, Path, format_host_port
 from rapida_media.sip.back_off import retry_after
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.headers import BRANCH_COOKIE
+from rapida_media.sip.hops import Hop, Hops
 from rapida_media.sip.second_attempt import SecondAttempt
 from rapida_media.sip.session_timer import LEAST_S
 from rapida_media.sip.timers import TimerValues
@@ -101,6 +102,7 @@ class UserAgent:
         "config",
         "counters",
         "events",
+        "hops",
         "ids",
         "layer",
         "outbox",
@@ -120,6 +122,7 @@ class UserAgent:
         self.timers = self.layer.around.timers
         self.outbox = self.layer.around.outbox
         self.events: deque[AnyEvent] = deque()
+        self.hops = Hops(self.events)
         self.sessions: dict[str, InviteSession] = {}  # by local tag
         self._avoided: dict[Address, float] = {}  # until when
         self._without_tcp: dict[tuple[str, int], float] = {}  # until when
@@ -220,10 +223,12 @@ class UserAgent:
         *,
         dialog: Dialog | None = None,
         others: Sequence[Address] = (),
+        hop: Hop | None = None,
     ) -> ClientTransaction:
         """Send a request already written as ``data``.
 
-        A challenge to it is answered; where it fails, it goes to ``others``, one after the other.
+        A challenge to it is answered; where it fails, it goes to ``others``, one after the other,
+        and to what ``hop`` stands for.
         Over UDP_LIMIT bytes it goes by TCP if we have that, and by UDP only where that fails
         (section 18.1.1).
         """
@@ -234,8 +239,8 @@ class UserAgent:
             by_tcp = request._replace(sent_by=self.sent_by(path))
             request, data = by_tcp, by_tcp.repack(data, request)
         second = None
-        if request.auth is not None or others:
-            second = SecondAttempt(self, request, data, path, dialog=dialog, others=others)
+        if request.auth is not None or others or hop is not None:
+            second = SecondAttempt(self, request, data, path, dialog=dialog, others=others, hop=hop)
         return self.layer.send_request(request, data, path, on_response, now, second=second)
 
     def path_for(self, data: bytes, path: Path, now: float) -> Path:
@@ -285,7 +290,10 @@ class UserAgent:
             credentials = request.auth.headers(method, request.uri, body)
             request = request._replace(credentials=credentials)
         data = request.pack((*headers, self.user_agent_header), body)
-        return self.send_request(request, data, path, on_response, now, dialog=dialog)
+        hop = dialog.named_hop()
+        if hop is not None:
+            self.hops.ask(hop, now)
+        return self.send_request(request, data, path, on_response, now, dialog=dialog, hop=hop)
 
     def acknowledge(
         self, transaction: ClientTransaction, dialog: Dialog, cseq: int, tag: str | None

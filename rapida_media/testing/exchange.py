@@ -61,9 +61,10 @@ class Extension:
     def ring(self) -> None:
         self.phone.status = 180
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self.phone.status = 183
         self.phone.connect()
+        return True
 
     def answer(self) -> None:
         self.phone.status = OK
@@ -79,6 +80,10 @@ class Extension:
     def redirect(self, uri: str) -> None:
         self.phone.status, self.phone.sent_to = 302, uri
         self.finish(ended("redirected", 302))
+
+    @property
+    def takes_digits(self) -> bool:
+        return False
 
     def send_digits(self, digits: str, done: Callable[[bool], None]) -> None:
         raise LocalProtocolError("the phones of a test take keys in their media")

@@ -25,8 +25,9 @@ class Signals:
     def ring(self) -> None:
         self.asked.append(("ring", None))
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
         self.asked.append(("progress", None))
+        return True
 
     def answer(self) -> None:
         self.asked.append(("answer", None))
@@ -38,6 +39,8 @@ class Signals:
 
     def redirect(self, uri: str) -> None:
         self.asked.append(("redirect", uri))
+
+    takes_digits = True
 
     def send_digits(self, digits: str, done) -> None:
         self.asked.append(("send_digits", digits))

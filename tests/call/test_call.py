@@ -152,6 +152,15 @@ async def test_keys_go_by_signalling_where_the_far_end_takes_none_in_its_media(l
     assert await line.call.send_digits("1") is False
 
 
+async def test_keys_that_reach_the_far_end_in_no_way_are_an_error_at_once(line):
+    line.call.leg.configure(replace(line.near.negotiated, send_event=None))
+    line.signals.takes_digits = False
+    line.call.write(speech(1000))
+    with pytest.raises(LocalProtocolError, match="neither in its media nor by signalling"):
+        await line.call.send_digits("1")
+    assert line.signals.asked == []
+
+
 async def test_a_call_that_ends_before_the_keys_are_sent_sends_none(line):
     line.call.leg.configure(replace(line.near.negotiated, send_event=None))
     line.call.write(speech(1000))

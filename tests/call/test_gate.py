@@ -51,6 +51,24 @@ class Entrance:
         return request, self.check(host, request, now)
 
 
+def test_a_certificate_makes_its_holder_the_trunk_it_names_wherever_he_calls_from():
+    other = Trunk("other", networks=(ip_network("203.0.113.0/24"),), names=("sip.other.example",))
+    entrance = Entrance(CARRIER, other)
+    for host, proven, trunk in (
+        ("192.0.2.66", {"sip.carrier.example"}, CARRIER),
+        ("192.0.2.66", {"x.example", "sip.other.example"}, other),
+        ("203.0.113.5", {"sip.carrier.example"}, CARRIER),  # before its address
+        ("203.0.113.5", {"x.example"}, other),
+        ("192.0.2.66", {"x.example"}, None),
+        ("192.0.2.66", set(), None),
+    ):
+        source = Address(host, 5061, "tls", proven=frozenset(proven))
+        request = build_request("INVITE", URI, [TO, ("Call-ID", "1")])
+        answer = entrance.gate.check(request, source, 10.0)
+        assert answer == (None if trunk else FORBIDDEN)
+        assert entrance.gate.trunk_of(request) == trunk
+
+
 @pytest.mark.parametrize(
     ("host", "welcome"),
     [

@@ -50,8 +50,13 @@ class Table:
         self.negotiation.answer_change(
             body,
             lambda answer, now: self.answers.append(answer),
-            lambda status, now: self.answers.append(status),
+            lambda status, now, headers: self.answers.append(status),
             0.0,
+        )
+
+    def far_end_answers(self, *lines: str) -> None:
+        self.negotiation.change_answered(
+            OFFER.replace(b"m=audio 4000 RTP/AVP 0\r\n", "\r\n".join([*lines, ""]).encode()), 0.0
         )
 
     def hold(self, held: bool) -> None:
@@ -180,3 +185,44 @@ def test_an_answer_to_a_change_without_a_common_codec_is_an_error(table: Table) 
     table.hold(True)
     with pytest.raises(NegotiationError):
         table.negotiation.change_answered(OFFER.replace(b"AVP 0", b"AVP 18"), 0.0)
+
+
+CLOSED = OFFER.replace(b"m=audio 4000 ", b"m=audio 0 ")
+
+
+def test_a_call_whose_stream_is_closed_is_held_until_there_is_one_again(table: Table) -> None:
+    """RFC 3264 section 8.2: a stream is removed by offering it with port zero."""
+    table.far_end_offers(CLOSED)
+    (answer,) = table.answers
+    assert isinstance(answer, bytes)
+    assert b"m=audio 0 RTP/AVP 0\r\n" in answer
+    assert table.holds == [True]
+    assert table.negotiation.silent
+    assert table.leg.negotiated is not None
+    assert not table.leg.negotiated.sending
+    assert table.leg.negotiated.remote_rtcp is None
+    table.negotiation.offer_again(0.0)  # to refresh the session: the same again
+    assert b"m=audio 0 RTP/AVP 0\r\n" in table.session.offers[-1]
+    table.far_end_answers("m=audio 0 RTP/AVP 0")
+    table.far_end_offers(OFFER)
+    assert table.holds == [True, False]
+    assert not table.negotiation.silent
+    assert table.leg.negotiated.remote_rtcp == ("192.0.2.9", 4001)
+
+
+def test_a_change_of_ours_may_be_answered_without_the_stream(table: Table) -> None:
+    table.hold(True)
+    table.far_end_answers("m=audio 0 RTP/AVP 0")
+    assert table.outcomes == [True]
+    assert table.negotiation.silent
+    assert table.holds == [True]
+
+
+def test_an_answer_without_the_stream_is_no_call(spare_leg: RtpLeg) -> None:
+    negotiation = Negotiation(
+        OfferAnswer(SeededIds(1)), LocalMedia("192.0.2.2", 6000), spare_leg, [].append
+    )
+    negotiation.offer()
+    for hear in (negotiation.hear_early, negotiation.receive_answer):
+        with pytest.raises(NegotiationError, match="port 0"):
+            hear(CLOSED)

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from rapida_media.call.trunk_uri import goes_to_server, trunk_of_uri
+from rapida_media.call.trunk_uri import goes_to_server, trunk_of_uri, uri_by_trunk
 from rapida_media.config import parse_config
 from rapida_media.sip.uri import parse_uri
 
@@ -59,3 +59,21 @@ def test_a_uri_belongs_to_the_trunk_that_has_its_host(
     assert (found and found.name) == trunk
     if found is not None:
         assert goes_to_server(parsed, found) is by_server
+
+
+@pytest.mark.parametrize(
+    ("tel", "trunk", "uri"),
+    [
+        ("tel:+1-555-0100", "carrier", "sip:+15550100@carrier.example"),
+        ("TEL:+1(555)0100;ext=7", "carrier", "sip:+15550100;ext=7@carrier.example"),
+        ("tel:+15550100", "beside", "sip:+15550100@192.0.2.7"),
+        ("tel:+15550100", None, None),
+        ("sip:+15550100@carrier.example", "carrier", None),
+        ("mailto:a@carrier.example", "carrier", None),
+    ],
+)
+def test_a_tel_uri_is_a_sip_uri_of_the_trunk_that_calls_it(
+    tel: str, trunk: str | None, uri: str | None
+) -> None:
+    """RFC 3261 section 19.1.6."""
+    assert uri_by_trunk(tel, TRUNKS[trunk] if trunk is not None else None) == uri

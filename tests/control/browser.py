@@ -97,13 +97,14 @@ def program() -> str:
 
 
 @asynccontextmanager
-async def browse(url: str, profile: Path) -> AsyncIterator[Page]:
-    """Open a page in a browser of its own."""
+async def browse(url: str, profile: Path, *options: str) -> AsyncIterator[Page]:
+    """Open a page in a browser of its own. options: more of its command line."""
     log = profile.with_suffix(".log")
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             program(),
             *OPTIONS,
+            *options,
             f"--user-data-dir={profile}",
             "about:blank",
             stdout=asyncio.subprocess.DEVNULL,

@@ -8,8 +8,10 @@ import wave
 from typing import Any
 
 import pytest
+from engine.far_end import answer, request_number
 from engine.rtp import speech
 from engine.test_agents import write_wav
+from engine.test_beside_the_media import plain_call
 from engine.waiting import eventually
 
 from rapida_media.call.call import Call
@@ -151,6 +153,20 @@ async def test_each_of_many_orders_tells_when_to_try_again(desk: Desk) -> None:
     assert (problem["status"], problem["retry_after_s"]) == (503, 1)
 
 
+async def test_of_many_orders_at_once_no_more_are_taken_than_calls_fit_in(desk: Desk) -> None:
+    silent = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, ("127.0.0.1", 0)
+    )
+    port = silent[0].get_extra_info("sockname")[1]
+    await desk.open(TWO + "[limits]\nmax_calls = 2\n")
+    order = {"assistant": "support", "to": f"sip:nobody@127.0.0.1:{port}"}
+    _, result = await desk.post("/v1/calls/bulk", [order] * 5)
+    assert ["call" in each for each in result["items"]] == [True, True, False, False, False]
+    assert [each["problem"]["status"] for each in result["items"][2:]] == [503] * 3
+    await eventually(lambda: desk.bench.engine.active_calls == 2)
+    silent[0].close()
+
+
 async def test_an_order_among_many_that_does_not_fit_costs_no_other_one(desk: Desk) -> None:
     await desk.open(TWO)
     good = {"assistant": "support", "to": echo_uri(desk)}
@@ -226,6 +242,33 @@ async def test_a_prompt_is_played_and_cleared_and_keys_are_pressed(
     for file, expected in (("../rapida.toml", 422), ("none.wav", 422)):
         status, problem = await desk.post(f"/v1/calls/{call_id}/play", {"file": file})
         assert (status, problem["field"]) == (expected, "file")
+
+
+async def test_keys_that_reach_nobody_are_refused(desk: Desk) -> None:
+    """A far end with neither telephone-event nor INFO; another that refuses the first INFO."""
+    await desk.open(TWO)
+
+    async def press(call_id: str) -> tuple[int, str]:
+        status, told = await desk.post(f"/v1/calls/{call_id}/dtmf", {"digits": "1"})
+        return status, told.get("detail", "")
+
+    async def live() -> str:
+        _, listed = await desk.get("/v1/calls?status=in-progress")
+        (call,) = listed["calls"]
+        call_id: str = call["id"]
+        return call_id
+
+    none = (409, "the far end takes keys neither in its media nor by signalling")
+    call = await plain_call(desk.bench, [("Allow", "INVITE, ACK, BYE, CANCEL")])
+    assert await press(await live()) == none
+    assert await call.bye() == 200
+
+    call = await plain_call(desk.bench)
+    assert await press(await live()) == (200, "")
+    answer(call, await request_number(call, "INFO"), 415)
+    await asyncio.sleep(0.1)
+    assert await press(await live()) == none
+    assert await call.bye() == 200
 
 
 async def test_a_call_is_held_and_taken_back(desk: Desk) -> None:

@@ -23,7 +23,8 @@ async def test_the_page_is_open_to_everybody_and_may_load_nothing_from_elsewhere
     desk: Desk, config: str
 ) -> None:
     await desk.open(config)
-    for path, kind in (("/", "html"), ("/console.js", "javascript"), ("/console.css", "css")):
+    scripts = ("/console.js", "javascript"), ("/softphone.js", "javascript")
+    for path, kind in (("/", "html"), *scripts, ("/console.css", "css")):
         for method in ("GET", "HEAD"):
             async with desk.client.request(method, desk.url + path) as answer:
                 assert (answer.status, answer.content_type) == (200, f"text/{kind}")

@@ -268,6 +268,26 @@ async def test_nonsense_for_http_is_answered_with_a_problem_and_closed(
     assert desk.bench.engine.counters["http_malformed"] == 1
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/v1/nothing", "/v1/talk/x/call/support", "/"])
+async def test_what_cannot_be_expected_is_a_problem_too(desk: Desk, path: str) -> None:
+    """RFC 9110 section 10.1.1: 417 for an expectation that is not known."""
+    await desk.open()
+    async with desk.client.get(desk.url + path, headers={"Expect": "secret"}) as answer:
+        assert (answer.status, answer.content_type) == (417, "application/problem+json")
+        problem = json.loads(await answer.read())
+    assert problem == {
+        "type": "urn:rapida-media:expectation-failed", "title": "Expectation Failed",
+        "status": 417, "detail": "Expect: expected 100-continue or none",
+    }  # fmt: skip
+    known = (await raw(desk, CONTINUE)).split(b"\r\n", 1)[0]
+    assert known == b"HTTP/1.1 100 Continue"
+
+
+CONTINUE = (
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+)
+
+
 async def test_idle_connections_are_bounded_and_calls_unharmed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,11 +57,11 @@ class Callee:
         self._transport: asyncio.DatagramTransport
 
     @classmethod
-    async def open(cls) -> Callee:
+    async def open(cls, host: str = "127.0.0.1", port: int = 0) -> Callee:
         callee = cls()
         loop = asyncio.get_running_loop()
         callee._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Receiver(callee.take), local_addr=("127.0.0.1", 0)
+            lambda: _Receiver(callee.take), local_addr=(host, port)
         )
         callee.port = callee._transport.get_extra_info("sockname")[1]
         return callee

@@ -61,6 +61,19 @@ async def test_the_callee_is_one_hop_further(
     assert await call.final() == 486
 
 
+async def test_a_redirected_call_has_no_more_hops_than_before(bench: Bench, callee: Callee) -> None:
+    await bench.start(BRIDGE.format(uri=callee.uri))
+    phone = await bench.phone()
+    phone.max_forwards = 3
+    call = phone.invite("desk")
+    moved = ("Contact", f"<sip:moved@127.0.0.1:{callee.port}>")
+    callee.respond(await callee.request("INVITE"), 302, headers=[moved])
+    invite = await callee.request("INVITE", 2)
+    assert (invite.uri.user, invite.max_forwards) == ("moved", 2)
+    callee.respond(invite, 486)
+    assert await call.final() == 486
+
+
 async def test_a_call_that_went_round_too_often_goes_no_further(
     bench: Bench, callee: Callee
 ) -> None:
@@ -99,7 +112,16 @@ async def test_the_caller_is_answered_when_the_callee_answers(bench: Bench, call
     await nothing_is_left(bench)
 
 
-@pytest.mark.parametrize(("said", "passed_on", "again"), [(486, 486, "30"), (503, 500, None)])
+@pytest.mark.parametrize(
+    ("said", "passed_on", "again"),
+    [
+        (486, 486, "30"),
+        (503, 500, None),
+        # What needs a header field that only its sender can fill in: Allow, Accept, Unsupported …
+        *((status, 500, None) for status in (405, 420, 421, 422, 423, 494)),
+        (415, 488, None),
+    ],
+)
 async def test_the_caller_learns_why_the_callee_was_not_reached(
     bench: Bench, callee: Callee, said: int, passed_on: int, again: str | None
 ) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from rapida_media.call.call import Call
 from rapida_media.sip.message import Request
 from rapida_media.sip.timers import TimerValues
 
 from .conftest import AgentNamer, Bench
+from .far_end import Callee
 from .phone import Phone, PhoneCall
 from .rtp import correlation, speech
 from .waiting import eventually
@@ -84,9 +88,38 @@ async def test_an_offer_without_a_codec_of_ours_is_refused_and_leaves_nothing(
     call = PhoneCall(phone, "echo")
     call.send_invite(call.sdp().replace("RTP/AVP 0 101", "RTP/AVP 18 101"))
     assert await call.final() == 488
-    assert bench.logged("ended: rejected")
+    assert call.response is not None
+    warning = '305 rapida-media "no codec of PCMU, PCMA, G722, L16/16000"'
+    assert call.response.header("Warning") == warning
+    (record,) = bench.logged("ended: rejected")
+    trace = bench.engine.trace(record.__dict__["call_id"])
+    assert f"{'':15}Warning: {warning}" in trace.split("\n")
     await bench.idle()
     call.rtp.close()
+
+
+async def test_a_call_to_a_host_where_nobody_listens_fails_at_once(bench: Bench) -> None:
+    """The host says so by ICMP: "informed of a failure" (RFC 3261 section 18.4), long before the
+    32 s of silence."""
+    engine = await bench.start(timers=TimerValues())
+    callee = await Callee.open()
+    target = await callee.target()
+    callee.close()
+    phone = await bench.phone()
+    began = time.monotonic()
+    call = engine.dial(target, _listen)
+    assert (await phone.options()).status == 200
+    async with asyncio.timeout(5):
+        await call.finished
+    assert time.monotonic() - began < 2
+    assert call.call.ended is not None
+    assert (call.call.ended.code, call.call.ended.retryable) == (503, True)
+    assert engine.counters["udp_errors"]
+
+
+async def _listen(call: Call) -> None:
+    async for _ in call:
+        pass
 
 
 async def test_stopping_ends_even_the_call_whose_answer_is_never_acknowledged(

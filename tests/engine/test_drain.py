@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from .phone import Phone, PhoneCall
+from .registrar import Registrar
 from .rtp import speech
 from .serving import serving
 from .waiting import eventually
@@ -28,6 +29,40 @@ calls_per_second = 1000
 CALLS = 100
 AT_ONCE = 5
 STILL_TALKING = 10
+
+
+TRUNK = """
+[trunks.carrier]
+hosts = ["127.0.0.1"]
+proxy = "127.0.0.1:{port}"
+username = "acme"
+password = "secret"
+register = true
+"""
+
+
+async def test_a_carrier_is_told_at_once_to_send_its_calls_elsewhere(tmp_path: Path) -> None:
+    registrar = await Registrar.open()
+
+    def asked() -> list[int]:
+        return [seconds for seconds, _ in registrar.registers("acme")]
+
+    config = LOOPBACK + TRUNK.format(port=registrar.port)
+    async with serving(tmp_path, config) as server:
+        await eventually(lambda: asked() == [3600])
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGTERM)
+        await eventually(lambda: asked() == [3600, 0])
+        await eventually(lambda: server.logged("trunk carrier: unregistered"))
+        said = speech(0.5)
+        await call.rtp.say(said)
+        await call.rtp.hears(said)
+        assert await call.bye() == 200
+        assert await server.ended() == 0
+        await phone.close()
+    assert asked() == [3600, 0]
+    registrar.close()
 
 
 async def test_a_hundred_calls_outlive_sigterm_and_none_is_lost(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from rapida_media.agents.events import Answered, Audio
 from rapida_media.call.call import Call
-from rapida_media.errors import LocalProtocolError
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.softphone import CallOptions, place_call
 from rapida_media.sip.message import Request, Response
@@ -33,13 +32,10 @@ class Desk:
         self.may_answer = asyncio.Event()
         self.answered_at: list[int] = []
         self.heard = 0
-        self.errors: list[LocalProtocolError] = []
+        self.open: bool | None = None
 
     async def __call__(self, call: Call) -> None:
-        try:
-            await call.progress()
-        except LocalProtocolError as error:
-            self.errors.append(error)
+        self.open = await call.progress()
         answering = asyncio.create_task(self.answer(call))
         async for event in call:
             match event:
@@ -81,6 +77,7 @@ async def test_caller_and_agent_hear_each_other_before_the_answer(
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert desk.heard >= 30
+    assert desk.open is True
     desk.may_answer.set()
     if headers:
         rack = ("RAck", f"{progress.header('RSeq')} {call.cseq} INVITE")
@@ -117,13 +114,17 @@ async def test_a_late_offer_opens_the_media_with_the_prack(
     assert await call.bye() == 200
 
 
-async def test_early_media_that_the_caller_cannot_answer_is_an_error_for_the_agent(
+async def test_a_caller_that_could_not_answer_an_early_offer_hears_that_it_rings(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
+    """RFC 3261 section 13.2.1: an offer only goes in a reliable message, and it knows no other
+    than the 200."""
     desk = Desk()
     await bench.start(DECIDES.format(agent=agent_named(desk)))
     call = (await bench.phone()).invite("desk", sdp="")
-    await eventually(lambda: desk.errors)
+    await eventually(lambda: desk.open is not None)
+    assert desk.open is False
+    assert (await provisional(call, 180)).body == b""
     desk.may_answer.set()
     assert await call.final(answer=call.sdp()) == 200
     assert await call.bye() == 200

@@ -3,9 +3,8 @@ other calls while it looks through everything, finds nothing of it."""
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,13 @@ from rapida_media import Call
 from rapida_media.agents.events import HangUp
 from rapida_media.errors import DialError
 
+from .collector import left_to_the_collector
+from .collector import no_collection as no_collection
 from .conftest import AgentNamer, Bench
 from .far_end import Callee, answer
 from .phone import Phone
 from .rtp import speech
 from .waiting import eventually
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-
-
-def left_to_the_collector() -> Counter[str]:
-    """Collect now; gives what of ours there was in circles, by type."""
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    gc.collect()
-    kinds = [type(each) for each in gc.garbage]
-    gc.set_debug(0)
-    gc.garbage.clear()
-    return Counter(kind.__name__ for kind in kinds if kind.__module__.startswith("rapida_media"))
 
 
 async def talk(call: Call) -> None:

@@ -116,10 +116,63 @@ async def test_a_hold_that_asks_for_the_impossible_leaves_the_call_as_it_was(ben
     call = await (await bench.phone()).call()
     call.send_invite(call.sdp("inactive", version=2).replace("RTP/AVP 0 101", "RTP/AVP 18"))
     assert await refused(call) == 488
+    assert call.response is not None
+    assert (call.response.header("Warning") or "").startswith("305 rapida-media ")
     said = speech(0.8)
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+
+
+async def test_a_call_may_begin_without_a_stream_and_have_one_for_a_while(
+    bench: Bench, agent_named: AgentNamer
+) -> None:
+    """As controllers of calls between others begin them (RFC 3725 section 4.4): no m= line; and a
+    stream that is closed by port 0 (RFC 3264 section 8.2) is no end of the call."""
+    holds: list[bool] = []
+
+    async def agent(call: Call) -> None:
+        async for event in call:
+            if isinstance(event, Hold):
+                holds.append(event.held)
+            elif isinstance(event, Audio):
+                call.write(event.pcm)
+
+    await bench.start(
+        '[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n', agent=agent_named(agent)
+    )
+    phone = await bench.phone()
+    call = PhoneCall(phone, "echo")
+    phone.calls[call.call_id] = call
+    whole = call.sdp()
+    nothing, closed = (
+        whole[: whole.index("m=")],
+        whole.replace(f"m=audio {call.rtp.port}", "m=audio 0"),
+    )
+    call.send_invite(nothing)
+    response = await phone.response(call.call_id, "INVITE", 1)
+    assert response.status == 200
+    assert b"m=" not in response.body
+    call.to_tag, call._target = response.to.tag, response.contacts[0].uri_text
+    call.acknowledge()
+    await eventually(lambda: holds == [True])
+    said = speech(0.8)
+    for version in (2, 4):
+        call.send_invite(call.sdp(version=version))
+        assert await call.final() == 200
+        await call.rtp.say(said)
+        await call.rtp.hears(said)
+        assert holds[-1] is False
+        call.send_invite(closed.replace("o=- 7 1", f"o=- 7 {version + 1}"))
+        assert await call.final() == 200
+        assert call.response is not None
+        assert b"m=audio 0 RTP/AVP 0 101\r\n" in call.response.body
+        await eventually(lambda: holds[-1])
+        assert not await packets_come(call)
+    await asyncio.sleep(0.7)
+    assert not call.requests("BYE")
+    assert await call.bye() == 200
+    await bench.idle()
 
 
 async def refused(call: PhoneCall) -> int:

@@ -36,7 +36,7 @@ class Dns:
 async def dns(bench: Bench) -> Dns:
     engine: Engine = await bench.start()
     dns = Dns()
-    engine._media_names._resolver._dns = dns
+    engine._resolver._dns = dns
     return dns
 
 
@@ -72,6 +72,24 @@ async def test_a_name_nobody_knows_is_refused_with_488(bench: Bench, dns: Dns) -
     assert bench.engine.active_calls == 1  # as it was
 
 
+async def test_a_call_that_waits_for_a_name_takes_its_place_among_those_that_fit_in(
+    bench: Bench, dns: Dns
+) -> None:
+    await bench.stop()
+    engine = await bench.start("[limits]\nmax_calls = 2\n")
+    engine._media_names._resolver._dns = dns
+    dns.answers.clear()
+    phone = await bench.phone()
+    offer = (await phone.call()).sdp(address="phone.example")
+    calls = [phone.invite(sdp=offer) for _ in range(4)]
+    assert [await call.final() for call in calls[1:]] == [503] * 3
+    calls[0].cancel()
+    assert await calls[0].final() == 487
+    again = phone.invite(sdp=offer)
+    dns.answers.set()
+    assert await again.final() == 200
+
+
 async def test_others_are_answered_while_a_name_is_looked_up(bench: Bench, dns: Dns) -> None:
     dns.answers.clear()
     phone = await bench.phone()
@@ -97,7 +115,7 @@ async def test_a_call_taken_back_while_its_name_is_looked_up_leaves_nothing(
     dns.answers.set()
     await asyncio.sleep(0.05)
     assert bench.engine.active_calls == before
-    assert not bench.engine._media_names._waiting
+    assert not bench.engine._events._media_names._waiting
 
 
 async def test_a_name_that_takes_too_long_is_refused(

@@ -23,6 +23,7 @@ from .waiting import eventually
 
 TALK_S = 1.5
 BURST_BYTES = 25_000
+PAUSE_S = 0.01
 
 
 class Undisturbed:
@@ -62,15 +63,20 @@ async def caller(bench: Bench) -> Undisturbed:
 
 
 async def shoot(destination: tuple[str, int], datagrams: list[bytes]) -> None:
-    """Send datagrams from a stranger's socket, in bursts so small that none is lost on the way."""
-    waiting_bytes = 0
+    """Send datagrams from a stranger's socket, in bursts so small that none is lost on the way.
+
+    After each the engine is left alone for twice as long as it was busy with it: harm is looked
+    for, and what a flood costs is the machine's affair.
+    """
+    waiting_bytes, clock = 0, asyncio.get_running_loop().time
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gun:
         for datagram in datagrams:
             gun.sendto(datagram, destination)
             waiting_bytes += 1000 + len(datagram)  # a queued datagram has its own overhead
             if waiting_bytes > BURST_BYTES:
-                waiting_bytes = 0
-                await asyncio.sleep(0.01)
+                waiting_bytes, began = 0, clock()
+                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(2 * (clock() - began - PAUSE_S))
 
 
 def random_bytes(chance: random.Random) -> Iterator[bytes]:

@@ -53,7 +53,7 @@ async def test_what_it_says_to_call_can_be_called(tmp_path: Path) -> None:
     ):
         config = f'[sip]\nlisten = ["{listen}"]\n[trunks.peer]\nhosts = ["127.0.0.0/8", "::1"]\n'
         async with serving(tmp_path, config) as server:
-            await eventually(lambda server=server: server.logged("Watch the calls"))
+            await eventually(lambda server=server: server.logged("watch the calls"))
             (line,) = server.logged("Ready. Call")
             assert re.search(rf"Call sip:echo@{host}:\d+{parameter} with", line)
             assert server.logged("/v1/talk/PROVIDER/call/ASSISTANT")
@@ -217,10 +217,40 @@ async def test_the_softphone_calls_over_tcp(tmp_path: Path) -> None:
         ("--codec", "gsm", "--codec: 'GSM' is unknown"),
         ("--play", "nowhere.wav", "nowhere.wav"),
         ("--password", "secret", "--user and --password belong together"),
+        ("--transfer-to", "carol", "--transfer-to: expected a SIP URI such as sip:carol@127.0.0.1"),
+        ("--transfer-to", "sip:c@h?a=b", "--transfer-to: expected a SIP URI"),
+        ("--record", ".", "--record: . cannot be written: Is a directory"),
+        ("--record", "no/x.wav", "--record: no/x.wav cannot be written: No such file or dir"),
+        ("--pcap", "/", "--pcap: / cannot be written: Is a directory"),
+        ("--pcap", "/proc/x", "--pcap: /proc/x cannot be written: No such file or dir"),
+        ("--tls-ca", "nowhere.pem", "--tls-ca: nowhere.pem: No such file"),
+        ("--tls-ca", __file__, "--tls-ca: "),
     ],
 )
 def test_the_softphone_calls_nobody_with_an_option_it_cannot_follow(
     option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["call", "sip:echo@127.0.0.1:9", option, value]) == 2
-    assert said in capsys.readouterr().err
+    assert main(["call", "sip:echo@127.0.0.1:9", "--timeout", "1", option, value]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("rapida-media call: ")
+    assert said in error
+
+
+def test_the_softphone_calls_nobody_as_a_user_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call = ["call", "sip:echo@127.0.0.1:9", "--timeout", "1", "--password", "x", "--user"]
+    for user in ("a\nb", ""):
+        assert main([*call, user]) == 2
+        assert "--user: expected a printable name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--duration", "--hold-at", "--timeout"])
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "inf", "nan", "86401"])
+def test_what_is_no_time_is_said_in_a_sentence(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["call", "sip:echo@127.0.0.1:9", f"{option}={value}"])
+    expected = f"{option}: expected seconds, above 0 and up to 86400, got {value}"
+    assert expected in capsys.readouterr().err

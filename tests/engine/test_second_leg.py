@@ -67,6 +67,22 @@ async def call_in(bench: Bench, named: AgentNamer, agent) -> PhoneCall:
     return await (await bench.phone()).call()
 
 
+async def test_a_redirected_second_leg_says_elsewhere_what_it_said_first(
+    bench: Bench, agent_named: AgentNamer, callees: list[Callee]
+) -> None:
+    """RFC 3261 section 8.1.3.4: "requests sent upon receipt of a redirect response SHOULD re-use
+    the header fields and bodies of the original request"."""
+    dialler = Dialler(callees[0].uri, headers=[("X-Order", "4711")], caller_id="+15550100")
+    call = await call_in(bench, agent_named, dialler)
+    moved = ("Contact", f"<{callees[1].uri}>")
+    callees[0].respond(await callees[0].request("INVITE"), 302, headers=[moved])
+    invite = await callees[1].request("INVITE")
+    assert (invite.header("X-Order"), invite.from_.uri.user) == ("4711", "+15550100")
+    callees[1].respond(invite, 486)
+    dialler.may_end.set()
+    await call.hung_up()
+
+
 async def test_a_second_leg_is_answered_and_ends_with_the_first(
     bench: Bench, agent_named: AgentNamer, callees: list[Callee]
 ) -> None:

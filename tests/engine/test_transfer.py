@@ -174,10 +174,10 @@ async def test_an_attended_transfer_names_the_call_to_be_replaced(
 
 
 async def desk(
-    bench: Bench, agent_named: AgentNamer, follow: str = "true"
+    bench: Bench, agent_named: AgentNamer, follow: str = "true", more: str = ""
 ) -> tuple[Echo, PhoneCall]:
     echo = Echo()
-    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow))
+    await bench.start(FOLLOWS.format(agent=agent_named(echo), follow=follow) + more)
     call = await (await bench.phone()).call("desk")
     await echo.call()
     return echo, call
@@ -268,7 +268,89 @@ async def test_a_transfer_that_cannot_be_followed_is_told_and_the_call_goes_on(
     await bench.idle()
 
 
+BY_TRUNK = """
+[trunks.carrier]
+hosts = ["127.0.0.0/8"]
+proxy = "127.0.0.1:{port}"
+allow = ["+1555"]
+"""
+
+
+async def test_a_far_end_that_names_a_number_has_it_called_by_its_own_trunk(
+    bench: Bench, agent_named: AgentNamer, callee: Callee
+) -> None:
+    """A tel URI in Refer-To: "tel:+1-555-0100" is sip:+15550100 at the trunk (RFC 3261 section
+    19.1.6), and may be called if the trunk allows it."""
+    echo, call = await desk(bench, agent_named, more=BY_TRUNK.format(port=callee.port))
+    assert await refer(call, "tel:+44-20-7946-0018") == 403
+    assert await refer(call, "mailto:carol@example.com") == 416
+    assert await refer(call, "tel:+1-555-0100") == 202
+    invite = await callee.request("INVITE")
+    assert invite.uri_text == "sip:+15550100@127.0.0.1"
+    callee.respond(invite, 200, body=callee.sdp())
+    await answers_notifies(call, 2)
+    assert await told(call) == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+    assert echo.events == [Transferred("sip:+15550100@127.0.0.1")]
+    assert await call.bye() == 200
+    callee.ask(invite, "BYE", 1)
+    assert (await callee.response("BYE")).status == 200
+    await bench.idle()
+
+
+async def test_a_number_cannot_be_called_by_no_trunk(bench: Bench, agent_named: AgentNamer) -> None:
+    _, call = await desk(bench, agent_named)
+    assert await refer(call, "tel:+1-555-0100") == 416
+    assert await call.bye() == 200
+
+
+async def test_a_call_by_a_trunk_is_redirected_to_a_number_of_it(
+    bench: Bench, callee: Callee
+) -> None:
+    engine = await bench.start(BY_TRUNK.format(port=callee.port))
+    call = await engine.dial_trunk("carrier", "+15550100", Echo())
+    moved = ("Contact", "<tel:+15550101>")
+    callee.respond(await callee.request("INVITE"), 302, headers=[moved])
+    invite = await callee.request("INVITE", 2)
+    assert invite.uri_text == "sip:+15550101@127.0.0.1"
+    callee.respond(invite, 486)
+    await call.finished
+    await bench.idle()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_transfer_to_somebody_who_is_elsewhere_goes_there(
+    bench: Bench, agent_named: AgentNamer, callee: Callee, answers: bool
+) -> None:
+    """Who follows a REFER is a caller like any other: 3xx sends it on (RFC 3261 8.1.3.4)."""
+    _, call = await desk(bench, agent_named)
+    assert (
+        await refer(call, f"{callee.uri}?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2", ANN_REFERS) == 202
+    )
+    moved = f"<sip:x@host.invalid>;q=0.9, <sip:moved@127.0.0.1:{callee.port}>;q=0.5"
+    callee.respond(await callee.request("INVITE"), 302, headers=[("Contact", moved)])
+    invite = await callee.request("INVITE", 2)
+    assert invite.uri.user == "moved"
+    assert invite.header("Referred-By") == ANN
+    assert invite.header("Replaces") == "a;to-tag=1;from-tag=2"
+    if answers:
+        callee.respond(invite, 200, body=callee.sdp())
+        await answers_notifies(call, 2)
+        assert (await told(call))[-1] == "SIP/2.0 200 OK"
+        assert await call.bye() == 200
+        callee.ask(invite, "BYE", 1)
+        await callee.response("BYE")
+    else:
+        callee.respond(invite, 302, headers=[("Contact", f"<{callee.uri}>")])  # in a circle
+        callee.respond(await callee.request("INVITE", 3), 302, headers=[("Contact", moved)])
+        await answers_notifies(call, 2)
+        assert await told(call) == ["SIP/2.0 100 Trying", "SIP/2.0 302 Moved Temporarily"]
+        assert await call.bye() == 200
+    await bench.idle()
+
+
 ANN = '"Ann" <sip:ann@example.com>;cid="20398823.2UWQFN309shb3@referrer.example"'
+
+ANN_REFERS = ("Referred-By", ANN)
 
 
 @pytest.mark.parametrize(
@@ -382,6 +464,22 @@ async def test_another_phone_takes_the_call_over(bench: Bench, agent_named: Agen
     await bench.idle()
 
 
+async def test_a_call_is_taken_over_where_no_other_one_would_fit_in(bench: Bench) -> None:
+    """The one it takes the place of makes room: a call that was admitted can be transferred."""
+    await bench.start("[limits]\nmax_calls = 1\ncalls_per_second = 0.1\n")
+    call = await (await bench.phone()).call()
+    name = f"{call.call_id};to-tag={call.to_tag};from-tag=phone"
+    phone = await bench.phone()
+    stranger = phone.invite(headers=[("Replaces", name.replace("from-tag=phone", "from-tag=x"))])
+    assert await stranger.final() == 481
+    assert await phone.invite().final() == 503
+    other = await phone.call(headers=[("Replaces", name)])
+    await call.hung_up()
+    assert bench.engine.active_calls == 1
+    assert await other.bye() == 200
+    await bench.idle()
+
+
 @pytest.mark.parametrize("flag", ["", ";early-only"])
 async def test_a_call_of_ours_that_rings_is_picked_up_by_another_phone(
     bench: Bench, agent_named: AgentNamer, callee: Callee, flag: str
@@ -475,6 +573,19 @@ async def test_a_redirected_call_goes_to_the_best_contact_and_then_to_the_next(
     await bench.idle()
 
 
+async def test_a_contact_that_cannot_be_found_is_passed_over(
+    bench: Bench, callee: Callee, other: Callee
+) -> None:
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    moved = ("Contact", f"<sip:x@host.invalid>;q=0.9, <sip:y@h.invalid>;q=0.8, <{other.uri}>;q=0")
+    callee.respond(await callee.request("INVITE"), 302, headers=[moved])
+    other.respond(await other.request("INVITE"), 486)
+    await call.finished
+    assert bench.logged("ended: busy (486)")
+    await bench.idle()
+
+
 async def test_what_a_contact_carries_beside_its_address_stays_out_of_the_request_uri(
     bench: Bench, callee: Callee, other: Callee
 ) -> None:
@@ -522,6 +633,21 @@ async def test_a_redirect_that_leads_nowhere_ends_the_call_with_its_status(
     await call.finished
     assert call.call.ended is not None
     assert call.call.ended.code == status
+    await bench.idle()
+
+
+@pytest.mark.parametrize("status", [305, 380])
+async def test_a_contact_that_is_nobody_to_call_is_not_called(
+    bench: Bench, callee: Callee, other: Callee, status: int
+) -> None:
+    """305 names a proxy (RFC 3261 section 21.3.4), 380 tells in its body what else there is."""
+    await bench.start()
+    call = bench.engine.dial(await callee.target(), Echo())
+    moved = ("Contact", f"<sip:127.0.0.1:{other.port}>")
+    callee.respond(await callee.request("INVITE"), status, headers=[moved])
+    await call.finished
+    assert bench.logged(f"ended: rejected ({status})")
+    assert other.received == []
     await bench.idle()
 
 

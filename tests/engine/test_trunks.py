@@ -28,6 +28,7 @@ proxy = "127.0.0.1:{port}"
 username = "acme"
 password = "{password}"
 caller_id = "+15550100"
+headers.X-Account = "acme-7"
 ping_seconds = 60
 """
 
@@ -60,7 +61,7 @@ async def test_a_number_is_called_by_a_trunk_with_its_password_and_caller_id(ben
     await eventually(lambda: call.call.answered)
     (there,) = taken
     assert (there.caller, there.called) == ("+15550100", "+15550199")
-    assert there.headers["X-Order"] == "4711"
+    assert (there.headers["X-Order"], there.headers["X-Account"]) == ("4711", "acme-7")
     assert there.headers["P-Asserted-Identity"] == "<sip:+15550100@carrier.example>"
     assert "authorization" not in there.headers
     assert call.call.stats()["codec"] == "PCMA"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fuzz.mutation import Mutator
 
-TARGETS = "sip_message", "sip_endpoint", "sdp", "rtcp"
+TARGETS = "sip_message", "sip_endpoint", "sdp", "rtcp", "webrtc", "stun"
 
 
 def hunt_seeded(

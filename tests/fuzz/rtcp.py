@@ -7,6 +7,7 @@ passes, whether it comes twice.
 from __future__ import annotations
 
 from rapida_media.kernels import ReceptionReport
+from rapida_media.rtp.members import MEMBERS_MAX
 from rapida_media.rtp.rtcp import (
     Goodbye,
     ReceiverReport,
@@ -16,7 +17,7 @@ from rapida_media.rtp.rtcp import (
     format_rtcp,
     parse_rtcp,
 )
-from rapida_media.rtp.session import MEMBERS_MAX, RtcpSession
+from rapida_media.rtp.session import RtcpSession
 from rapida_media.rtp.xr import (
     DelaySinceLastRr,
     ExtendedReport,
@@ -81,6 +82,7 @@ class _Stream:
     """A stream that sends and hears."""
 
     ssrc, source_ssrc, remote, send_rate_hz = OURS, THEIRS, MEDIA, 8000
+    source_heard_at = 0.5
     sender_counts = (100, 16000)
 
     def timestamp_at(self, now: float) -> int:
@@ -121,7 +123,7 @@ def _feed(datagram: bytes, how: int) -> None:
     assert loss is None or 0 <= loss <= 1
     round_trip = statistics["round_trip_ms"]
     assert round_trip is None or 0 <= round_trip <= 32768_000
-    assert len(session._members) <= MEMBERS_MAX
+    assert len(session._members.ssrcs) <= MEMBERS_MAX
 
 
 def _check_sent(session: RtcpSession) -> None:

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 targets=("$@")
-[ $# -gt 0 ] || targets=(sip_message sip_endpoint sdp rtcp)
+[ $# -gt 0 ] || targets=(sip_message sip_endpoint sdp rtcp webrtc stun)
 mkdir -p build/fuzz
 for target in "${targets[@]}"; do
   log=build/fuzz/$target.log

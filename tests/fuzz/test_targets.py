@@ -10,7 +10,7 @@ import pytest
 from fuzz.mutation import Mutator
 
 FINDINGS = Path(__file__).parent / "findings"
-NAMES = "sip_message", "sip_endpoint", "sdp", "rtcp"
+NAMES = "sip_message", "sip_endpoint", "sdp", "rtcp", "webrtc", "stun"
 TARGETS = {name: importlib.import_module(f"fuzz.{name}") for name in NAMES}
 KNOWN = [path for name in TARGETS for path in sorted((FINDINGS / name).glob("*"))]
 EACH_TARGET = pytest.mark.parametrize("name", TARGETS)

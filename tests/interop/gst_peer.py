@@ -3,7 +3,7 @@
     gst_peer.py RTP_PORT TO_RTP TO_RTCP SECONDS
 
 It takes RTP on RTP_PORT and RTCP on the one above, sends PCMU to TO_RTP and RTCP to TO_RTCP on
-loopback, and prints, as JSON, what its RTP session knows of each source at the end.
+loopback, prints a line of JSON, what its RTP session knows of each source, and says BYE.
 """
 
 import json
@@ -14,6 +14,9 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
+# It lets an interval pass, at random, before it says so.
+BYE_S = 2
+
 
 def main() -> None:
     port, to_rtp, to_rtcp, seconds = (int(each) for each in sys.argv[1:])
@@ -21,7 +24,7 @@ def main() -> None:
     pipeline = Gst.parse_launch(
         "rtpbin name=bin latency=50 "
         "audiotestsrc is-live=true wave=sine samplesperbuffer=160 "
-        "! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay max-ptime=20000000 "
+        "! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay max-ptime=20000000 "
         "! bin.send_rtp_sink_0 "
         f"bin.send_rtp_src_0 ! udpsink host=127.0.0.1 port={to_rtp} sync=false async=false "
         f"bin.send_rtcp_src_0 ! udpsink host=127.0.0.1 port={to_rtcp} sync=false async=false "
@@ -37,7 +40,10 @@ def main() -> None:
     loop = GLib.MainLoop()
     GLib.timeout_add_seconds(seconds, loop.quit)
     loop.run()
-    print(json.dumps([facts(source) for source in session.get_property("sources")]))
+    print(json.dumps([facts(source) for source in session.get_property("sources")]), flush=True)
+    pipeline.get_by_name("pay").get_static_pad("src").push_event(Gst.Event.new_eos())
+    GLib.timeout_add_seconds(BYE_S, loop.quit)
+    loop.run()
     pipeline.set_state(Gst.State.NULL)
 
 

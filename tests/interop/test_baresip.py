@@ -46,7 +46,8 @@ def test_baresip_hears_its_own_speech_back_and_we_record_both_sides(
     far_end, agent = read_wav(recording)
     assert words_within(SPEECH, far_end) >= 0.99
     assert words_within(SPEECH, agent) >= 0.99
-    assert 0 < match(far_end, agent).delay_ms <= 60
+    # Of a line whose first packet came late the place is known that much less.
+    assert -20 < match(far_end, agent).delay_ms <= 60
 
 
 def test_we_call_baresip_and_both_hear_the_other_speak(

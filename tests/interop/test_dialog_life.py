@@ -76,6 +76,7 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
     [
         ("hold_resume", "echo"),
         ("late_offer", "echo"),
+        ("no_stream", "echo"),
         ("prack", "desk"),
         ("late_prack", "desk"),
         ("unacknowledged", "desk"),
@@ -86,9 +87,11 @@ def succeeds(sipp: Sipp, timeout: float = 60) -> None:
         ("timer_expires", "echo"),
         ("interval_too_small", "echo"),
         ("refer_refused", "echo"),
+        ("refer_number", "moving"),
         ("info_message", "echo"),
         ("cancel_late", "echo"),
         ("cancel_nothing", "echo"),
+        ("incompatible_offer", "echo"),
     ],
 )
 def test_a_caller_is_served(

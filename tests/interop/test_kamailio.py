@@ -7,7 +7,10 @@ goes directly.
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,6 +157,30 @@ def test_once_the_engine_has_stopped_its_number_is_known_no_more(
         wait_for(engine, "registered for 120 s")
     report = json.loads(run_call(proxy.uri("+4930123456"), *credentials()).stdout)
     assert (report["status"], report["reason"]) == (404, "not_found")
+
+
+def test_a_call_outlives_sigterm_while_the_next_ones_are_sent_elsewhere(
+    proxy: RunningEngine, tmp_path: Path
+) -> None:
+    config = (TRUNK % (proxy.port, "udp")).replace("drain_seconds = 1", "drain_seconds = 8")
+    (tmp_path / "rapida.toml").write_text(config)
+    with (
+        ThreadPoolExecutor() as beside,
+        running_engine(tmp_path / "engine.log", cwd=tmp_path) as engine,
+    ):
+        wait_for(engine, "registered for 120 s")
+        number = proxy.uri("+4930123456")
+        going_on = beside.submit(call, number, "--duration", "20", *credentials())
+        wait_for(engine, "inbound call")
+        os.kill(engine.pid, signal.SIGTERM)
+        wait_for(engine, "trunk office: unregistered")
+        report = json.loads(run_call(number, *credentials()).stdout)
+        assert (report["status"], report["reason"]) == (404, "not_found")
+        assert not going_on.done()
+    # The second signal, at the end of the block, ended it.
+    report = going_on.result()
+    assert report["reason"] == "bye"
+    assert report["packets_received"] >= 50
 
 
 def test_we_call_baresip_by_it_as_a_trunk_and_both_hear_the_other(

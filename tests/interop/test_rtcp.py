@@ -24,6 +24,7 @@ from rapida_media.ids import SystemIds
 from rapida_media.net.media import MediaChannel, MediaShell
 from rapida_media.net.media_port import MediaPorts
 from rapida_media.net.pcap import HEADER, record
+from rapida_media.rtp.rtcp import SenderReport, parse_rtcp
 from rapida_media.sdp.codec import Codec
 from rapida_media.sdp.offer_answer import NegotiatedAudio
 
@@ -165,6 +166,7 @@ class Exchange:
     stats: dict[str, Any]
     of_us: dict[str, Any]  # GStreamer's, on our source
     own: dict[str, Any]  # GStreamer's, on its own: with our reports
+    goodbyes: int  # of GStreamer's
     relay: Relay
 
 
@@ -182,9 +184,12 @@ async def exchange() -> Exchange:
     channel = open_channel(media, relay)
     media.start(channel, time.monotonic())
     try:
-        output, _ = await asyncio.wait_for(peer.communicate(), SECONDS + 15)
+        assert peer.stdout is not None
+        output = await asyncio.wait_for(peer.stdout.readline(), SECONDS + 15)
         result = Exchange()
         result.stats, result.relay = channel.leg.stats(), relay
+        await asyncio.wait_for(peer.wait(), 15)
+        result.goodbyes = channel.leg.rtcp.counters.goodbyes
         sources = json.loads(output)
         result.own = next(each for each in sources if each["internal"])
         result.of_us = next(each for each in sources if each["ssrc"] == channel.leg.stream.ssrc)
@@ -227,6 +232,15 @@ def test_what_we_report_of_it_reaches_it(exchanged: Exchange) -> None:
     )
     assert ours["rb-round-trip"] / 65536 < 0.05
     assert exchanged.stats["round_trip_ms"] < 50
+
+
+def test_it_is_reported_on_until_it_says_goodbye(exchanged: Exchange) -> None:
+    assert exchanged.goodbyes == 1
+    ours = [parse_rtcp(data) for _, rtcp, data in exchanged.relay.ours if rtcp]
+    blocks = [each[0].blocks for each in ours if each and isinstance(each[0], SenderReport)]
+    assert len(blocks) == len(ours) >= 3
+    assert [len(each) for each in blocks[1:-1]] == [1] * (len(blocks) - 2)
+    assert blocks[-1] == ()  # with our own BYE
 
 
 def test_its_clock_and_ours_agree_on_the_time_of_our_sender_reports(exchanged: Exchange) -> None:

@@ -56,6 +56,14 @@ class Pair:
         return packets
 
 
+def test_the_first_packet_that_a_stream_sends_may_be_one_that_passes_through() -> None:
+    pair = Pair()
+    pair.speak(marker=True)
+    (packet,) = pair.sent()
+    assert packet.payload == LOUD
+    assert pair.sink.first_sent_at == pair.peer.now
+
+
 @pytest.fixture
 def pair() -> Pair:
     made = Pair(send_payload_type=0)

@@ -104,6 +104,63 @@ def test_a_reordered_packet_is_no_loss_and_a_late_one_is_discarded() -> None:
     assert (figures["discarded"], figures["packets_lost"], figures["late"]) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("policy", ["immediate", "adaptive"])
+@pytest.mark.parametrize("packets", [1, 3])
+@pytest.mark.parametrize("places", [31, 33, 99, 150, 400])
+def test_however_late_a_packet_comes_it_is_late_and_not_lost(
+    places: int, packets: int, policy: str
+) -> None:
+    """RFC 3550 A.1 alone takes two in a row of more than 100 places ago for a restart."""
+    straggling = Peer(make_stream(jitter=policy))
+    straggling.send(*[1] * 50)
+    kept = [straggling.packet() for _ in range(packets)]
+    straggling.send(*[1] * places)
+    straggling.deliver(*kept)
+    straggling.send(*[1] * 40)
+    figures = straggling.stream.statistics()
+    assert (figures["late"], figures["discarded"], figures["reordered"]) == (packets,) * 3
+    assert (figures["packets_lost"], figures["restarts"]) == (0, 0)
+    # All of them, but the first, which was on probation.
+    assert figures["packets_received"] == 50 + packets + places + 40 - 1
+    assert figures["on_probation"] == 1
+
+
+def test_a_late_packet_makes_up_for_no_other_that_is_lost() -> None:
+    missing = peer()
+    missing.send(*[1] * 20)
+    missing.packet()
+    missing.send(*[1] * 20)
+    kept = missing.packet()
+    missing.send(*[1] * 60)
+    missing.deliver(kept)
+    figures = hear(missing, "")
+    assert (figures["packets_lost"], figures["discarded"], figures["loss_run"]) == (1, 1, 1)
+
+
+def test_a_source_that_plays_the_same_packets_again_is_heard_again() -> None:
+    """Asked of sipp's replays: nobody who has ended is late."""
+    again = peer()
+    first = [again.packet() for _ in range(300)]
+    for packet in [*first, *first]:
+        again.deliver(packet)
+        again.wait(20)
+    figures = again.stream.statistics()
+    assert figures["restarts"] == 1
+    assert figures["late"] <= 6
+    # What was late, and the first of the two that begin anew.
+    assert figures["packets_received"] == 2 * 300 - 2
+
+
+def test_a_restart_at_another_timestamp_waits_for_nothing() -> None:
+    restarting = peer()
+    restarting.send(*[1] * 300)
+    restarting.sequence -= 200
+    restarting.timestamp += 1_000_000
+    restarting.send(2, 2, 2)
+    figures = restarting.stream.statistics()
+    assert (figures["restarts"], figures["late"]) == (1, 0)
+
+
 def test_a_packet_that_comes_twice_makes_up_for_no_lost_one() -> None:
     """RFC 3550 A.3 lets it, and so does the report to the far end."""
     doubled = peer()

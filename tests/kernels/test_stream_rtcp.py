@@ -103,8 +103,8 @@ def test_rtp_is_no_rtcp(second: int) -> None:
 
 def test_a_flood_of_rtcp_is_bounded_and_counted() -> None:
     peer = started(rtcp_mux=True)
-    peer.deliver(*[REPORT] * 10, REPORT + bytes(1493))
-    assert [peer.stream.next_rtcp() for _ in range(5)] == [(REPORT, HOST, peer.now)] * 4 + [None]
+    peer.deliver(*[REPORT] * 14, REPORT + bytes(1493))
+    assert [peer.stream.next_rtcp() for _ in range(9)] == [(REPORT, HOST, peer.now)] * 8 + [None]
     assert peer.stream.statistics()["rtcp_dropped"] == 7
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapida_media.legs.stream_playout import StreamPlayout
+from rapida_media.media.bus import Bus
 from rapida_media.media.frame import FRAME_BYTES, RATE_HZ
 
 TICK_S = 0.005
@@ -77,13 +78,15 @@ class Line:
     ) -> None:
         self.platform = Platform(marks=marks, clears=clears)
         self.reached: list[tuple[int, bool]] = []
+        self.sent = Bus()
         self.playout = StreamPlayout(
             self.platform,
-            lambda mark_id, played: self.reached.append((mark_id, played)),
+            self.sent,
             lead_ms=lead_ms,
             chunk_ms=lambda: chunk_ms,
             continuous=continuous,
         )
+        self.playout.reached = lambda mark_id, played: self.reached.append((mark_id, played))
         self.now = 0.0
         self.playout.start(self.now)
 
@@ -256,7 +259,7 @@ def test_ten_minutes_are_taken_and_no_more() -> None:
 def test_what_was_heard_is_published_when_it_was_heard() -> None:
     line = Line()
     frames: list[tuple[float, int]] = []
-    line.playout.played = lambda frame: frames.append((line.now, frame.pts))
+    line.sent.subscribe(lambda frame: frames.append((line.now, frame.pts)))
     line.run(0.1)
     line.playout.write(ms(300))
     line.run(0.15)

@@ -116,6 +116,26 @@ async def test_certificates_are_looked_at(tmp_path: Path) -> None:
     assert found(await diagnose(tmp_path, text), "[sip] tls_certificate")[0] == FAULT
 
 
+async def test_authorities_are_looked_at(tmp_path: Path) -> None:
+    text = LOOPBACK.replace("[http]", 'tls_client_ca = "ca.pem"\n[http]').replace("tcp:", "tls:")
+    text = text.replace("[http]", 'tls_certificate = "x"\ntls_key = "x"\n[http]')
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    assert found(await diagnose(tmp_path, text), "[sip] tls_client_ca") == (OK, "1 to trust")
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    ended = authority.issue_cert("old.example", not_after=yesterday)
+    ended.cert_chain_pems[0].write_to_path(tmp_path / "ca.pem")
+    result, said = found(await diagnose(tmp_path, text), "[sip] tls_client_ca")
+    assert result == FAULT
+    assert said.endswith("has expired")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem", append=True)
+    assert found(await diagnose(tmp_path, text), "[sip] tls_client_ca")[0] == WARNING
+    (tmp_path / "ca.pem").unlink()
+    assert found(await diagnose(tmp_path, text), "[sip] tls_client_ca")[0] == FAULT
+    both = text.replace("tls_client_ca", "tls_ca")
+    assert found(await diagnose(tmp_path, both), "[sip] tls_ca")[0] == FAULT
+
+
 async def test_stores_agents_and_names_that_cannot_work_are_faults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

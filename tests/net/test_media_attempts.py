@@ -22,8 +22,11 @@ class FakeStreamer:
         self.closed_for = reason
 
 
+OWNER = Owner()
+
+
 def opened(attempts: Attempts) -> Attempt:
-    attempt = Attempt(Owner(), is_second=attempts.claimed_again)
+    attempt = Attempt(OWNER, is_second=attempts.claimed_again)
     attempt.streamer = cast(Any, FakeStreamer())
     attempts.opened(attempt)
     return attempt

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import numpy as np
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import left_to_the_collector
 from engine.waiting import eventually
 from providers.deployment import Deployment
 from providers.hearing import (
@@ -20,7 +22,7 @@ from providers.hearing import (
     samples,
 )
 
-from rapida_media import Audio, Call, Digit, PlaybackMarked, clock
+from rapida_media import Audio, Call, Digit, HangUp, PlaybackMarked, clock
 from rapida_media.agents.builtin import echo
 from rapida_media.kernels import Tone, level_dbov
 from rapida_media.legs.stream_audio import from_bus
@@ -136,3 +138,36 @@ async def a_goodbye_is_heard_whole(site: Deployment, agent_named: AgentNamer) ->
     width = len(line.heard) // len(samples(heard_by(line)))
     heard = bytes(line.heard[line.first_heard_at * width :])
     assert heard[: len(expected)] == expected, "every octet, in order and without a gap"
+
+
+async def calls_leave_nothing_to_the_garbage_collector(
+    site: Deployment, agent_named: AgentNamer
+) -> None:
+    """One that the caller ends and one that the agent does; see engine/test_gone_at_once.py."""
+
+    async def agent(call: Call) -> None:
+        call.detect_speech()
+        call.write(TONE_PCM)
+        call.mark("said")
+        async for event in call:
+            match event:
+                case PlaybackMarked():
+                    await call.clear()
+                case Digit() | HangUp():
+                    return
+
+    await site.start(agent_named(agent))
+    left_to_the_collector()
+    for hangs_up in ("caller", "agent"):
+        call = site.call(SPEECH_PCM)
+        await call.streams()
+        await asyncio.sleep(0.2)
+        if hangs_up == "caller":
+            call.hang_up()
+        else:
+            await call.press("#")
+        record = await site.ended(call)
+        assert record["reason"] == {"caller": "bye", "agent": "agent_finished"}[hangs_up]
+        del call
+        await asyncio.sleep(0.1)  # the far end closes its side
+        assert left_to_the_collector() == Counter(), hangs_up

@@ -12,6 +12,7 @@ from contextlib import suppress
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import left_to_the_collector
 from engine.waiting import eventually
 from providers.deployment import Deployment
 
@@ -118,7 +119,7 @@ def _at_work() -> int:
 
 def _legs() -> int:
     gc.collect()
-    return sum(isinstance(each, StreamLeg) for each in gc.get_objects())
+    return sum(type(each) is StreamLeg for each in gc.get_objects())
 
 
 async def a_hundred_calls_leave_nothing_behind(
@@ -127,6 +128,7 @@ async def a_hundred_calls_leave_nothing_behind(
     ends: Ends,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Run it without collections, to see what would be left to them."""
     monkeypatch.setattr(streamer, "START_S", 1.0)
     await site.start("echo", "[limits]\ncalls_per_second = 1000\n")
     legs_before = _legs()  # of tests before, kept by what is told of them
@@ -144,6 +146,7 @@ async def a_hundred_calls_leave_nothing_behind(
         assert reasons[stranger.call_id] == reason, kind.__name__
         figures[f"{kind.__name__}: {reason}"] += 1
     await eventually(lambda: _at_work() <= tasks)
+    assert left_to_the_collector() == Counter()
     legs = _legs() - legs_before
     print(f"{len(kinds)} calls: {dict(figures)}; {_at_work()} of {tasks} tasks, {legs} legs left")
     assert legs <= 0

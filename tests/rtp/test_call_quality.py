@@ -32,6 +32,18 @@ def test_longer_packets_are_later_in_the_ear() -> None:
     assert meter().assess({**CLEAN, "packet_ms": 60.0})["mouth_to_ear_ms"] == 80.0
 
 
+def test_the_call_is_judged_by_its_mean_delay_and_its_worst_piece_by_the_delay_there() -> None:
+    made, figures = meter(), {**CLEAN, "heard_ms": 0, "delay_mean_ms": 20.0, "delay_ms": 300.0}
+    made.look(figures, 100.0)
+    figures["heard_ms"] = 10_000
+    made.look(figures, 110.0)
+    quality = made.assess(figures)
+    assert quality["mouth_to_ear_ms"] == 60.0
+    assert quality["mos"] is not None
+    assert quality["mos_worst_10s"] is not None
+    assert quality["mos_worst_10s"] < quality["mos"] - 0.2
+
+
 def test_what_was_made_up_counts_not_what_was_lost() -> None:
     recovered = meter().assess({**CLEAN, "loss": 0.05})
     made_up = meter().assess({**CLEAN, "loss": 0.05, "concealed_ms": 3000})

@@ -222,6 +222,74 @@ def test_goodbye_is_said_once_and_understood() -> None:
     assert call.a.session.next_timeout() is None
 
 
+def blocks(end: End, since: float) -> list[tuple[ReportBlock, ...]]:
+    return [
+        packet.blocks
+        for at, packets in end.sent
+        for packet in packets
+        if at >= since and isinstance(packet, SenderReport | ReceiverReport)
+    ]
+
+
+def about(end: End, since: float) -> list[int]:
+    """The SSRCs that its extended reports speak of."""
+    return [
+        block.ssrc
+        for at, packets in end.sent
+        for packet in packets
+        if at >= since and isinstance(packet, ExtendedReport)
+        for block in packet.blocks
+        if isinstance(block, VoipMetrics)
+    ]
+
+
+def test_who_said_goodbye_is_reported_on_no_more() -> None:
+    call = Call()
+    call.b.session.metrics = VoipMetrics
+    call.run(20)
+    assert [block.ssrc for block in blocks(call.b, 115.0)[-1]] == [0xA]
+    assert about(call.b, 115.0)
+    call.a.session.goodbye(call.now)
+    call.flush(call.a, call.b)
+    call.a.stream.configure(
+        receive={0: "PCMU"}, send_payload_type=0, send_encoding="PCMU", remote=THERE, sending=False
+    )
+    call.run(0.1)
+    left_at = call.now
+    call.run(20)
+    assert len(blocks(call.b, left_at)) >= 3
+    assert set(blocks(call.b, left_at)) == {()}
+    assert about(call.b, left_at) == []
+
+
+def test_who_goes_on_after_its_goodbye_is_reported_on_again() -> None:
+    call = Call()
+    call.run(20)
+    call.a.session.goodbye(call.now)
+    call.flush(call.a, call.b)
+    call.run(30)
+    reported = blocks(call.b, 120.1)
+    assert reported[0] == ()
+    assert [block.ssrc for block in reported[-1]] == [0xA]
+
+
+def test_who_is_not_heard_for_five_intervals_is_reported_on_no_more() -> None:
+    """RFC 3550 section 6.3.5."""
+    call = Call()
+    call.run(20)
+    call.a.stream.configure(
+        receive={0: "PCMU"}, send_payload_type=0, send_encoding="PCMU", remote=THERE, sending=False
+    )
+    call.run(60)  # its reports go on: it is a member, though no sender
+    assert all(len(each) == 1 for each in blocks(call.b, 101.0) if each)
+    assert blocks(call.b, 175.0)[-1] != ()
+    call.a.session.path.signal(None, False)
+    silent_at = call.now
+    call.run(60)
+    assert all(blocks(call.b, silent_at)[:3])
+    assert set(blocks(call.b, silent_at + 26)) == {()}
+
+
 def test_who_never_sent_anything_says_no_goodbye() -> None:
     end = End(HERE, THERE, 0xA)
     end.start(0.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from rapida_media.sip.address import Address
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.digest_server import DigestServer, Verdict
+from rapida_media.sip.events import HopNamed
+from rapida_media.sip.hops import HOPS_MAX, KNOWN_S, Hop, Hops
 from rapida_media.sip.user_agent import AVOIDED_S, UDP_LIMIT, WITHOUT_TCP_S
 from rapida_media.testing.clock import SeededIds
 from rapida_media.testing.parties import names
@@ -314,3 +318,163 @@ def test_without_tcp_a_big_request_goes_by_udp():
     scene = Scene()
     scene.dial(headers=BIG)
     assert scene.servers[0].requests("INVITE")[0].top_via.transport == "UDP"
+
+
+# Within a dialog.
+
+
+PROXY = Hop("proxy.example", None, None)
+
+
+class Routed(Scene):
+    """Alice talks through a proxy that put its name into the route; the first server is the one
+    she reached it by."""
+
+    def __init__(self):
+        super().__init__()
+        self.dial()
+        route = ("Record-Route", "<sip:Proxy.example;lr>")
+        self.answer(self.servers[0], 200, [route], body=OFFER)
+        self.alice.events.clear()
+
+    def resolve(self, *servers):
+        self.alice.endpoint.hop_resolved(PROXY, [each.address for each in servers])
+
+    def answer_to(self, server, method, status, body=b""):
+        request = server.requests(method)[-1]
+        server.send(server.respond(request, status, body=body), self.alice.address)
+        self.world.run_for(0.1)
+
+    def asked(self):
+        return [each.hop for each in self.alice.events if isinstance(each, HopNamed)]
+
+
+def test_a_bye_that_is_not_answered_goes_to_another_address_of_the_name():
+    """RFC 3263 section 4.3: "a new request, which is identical to the previous, but has a different
+    value of the Via branch ID"."""
+    scene = Routed()
+    first, second, third = scene.servers
+    scene.session.bye(scene.world.now)
+    assert scene.asked() == []
+    scene.world.run_for(0.1)
+    assert scene.asked() == [PROXY]
+    scene.resolve(first, second)
+    scene.world.run_for(31.5)
+    assert not second.requests("BYE")
+    scene.world.run_for(0.6)
+    before, after = first.requests("BYE")[0], second.requests("BYE")[0]
+    assert after.top_via.branch != before.top_via.branch
+    same = ("cseq", "call_id", "from_", "to", "uri_text", "routes")
+    assert [getattr(after, each) for each in same] == [getattr(before, each) for each in same]
+    scene.answer_to(second, "BYE", 200)
+    scene.world.run_idle()
+    assert scene.alice.idle
+    assert not third.received
+
+
+@pytest.mark.parametrize("failure", ["503", "silence", "transport"])
+def test_a_call_goes_on_by_the_address_that_works(failure):
+    scene = Routed()
+    first, second, _ = scene.servers
+    scene.session.reinvite(OFFER, scene.world.now)
+    scene.world.run_for(0.1)
+    scene.resolve(second)
+    if failure == "503":
+        scene.answer_to(first, "INVITE", 503)
+        assert first.requests("ACK")[-1].cseq.number == first.requests("INVITE")[-1].cseq.number
+    elif failure == "silence":
+        scene.world.run_for(32)
+    else:
+        scene.alice.endpoint.transport_failed(first.address, scene.world.now)
+        scene.world.run_for(0.1)
+    scene.answer_to(second, "INVITE", 200, OFFER)
+    assert names(scene.alice) == ["HopNamed", "ReinviteAnswered"]
+    assert second.requests("ACK")
+    first.received.clear()
+    scene.session.bye(scene.world.now)
+    scene.world.run_for(0.1)
+    assert not first.received
+    assert second.requests("BYE")
+    assert len(scene.asked()) == 1, "once in five minutes"
+
+
+def test_the_way_the_peer_comes_by_is_taken_before_any_other():
+    scene = Routed()
+    first, second, third = scene.servers
+    scene.session.info("text/plain", b"x", scene.world.now)
+    scene.world.run_for(0.1)
+    scene.resolve(second)
+    scene.answer_to(first, "INFO", 503)
+    scene.answer_to(second, "INFO", 200)
+    dialog = scene.session.dialog
+    theirs = {"call_id": dialog.call_id, "from_tag": dialog.remote_tag, "to_tag": dialog.local_tag}
+    third.send(third.request("OPTIONS", uri="sip:alice@192.0.2.1", **theirs), scene.alice.address)
+    scene.world.run_for(0.1)
+    scene.session.bye(scene.world.now)
+    scene.world.run_for(0.1)
+    assert third.requests("BYE")
+    assert not second.requests("BYE")
+
+
+def test_a_name_that_stands_for_nothing_else_changes_nothing():
+    scene = Routed()
+    first, second, _ = scene.servers
+    scene.session.reinvite(OFFER, scene.world.now)
+    scene.resolve(first)
+    scene.world.run_for(33)
+    assert "Terminated" in names(scene.alice)
+    assert not second.received
+    scene.world.run_idle()
+    assert scene.alice.idle
+
+
+def test_few_names_are_remembered_and_none_for_long():
+    events = deque()
+    hops = Hops(events)
+    server = Address("192.0.2.2", 5060)
+    for number in range(HOPS_MAX + 1):
+        hop = Hop(f"{number}.example", None, None)
+        hops.ask(hop, 0.0)
+        hops.resolved(hop, [server])
+    assert hops.of(Hop("0.example", None, None)) == ()
+    last = Hop(f"{HOPS_MAX}.example", None, None)
+    assert hops.of(last) == (server,)
+    events.clear()
+    hops.ask(last, KNOWN_S - 1)
+    assert not events
+    hops.ask(last, KNOWN_S)
+    assert list(events) == [HopNamed(last)]
+    hops.resolved(last, [])
+    assert hops.of(last) == (server,), "what is not found now stays as it was"
+    stranger = Hop("stranger.example", None, None)
+    hops.resolved(stranger, [server])
+    assert hops.of(stranger) == ()
+
+
+def test_a_server_that_icmp_says_is_not_there_is_left_at_once():
+    """RFC 3261 section 18.4; what is quoted of our request shows that the report is no forgery."""
+    scene = Scene()
+    first, second, third = scene.servers
+    scene.dial()
+    sent = first.requests("INVITE")[0].raw
+    branch = sent.index(b";branch=") + len(b";branch=") + 8
+    for forged in (
+        sent[:branch],  # cut before the branch is over
+        sent.replace(sent[branch : branch + 4], b"xxxx"),
+        sent.replace(b"INVITE ", b"BYE ", 1),
+        b"",
+        b"\xff" * 600,
+    ):
+        scene.alice.endpoint.undelivered(forged, scene.world.now)
+    scene.world.run_for(0.1)
+    assert not second.received
+    scene.alice.endpoint.undelivered(sent[:200], scene.world.now)
+    scene.world.run_for(0.1)
+    assert second.requests("INVITE")
+    # What was heard of is there, whatever came late about its first copy.
+    scene.answer(second, 180)
+    again = second.requests("INVITE")[0].raw
+    scene.alice.endpoint.undelivered(again, scene.world.now)
+    scene.answer(second, 200, body=OFFER)
+    assert names(scene.alice) == ["Ringing", "Answered"]
+    assert not third.received

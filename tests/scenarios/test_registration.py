@@ -277,6 +277,21 @@ def test_stopping_takes_the_contact_back_and_leaves_nothing(scene):
     assert scene.us.idle
 
 
+def test_while_calls_go_on_a_stopped_one_keeps_their_nat_binding_open(scene):
+    registration = scene.register()
+    scene.world.run_for(10)
+    registration.stop(scene.world.now, calls_go_on=True)
+    scene.world.run_for(60)
+    assert [each.expires for each in scene.registers()] == [3600, 0]
+    assert names(scene.us) == ["Registered", "Unregistered"]
+    assert len(scene.registrar.pings) >= 2
+    registration.stop(scene.world.now)
+    scene.world.run_idle()
+    assert len(scene.registers()) == 2
+    assert names(scene.us) == ["Registered", "Unregistered"]
+    assert scene.us.idle
+
+
 def test_stopping_while_a_register_is_under_way_waits_for_its_answer(scene):
     registration = scene.register()
     registration.stop(scene.world.now)

@@ -60,6 +60,18 @@ def rseqs(peer: SipPeer) -> list[int]:
     return [int(r.header("RSeq") or 0) for r in peer.responses("INVITE") if r.status > 100]
 
 
+@pytest.mark.parametrize("header", [("require", "100REL"), ("Require", "Timer, 100Rel")])
+def test_an_option_tag_is_known_in_any_spelling(
+    call: Call, peer: SipPeer, world: World, header: tuple[str, str]
+) -> None:
+    """RFC 3261 section 7.3.1: "field values, parameter names, and parameter values are
+    case-insensitive"."""
+    called(call, peer, header).ring(world.now)
+    world.run_for(0.1)
+    assert peer.responses("INVITE")[-1].require == ["100rel"]
+    assert rseqs(peer)[-1]
+
+
 def test_a_required_180_is_repeated_until_its_prack(
     call: Call, world: World, peer: SipPeer
 ) -> None:
@@ -234,6 +246,36 @@ def test_an_offer_in_a_prack_is_answered_in_its_200_and_before_the_call_is(
         session.answer_offer(OFFER, world.now)
 
 
+def test_an_offer_in_a_prack_is_not_answered_by_the_next_provisional(
+    call: Call, peer: SipPeer, world: World
+) -> None:
+    """It is answered in the 200 of that PRACK (RFC 3262 section 5), which may have to wait for the
+    names in it to be looked up; another offer has to wait for that."""
+    session = called(call, peer)
+    session.ring(world.now, OFFER)
+    world.run_for(0.1)
+    first = rseqs(peer)[-1]
+    peer.send(
+        peer.request(
+            "PRACK", to_tag=session.id, cseq=2, headers=[("RAck", f"{first} 1 INVITE")], body=OTHER
+        ),
+        call.bob.address,
+    )
+    world.run_for(0.1)
+    assert call.bob.events[-1] == OfferReceived(session, OTHER)
+    session.ring(world.now, OFFER)
+    world.run_for(0.1)
+    again = peer.responses("INVITE")[-1]
+    assert (int(again.header("RSeq") or 0), again.body) == (first + 1, b"")
+    assert prack(call, peer, session, f"{first + 1} 1 INVITE", 3, OTHER).status == 500
+    session.answer_offer(OFFER, world.now)
+    world.run_for(0.1)
+    assert [(r.cseq.number, r.status) for r in peer.responses("PRACK")] == [(3, 500), (2, 200)]
+    session.reject(486, world.now)
+    world.run_idle()
+    assert call.bob.idle
+
+
 def test_an_offer_in_a_prack_can_be_refused(call: Call, world: World, peer: SipPeer) -> None:
     session = called(call, peer)
     session.ring(world.now, OFFER)
@@ -319,7 +361,7 @@ def test_a_lost_prack_is_sent_again_and_the_call_goes_on(call: Call, world: Worl
     session = call.dial()
     world.run_for(5.0)
     assert lost
-    assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, b"")]
+    assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, OFFER)]
     assert names(call.bob) == ["IncomingInvite", "Confirmed"]
     assert call.alice.counters["repeated_provisionals"] == 1
     session.bye(world.now)
@@ -334,7 +376,7 @@ def test_early_media_survives_a_bad_network() -> None:
         session = call.dial()
         call.world.run_for(40.0)
         assert session.state == "confirmed"
-        assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, b"")]
+        assert call.alice.events == [Ringing(session, 183, OFFER), Answered(session, OFFER)]
         session.bye(call.world.now)
         call.ends_clean()
 
@@ -415,7 +457,10 @@ def test_a_gap_in_the_numbers_is_not_acknowledged_until_it_is_filled(
     assert statuses == [183, 183, 180]
 
 
-def test_two_callees_are_acknowledged_each_in_its_own_dialog(call: Call, peer: SipPeer) -> None:
+@pytest.mark.parametrize(("tag", "answer"), [("one", OFFER), ("two", OTHER)])
+def test_two_callees_are_acknowledged_each_in_its_own_dialog_and_the_one_that_answers_is_heard(
+    call: Call, peer: SipPeer, tag: str, answer: bytes
+) -> None:
     invited(call, peer)
     ring(call, peer, 100, tag="one", body=OFFER)
     ring(call, peer, 5, tag="two", body=OTHER)
@@ -425,10 +470,11 @@ def test_two_callees_are_acknowledged_each_in_its_own_dialog(call: Call, peer: S
         ("two", "5"),
     ]
     invite = peer.requests("INVITE")[0]
-    peer.send(peer.respond(invite, 200, to_tag="two"), call.alice.address)
+    peer.send(peer.respond(invite, 200, to_tag=tag), call.alice.address)
     call.world.run_for(0.1)
-    assert isinstance(call.alice.events[-1], Answered)
-    assert peer.requests("ACK")[-1].to.tag == "two"
+    event = call.alice.events[-1]
+    assert event == Answered(event.session, answer)  # its own, whoever was heard last
+    assert peer.requests("ACK")[-1].to.tag == tag
 
 
 def test_the_sequence_numbers_of_an_early_dialog_go_on_when_it_is_confirmed(

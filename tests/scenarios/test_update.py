@@ -11,6 +11,7 @@ from rapida_media.sip.events import (
     Event,
     IncomingInvite,
     OfferReceived,
+    ReinviteFailed,
     Terminated,
     UpdateAnswered,
     UpdateFailed,
@@ -104,6 +105,44 @@ def test_an_update_that_meets_our_reinvite_gets_491(
     peer.send(peer.request("UPDATE", to_tag=tag, cseq=2, body=NEW_OFFER), call.bob.address)
     world.run_for(0.1)
     assert peer.statuses("UPDATE") == [491]
+
+
+def test_a_reinvite_that_meets_the_offer_in_our_update_gets_491(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    """One offer at a time, whichever request carries it (RFC 3264 section 4)."""
+    tag = establish(call, peer)
+    session = call.incoming[0]
+    session.update(world.now, NEW_OFFER)
+    peer.send(peer.request("INVITE", to_tag=tag, cseq=2, body=NEW_OFFER), call.bob.address)
+    world.run_for(0.1)
+    assert peer.statuses("INVITE") == [491]
+    peer.send(peer.respond(peer.requests("UPDATE")[0], 200, body=OFFER), call.bob.address)
+    world.run_for(0.1)
+    assert call.bob.events == [UpdateAnswered(session, OFFER)]
+    session.update(world.now)  # a mere refresh is in nobody's way
+    peer.send(peer.request("INVITE", to_tag=tag, cseq=3, body=NEW_OFFER), call.bob.address)
+    world.run_for(0.1)
+    assert names(call.bob) == ["UpdateAnswered", "ReinviteReceived"]
+
+
+def test_a_reinvite_that_gets_422_beside_an_update_of_ours_is_refused(
+    call: Call, world: World, peer: SipPeer
+) -> None:
+    establish(call, peer)
+    session = call.incoming[0]
+    session.reinvite(NEW_OFFER, world.now)
+    session.update(world.now)
+    world.run_for(0.1)
+    least = [("Min-SE", "3600")]
+    peer.send(peer.respond(peer.requests("INVITE")[0], 422, headers=least), call.bob.address)
+    world.run_for(0.1)
+    assert call.bob.events == [ReinviteFailed(session, 422, "Session Interval Too Small")]
+    peer.send(peer.respond(peer.requests("UPDATE")[0], 200), call.bob.address)
+    world.run_for(0.1)
+    session.reinvite(NEW_OFFER, world.now)
+    world.run_for(0.1)
+    assert peer.requests("INVITE")[-1].header("Session-Expires") == "3600"
 
 
 def test_an_update_before_the_last_one_is_answered_gets_500_with_retry_after(
@@ -281,4 +320,4 @@ def test_the_callee_changes_the_session_before_it_answers(
     )
     peer.send(peer.respond(invite, 200, body=OFFER), call.alice.address)
     world.run_for(0.1)
-    assert call.alice.events[-1] == Answered(event.session, b"")
+    assert call.alice.events[-1] == Answered(event.session, OFFER)

@@ -245,13 +245,12 @@ def test_a_static_number_means_what_its_rtpmap_says() -> None:
         ["m=audio 4000 RTP/SAVP 0"],
         ["m=audio 4000 RTP/SAVPF 0"],
         ["m=audio 4000 UDP/TLS/RTP/SAVPF 0"],
-        ["m=audio 0 RTP/AVP 0"],
+        ["m=audio 0 RTP/AVP 0", "m=video 4000 RTP/AVP 0"],
         ["m=video 4000 RTP/AVP 0"],
         ["m=audio 4000 RTP/AVP 0", "c=IN IP4 239.1.2.3/127"],
         ["m=audio 4000 RTP/AVP 0", "c=IN IP4 239.1.2.3"],
         ["m=audio 4000 RTP/AVP 0", "c=IN IP6 fe80::1%eth0"],
         ["m=audio 4000 RTP/AVP 0", "c=IN IP6 2001:db8::1"],
-        [],
     ],
 )
 def test_an_offer_without_anything_usable_is_refused_and_changes_nothing(media: list[str]) -> None:
@@ -259,6 +258,33 @@ def test_an_offer_without_anything_usable_is_refused_and_changes_nothing(media: 
     with pytest.raises(NegotiationError):
         ours.receive_offer(body(*media), OURS)
     assert ours.make_offer(OURS) == session().make_offer(OURS)
+
+
+@pytest.mark.parametrize(
+    ("media", "srtp", "code", "text"),
+    [
+        (["m=video 4000 RTP/AVP 31"], "off", 304, "no audio line"),
+        (["m=audio 4000 UDP/TLS/RTP/SAVPF 0"], "off", 302, "RTP/AVP, RTP/SAVP"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP4 phone.example"], "off", 301, "no address"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP4 239.1.2.3"], "off", 330, "unicast"),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP6 2001:db8::1"], "off", 301, "IPv4"),
+        (["m=audio 4000 RTP/AVP 18"], "off", 305, "no codec of PCMU, PCMA"),
+        (["m=audio 4000 RTP/SAVP 0"], "off", 302, "not taken"),
+        (["m=audio 4000 RTP/AVP 0"], "required", 302, "must be encrypted"),
+        (["m=audio 4000 RTP/SAVP 0", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x"], "optional", 306,
+         "crypto suites"),
+        # Of several lines the one that came furthest says most.
+        (["m=audio 4000 RTP/AVP 18", "m=audio 0 RTP/AVP 0", "m=video 4000 RTP/AVP 31"], "off", 305,
+         "no codec"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why_in_the_words_of_a_warning(
+    media: list[str], srtp: str, code: int, text: str
+) -> None:
+    """The warn-codes of RFC 3261 section 20.43."""
+    with pytest.raises(NegotiationError, match=text) as refused:
+        session().receive_offer(body(*media), replace(OURS, srtp=srtp))
+    assert refused.value.warning == code
 
 
 def test_an_offer_without_a_connection_address_is_refused() -> None:
@@ -510,7 +536,6 @@ def test_a_static_number_the_peer_gave_away_is_not_offered_twice() -> None:
     "answer",
     [
         body(),
-        body("m=audio 0 RTP/AVP 0"),
         body("m=audio 4000 RTP/AVP 18"),
         body("m=audio 4000 RTP/SAVP 0"),
         body("m=audio 4000 RTP/AVP 101", "a=rtpmap:101 telephone-event/8000"),
@@ -521,6 +546,62 @@ def test_an_unusable_answer_settles_the_offer(answer: bytes) -> None:
     ours.make_offer(OURS)
     with pytest.raises(NegotiationError):
         ours.receive_answer(answer)
+    assert not ours.awaiting_answer
+
+
+@pytest.mark.parametrize(
+    ("media", "answered"),
+    [
+        ([], []),
+        (["m=audio 0 RTP/AVP 0"], ["m=audio 0 RTP/AVP 0"]),
+        (["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 8"],
+         ["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 8"]),
+    ],
+)  # fmt: skip
+def test_an_offer_without_a_stream_is_answered_without_one(
+    media: list[str], answered: list[str]
+) -> None:
+    """RFC 3264 sections 5, 5.1 and 8.2; at the beginning or later, and ours follows in its slot."""
+    for ours in (session(), session()):
+        answer, audio = ours.receive_offer(body(*media), OURS)
+        assert (audio, media_lines(answer)) == (None, answered)
+        assert b"t=0 0\r\n" in answer
+        assert ours.repeat_offer() == answer
+        assert ours.receive_answer(body(*media)) is None
+        offered = media_lines(ours.make_offer(OURS))
+        assert offered[: len(answered) - 1] == answered[:-1]
+        assert offered[-1].startswith("m=audio 5000 ")
+        assert len(offered) == max(1, len(answered))
+        answer = body(*answered[:-1], "m=audio 4000 RTP/AVP 0")
+        assert ours.receive_answer(answer) == agreed_on_pcmu()
+
+
+def agreed_on_pcmu() -> NegotiatedAudio:
+    ours = session()
+    ours.make_offer(OURS)
+    audio = ours.receive_answer(body("m=audio 4000 RTP/AVP 0"))
+    assert audio is not None
+    return audio
+
+
+def test_a_stream_that_was_closed_is_offered_again_where_it_was() -> None:
+    ours = session()
+    video = "m=video 5000 RTP/AVP 31"
+    ours.receive_offer(body(video, "m=audio 4000 RTP/AVP 0"), OURS)
+    closed = body("m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 0")
+    answer, audio = ours.receive_offer(closed, OURS)
+    assert audio is None
+    assert media_lines(answer) == ["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 0"]
+    answer, audio = ours.receive_offer(body(video, "m=audio 4002 RTP/AVP 0"), OURS)
+    assert audio is not None
+    assert media_lines(answer) == ["m=video 0 RTP/AVP 31", "m=audio 5000 RTP/AVP 0"]
+
+
+def test_an_answer_that_refuses_the_stream_leaves_none() -> None:
+    ours = session()
+    ours.make_offer(OURS)
+    assert ours.preview_answer(body("m=audio 0 RTP/AVP 0")) is None
+    assert ours.receive_answer(body("m=audio 0 RTP/AVP 0")) is None
     assert not ours.awaiting_answer
 
 
@@ -626,6 +707,9 @@ def test_an_answer_has_the_lines_of_the_offer_in_their_order(media: list[str]) -
         return
     offered, answered = parse_sdp(offer).media, parse_sdp(answer).media
     assert [(m.kind, m.protocol) for m in answered] == [(m.kind, m.protocol) for m in offered]
+    if audio is None:
+        assert not any(m.port for m in (*offered, *answered))
+        return
     assert [m.port for m in answered if m.port] == [OURS.port]
     taken = next(index for index, m in enumerate(answered) if m.port)
     assert offered[taken].port == audio.remote_port

@@ -9,6 +9,7 @@ import pytest
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.address import Address, Path
 from rapida_media.sip.dialog import Dialog
+from rapida_media.sip.hops import Hop
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.outgoing import OutgoingRequest
 
@@ -158,6 +159,28 @@ def test_a_connection_of_ours_is_made_again_for_the_same_domain() -> None:
     dialog = callee("Contact: <sip:a@198.51.100.7:5061;transport=tls>", flow=Path(server, None))
     dialog.connection_lost(server)
     assert dialog.next_hop().remote.domain == "carrier.example"
+
+
+@pytest.mark.parametrize(
+    ("contact", "transport", "hop"),
+    [
+        ("sip:a@Gw.example", "udp", Hop("gw.example", None, None)),
+        ("sip:a@gw.example:5070;transport=TCP", "udp", Hop("gw.example", 5070, "tcp")),
+        ("sip:a@gw.example;transport=sctp", "udp", Hop("gw.example", None, None)),
+        ("sips:a@gw.example", "tcp", Hop("gw.example", None, "tls")),
+        # Spoken over TLS, it is never left for less.
+        ("sip:a@gw.example", "tls", Hop("gw.example", None, "tls")),
+        ("sip:a@192.0.2.9", "udp", None),
+        ("sip:a@[2001:db8::9]", "udp", None),
+    ],
+)
+def test_a_name_may_stand_for_other_addresses(
+    contact: str, transport: str, hop: Hop | None
+) -> None:
+    flow = Path(Address("192.0.2.1", 5060, transport), None)
+    assert callee(f"Contact: <{contact}>", flow=flow).named_hop() == hop
+    routed = callee("Contact: <sip:a@192.0.2.9>", f"Record-Route: <{contact};lr>", flow=flow)
+    assert routed.named_hop() == hop
 
 
 def test_a_lower_cseq_is_out_of_order_and_changes_nothing() -> None:

@@ -115,6 +115,15 @@ def test_an_offer_we_cannot_read_or_answer_is_refused(
     assert desk.bob.events == []
 
 
+@pytest.mark.parametrize("encoding", ["identity", "Identity"])
+def test_an_offer_that_is_not_encoded_may_say_so(desk: Desk, encoding: str) -> None:
+    request = desk.peer.request("INVITE", headers=[("Content-Encoding", encoding)], body=OFFER)
+    desk.ask_one(request)
+    (event,) = desk.bob.events
+    assert isinstance(event, IncomingInvite)
+    assert event.body == OFFER
+
+
 def test_a_body_without_content_type_gets_400(desk: Desk) -> None:
     request = desk.peer.request("INVITE", body=OFFER)
     untyped = request.replace(b"Content-Type: application/sdp\r\n", b"")

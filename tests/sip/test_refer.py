@@ -73,6 +73,7 @@ def test_an_invite_replaces_one_call_at_most() -> None:
         ("sip:dave@192.0.2.4:5070;transport=tcp?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3",
          "sip:dave@192.0.2.4:5070;transport=tcp", Replaces("1", "2", "3")),
         ("<sip:carol@192.0.2.4;method=INVITE>", "sip:carol@192.0.2.4", None),
+        ("<tel:+1-555-0100>", "tel:+1-555-0100", None),
     ],
 )  # fmt: skip
 def test_refer_to_names_whom_to_call(value: str, target: str, replaces: Replaces | None) -> None:
@@ -84,8 +85,8 @@ def test_refer_to_names_whom_to_call(value: str, target: str, replaces: Replaces
     [
         [],
         ["<sip:a@192.0.2.4>", "<sip:b@192.0.2.4>"],
-        ["<tel:+15550100>"],
         ["sip:"],
+        ["<tel:>"],
         ["<sip:a@192.0.2.4;method=SUBSCRIBE>"],
         ["<sip:a@192.0.2.4?Replaces=1>"],
     ],
@@ -94,6 +95,13 @@ def test_a_refer_to_we_cannot_follow_is_refused(values: list[str]) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         refer_to_of(request(*(("Refer-To", value) for value in values)))
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("uri", ["mailto:carol@example.com", "https://example.com/", "tel:x"])
+def test_a_refer_to_of_another_scheme_is_refused_as_that(uri: str) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        refer_to_of(request(("Refer-To", f"<{uri}>")))
+    assert caught.value.status == 416
 
 
 def test_a_refer_to_reads_back_as_written() -> None:

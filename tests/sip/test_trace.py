@@ -45,6 +45,18 @@ def test_a_call_is_drawn_with_its_times_and_directions_and_no_number():
     ]
 
 
+def test_why_something_was_refused_stands_below_its_arrow_and_shows_no_number():
+    tracer = Tracer()
+    put(tracer, request("INVITE", "a"))
+    tracer.adopt("a", "call")
+    why = '399 gw "no route to +15550100123"'
+    refused = f"SIP/2.0 488 No\r\nCall-ID: a\r\nWARNING : {why}\r\nCSeq: 1 INVITE\r\n\r\n"
+    put(tracer, refused.encode())
+    trace = tracer.of("call")
+    assert trace is not None
+    assert ladder(trace).split("\n")[3:] == ['               Warning: 399 gw "no route to +1…23"']
+
+
 def test_a_whole_ladder_has_every_message_below_its_arrow():
     tracer = Tracer()
     tracer.adopt("a", "call")

@@ -71,6 +71,7 @@ function take(call) {
   calls.set(call.id, call);
   drawCalls();
   if (call.id === chosen()) drawFacts(call);
+  document.dispatchEvent(new CustomEvent("call-told", { detail: call })); // for softphone.js
 }
 
 // -- one call -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rapida_media.providers.stream import (
     PCMA,
@@ -62,13 +62,6 @@ class ChanWebsocketStream:
         self._rest = b""  # of what was to be sent: Asterisk drops what fills no frame
         self._json = False
         self._paused = self._flushed = False
-        self._readers: Mapping[str, Callable[[Mapping[str, Any]], Events]] = {
-            "MEDIA_START": self._start,
-            "DTMF_END": self._digit,
-            "MEDIA_MARK_PROCESSED": self._mark,
-            "MEDIA_XOFF": self._pause,
-            "MEDIA_XON": self._resume,
-        }
 
     def receive(self, message: StreamMessage) -> Iterable[StreamEvent]:
         resumed = self._after_flush()
@@ -79,12 +72,12 @@ class ChanWebsocketStream:
         if said is None:
             return (*resumed, Malformed("neither an event as JSON nor one in words"))
         event = said["event"]
-        reader = self._readers.get(event)
+        reader = self._READERS.get(event)
         if reader is None:
             return resumed
         if not self._frame_bytes and event != "MEDIA_START":
             return (*resumed, Malformed(f"{event} before MEDIA_START"))
-        return (*resumed, *reader(said))
+        return (*resumed, *reader(self, said))
 
     def _after_flush(self) -> Events:
         """A queue that was emptied takes audio again, and Asterisk does not always say so."""
@@ -126,6 +119,14 @@ class ChanWebsocketStream:
     def _resume(self, said: Mapping[str, Any]) -> Events:
         self._paused = False
         return (Paused(False),)
+
+    _READERS: ClassVar[Mapping[str, Callable[[ChanWebsocketStream, Mapping[str, Any]], Events]]] = {
+        "MEDIA_START": _start,
+        "DTMF_END": _digit,
+        "MEDIA_MARK_PROCESSED": _mark,
+        "MEDIA_XOFF": _pause,
+        "MEDIA_XON": _resume,
+    }
 
     def media(self, payload: bytes) -> bytes:
         """Give whole frames; what is left of a frame goes with the next."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rapida_media.config import Credential
 from rapida_media.providers.asterisk.ari import CONNECTION_ID, Ari, context_of, media_of, phone_of
@@ -29,12 +29,6 @@ class AriFeed:
 
     def __init__(self, ari: Ari) -> None:
         self._ari = ari
-        self._readers: Mapping[str, Callable[[Mapping[str, Any]], FeedNews]] = {
-            "StasisStart": self._started,
-            "Dial": self._dialled,
-            "ChannelStateChange": self._changed,
-            "ChannelDestroyed": self._destroyed,
-        }
 
     @property
     def upgrade(self) -> HttpRequest:
@@ -47,8 +41,8 @@ class AriFeed:
             return NOTHING
         if not isinstance(said, dict):
             return NOTHING
-        reader = self._readers.get(str(said.get("type")))
-        return NOTHING if reader is None else reader(said)
+        reader = self._READERS.get(str(said.get("type")))
+        return NOTHING if reader is None else reader(self, said)
 
     def answered(self, reply: HttpReply) -> MediaToOpen | None:
         """Read a media channel's: it names the connection where it waits for us."""
@@ -114,6 +108,13 @@ class AriFeed:
         if state != "completed":
             return FeedNews((news,))
         return FeedNews((news,), (self._ari.hang_up(media_of(context_id)), bridge))
+
+    _READERS: ClassVar[Mapping[str, Callable[[AriFeed, Mapping[str, Any]], FeedNews]]] = {
+        "StasisStart": _started,
+        "Dial": _dialled,
+        "ChannelStateChange": _changed,
+        "ChannelDestroyed": _destroyed,
+    }
 
 
 def ari_feed(credential: Credential) -> AriFeed | None:

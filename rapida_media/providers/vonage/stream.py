@@ -46,10 +46,6 @@ class VonageStream:
     def __init__(self) -> None:
         self._connected = False
         self._early: deque[AudioReceived] = deque(maxlen=EARLY_FRAMES)
-        self._readers: Mapping[str, Callable[[dict[str, Any]], Events]] = {
-            "websocket:dtmf": _digit,
-            "websocket:notify": _mark,
-        }
 
     def receive(self, message: StreamMessage) -> Iterable[StreamEvent]:
         if isinstance(message, bytes):
@@ -63,7 +59,7 @@ class VonageStream:
             return (Malformed("there is no event"),)
         if event == "websocket:connected":
             return self._connect(said)
-        reader = self._readers.get(event)
+        reader = _READERS.get(event)
         if reader is None:
             return ()  # websocket:cleared, too: what it cleared is forgotten already
         return reader(said) if self._connected else (Malformed(f"{event} before the start"),)
@@ -124,3 +120,9 @@ def _mark(said: dict[str, Any]) -> Events:
     payload = said.get("payload")
     name = payload.get("mark") if isinstance(payload, dict) else None
     return (MarkReached(name) if isinstance(name, str) else Malformed("a notify without our mark"),)
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any]], Events]] = {
+    "websocket:dtmf": _digit,
+    "websocket:notify": _mark,
+}

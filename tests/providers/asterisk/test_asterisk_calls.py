@@ -7,6 +7,7 @@ import json
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios, trouble
 from providers.deployment import Deployment
@@ -63,6 +64,18 @@ async def test_a_goodbye_is_heard_to_its_last_sample_by_audiosocket(
     assert call.line.hung_up, "by a message, before the connection closed"
     # Silence goes before it, which may look like its beginning.
     assert scenarios.coded(call.line, goodbye).strip(b"\0") in bytes(call.line.heard)
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    websocket: Deployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(websocket, agent_named)
+
+
+async def test_a_call_by_audiosocket_leaves_nothing_to_the_garbage_collector(
+    audiosocket: Deployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(audiosocket, agent_named)
 
 
 async def test_what_the_dialplan_says_reaches_the_agent(
@@ -159,7 +172,7 @@ ENDS = {
 
 
 async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
-    websocket: Deployment, monkeypatch: pytest.MonkeyPatch
+    websocket: Deployment, monkeypatch: pytest.MonkeyPatch, no_collection: None
 ) -> None:
     await trouble.a_hundred_calls_leave_nothing_behind(
         websocket, AsteriskStranger, ENDS, monkeypatch

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from providers import trouble
 from providers.trouble import Stranger
 from recorded_exotel import CONNECTED, INCOMING, START, media, text
@@ -82,7 +83,7 @@ ENDS = {
 
 
 async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
-    exotel: ExotelDeployment, monkeypatch: pytest.MonkeyPatch
+    exotel: ExotelDeployment, monkeypatch: pytest.MonkeyPatch, no_collection: None
 ) -> None:
     monkeypatch.setattr(webhooks, "HEARTBEAT_S", 1.0)
     monkeypatch.setattr(media_attempts, "SECOND_HANDSHAKE_S", 1.5)

@@ -7,6 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import Deployment
@@ -41,6 +42,12 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
     await scenarios.a_goodbye_is_heard_whole(twilio, agent_named)
 
 
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    twilio: Deployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(twilio, agent_named)
+
+
 # -- orders ----------------------------------------------------------------------------------------
 
 
@@ -59,7 +66,7 @@ async def test_an_order_becomes_a_call(twilio: Deployment) -> None:
     assert (over["reason"], over["provider_call_id"], call.state) == (
         "operator", call.id, "completed",
     )  # fmt: skip
-    assert hertz(middle(heard_by(line), 8000), 8000) == pytest.approx(1000, abs=3)
+    assert hertz(middle(heard_by(line), 8000), 8000) == pytest.approx(1000, abs=15)
     told = [fields.get("CallStatus") for _, fields, status in twilio.platform.callbacks if status]
     assert [each for each in told if each] == ["initiated", "ringing", "in-progress", "completed"]
     assert {status for _, _, status in twilio.platform.callbacks} == {204}

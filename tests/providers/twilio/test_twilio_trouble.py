@@ -6,6 +6,7 @@ import json
 
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from providers import trouble
 from providers.deployment import Deployment
 from providers.trouble import Stranger
@@ -52,7 +53,7 @@ ENDS = {
 
 
 async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
-    twilio: Deployment, monkeypatch: pytest.MonkeyPatch
+    twilio: Deployment, monkeypatch: pytest.MonkeyPatch, no_collection: None
 ) -> None:
     await trouble.a_hundred_calls_leave_nothing_behind(twilio, TwilioStranger, ENDS, monkeypatch)
 

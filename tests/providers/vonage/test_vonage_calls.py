@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import PUBLIC, Deployment
@@ -45,6 +46,12 @@ async def test_a_goodbye_is_heard_to_its_last_sample(
     vonage: Deployment, agent_named: AgentNamer
 ) -> None:
     await scenarios.a_goodbye_is_heard_whole(vonage, agent_named)
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(
+    vonage: Deployment, agent_named: AgentNamer, no_collection: None
+) -> None:
+    await scenarios.calls_leave_nothing_to_the_garbage_collector(vonage, agent_named)
 
 
 # -- calls in --------------------------------------------------------------------------------------
@@ -171,7 +178,7 @@ async def test_an_order_becomes_a_call(vonage: Deployment) -> None:
     assert (over["reason"], over["provider_call_id"], call.state) == (
         "operator", call.id, "completed",
     )  # fmt: skip
-    assert hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=3)
+    assert hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=15)
     told = [fields for _, fields, _ in vonage.platform.callbacks if fields["uuid"] == call.id]
     assert [each["status"] for each in told] == ["started", "ringing", "answered", "completed"]
     assert {status for _, _, status in vonage.platform.callbacks} == {204}

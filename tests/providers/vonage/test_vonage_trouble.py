@@ -7,6 +7,7 @@ from base64 import b64encode
 
 import pytest
 from control.conftest import AgentNamer
+from engine.collector import no_collection as no_collection
 from providers import trouble
 from providers.deployment import Deployment
 from providers.trouble import Stranger
@@ -64,7 +65,7 @@ ENDS = {
 
 
 async def test_a_hundred_calls_of_trouble_leave_nothing_behind(
-    vonage: Deployment, monkeypatch: pytest.MonkeyPatch
+    vonage: Deployment, monkeypatch: pytest.MonkeyPatch, no_collection: None
 ) -> None:
     await trouble.a_hundred_calls_leave_nothing_behind(vonage, VonageStranger, ENDS, monkeypatch)
 
