@@ -235,7 +235,7 @@ def _seconds(text: str) -> float:
         value = 0.0
     if not 0 < value <= MOST_SECONDS:
         raise argparse.ArgumentTypeError(
-            f"expected seconds, above 0 and up to {MOST_SECONDS}, got {text!r}"
+            f"expected seconds, above 0 and up to {MOST_SECONDS}, got {text}"
         )
     return value
 

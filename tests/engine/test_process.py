@@ -53,7 +53,7 @@ async def test_what_it_says_to_call_can_be_called(tmp_path: Path) -> None:
     ):
         config = f'[sip]\nlisten = ["{listen}"]\n[trunks.peer]\nhosts = ["127.0.0.0/8", "::1"]\n'
         async with serving(tmp_path, config) as server:
-            await eventually(lambda server=server: server.logged("Watch the calls"))
+            await eventually(lambda server=server: server.logged("watch the calls"))
             (line,) = server.logged("Ready. Call")
             assert re.search(rf"Call sip:echo@{host}:\d+{parameter} with", line)
             assert server.logged("/v1/talk/PROVIDER/call/ASSISTANT")
