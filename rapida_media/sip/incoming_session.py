@@ -113,7 +113,7 @@ class IncomingSession(ReferringSession):
         request = self.request
         if request is None:
             return False
-        return OPTION in request.require or (how == "supported" and OPTION in request.supported)
+        return request.requires(OPTION) or (how == "supported" and request.supports(OPTION))
 
     @property
     def takes_early_media(self) -> bool:

@@ -222,8 +222,7 @@ class Message:
 
     @lazy
     def require(self) -> list[str]:
-        """Give the option tags in lower case: tokens are case-insensitive (section 7.3.1)."""
-        return [tag.lower() for tag in self._tokens("require")]
+        return self._tokens("require")
 
     @lazy
     def proxy_require(self) -> list[str]:
@@ -231,8 +230,15 @@ class Message:
 
     @lazy
     def supported(self) -> list[str]:
-        """Give the option tags, as ``require`` does."""
-        return [tag.lower() for tag in self._tokens("supported")]
+        return self._tokens("supported")
+
+    def requires(self, option: str) -> bool:
+        """Whether Require has this tag, in any case (section 7.3.1)."""
+        return option in (tag.lower() for tag in self.require)
+
+    def supports(self, option: str) -> bool:
+        """The same of Supported."""
+        return option in (tag.lower() for tag in self.supported)
 
     @lazy
     def unsupported(self) -> list[str]:

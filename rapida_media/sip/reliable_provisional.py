@@ -50,7 +50,7 @@ def rseq_of(response: Response) -> int | None:
     Require header field containing the option tag 100rel, the response is to be sent reliably"
     (section 4). One without a usable RSeq cannot be acknowledged and counts as unreliable.
     """
-    if response.status == 100 or not response.has("RSeq") or OPTION not in response.require:
+    if response.status == 100 or not response.has("RSeq") or not response.requires(OPTION):
         return None
     try:
         return parse_number(response.header("RSeq") or "", "RSeq", _LIMIT)

@@ -50,7 +50,7 @@ def method_refusal(request: Request) -> Refusal | None:
 
 def extension_refusal(request: Request) -> Refusal | None:
     """420 naming each option tag of Require that is not ours (section 8.2.2.3)."""
-    unknown = [tag for tag in request.require if tag not in OPTION_TAGS]
+    unknown = [tag for tag in request.require if tag.lower() not in OPTION_TAGS]
     return (420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
 
 

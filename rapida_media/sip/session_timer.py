@@ -141,7 +141,7 @@ class SessionTimer:
         word, and the answers to our refreshes show that it still lives.
         """
         interval = interval_of(request)
-        supported = OPTION in request.supported or OPTION in request.require
+        supported = request.supports(OPTION) or request.requires(OPTION)
         if interval is None and not (supported and self._wanted):
             self.stop()
             return ()

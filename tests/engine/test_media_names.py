@@ -77,7 +77,7 @@ async def test_a_call_that_waits_for_a_name_takes_its_place_among_those_that_fit
 ) -> None:
     await bench.stop()
     engine = await bench.start("[limits]\nmax_calls = 2\n")
-    engine._media_names._resolver._dns = dns
+    engine._events._media_names._resolver._dns = dns
     dns.answers.clear()
     phone = await bench.phone()
     offer = (await phone.call()).sdp(address="phone.example")

@@ -180,7 +180,7 @@ def test_a_call_outlives_sigterm_while_the_next_ones_are_sent_elsewhere(
     # The second signal, at the end of the block, ended it.
     report = going_on.result()
     assert report["reason"] == "bye"
-    assert report["packets_received"] >= 50
+    assert report["packets_received"] >= 20
 
 
 def test_we_call_baresip_by_it_as_a_trunk_and_both_hear_the_other(
