@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-from rapida_media.errors import LocalProtocolError
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.kernels import MediaStream
 from rapida_media.kernels._g711 import ulaw_encode
 from rapida_media.testing.traces import Trace
@@ -184,20 +184,32 @@ class Pipe:
         self._sink = sink
 
     def run(self) -> None:
-        """Answer records until 'Q' or the end of the input."""
-        while (kind := self._source.read(1)) in (b"P", b"G"):
+        """Answer records until 'Q' or the end of the input. RemoteProtocolError says what a record
+        has wrong."""
+        while (kind := self._source.read(1)) not in (b"Q", b""):
             if kind == b"P":
                 self._packet()
-            else:
+            elif kind == b"G":
                 self._tick()
+            else:
+                raise RemoteProtocolError(f"expected a record of 'P', 'G' or 'Q', got {kind!r}")
             if self._immediate:
                 self._answer_pieces()
             self._sink.flush()
 
+    def _read(self, size: int, what: str) -> bytes:
+        data = self._source.read(size)
+        if len(data) < size:
+            raise RemoteProtocolError(f"expected {size} bytes of {what}, got {len(data)}")
+        return data
+
     def _packet(self) -> None:
-        fields = PACKET.unpack(self._source.read(PACKET.size))
+        fields = PACKET.unpack(self._read(PACKET.size, "a 'P' record"))
         arrival_us, sequence, timestamp, ssrc, payload_type, marker, length = fields
-        payload = self._source.read(length)
+        for name, value, most in (("payload_type", payload_type, 127), ("length", length, 65_507)):
+            if not 0 <= value <= most:
+                raise RemoteProtocolError(f"{name}: expected 0 to {most}, got {value}")
+        payload = self._read(length, "payload")
         packet = RtpPacket(
             arrival_us, sequence, timestamp, ssrc, payload_type, bool(marker), payload
         )
@@ -206,7 +218,7 @@ class Pipe:
         self._stream.receive_datagram(packet.datagram(), PEER, now)
 
     def _tick(self) -> None:
-        now = TICK.unpack(self._source.read(TICK.size))[0] / 1e6
+        now = TICK.unpack(self._read(TICK.size, "a 'G' record"))[0] / 1e6
         self._stream.handle_timeout(now)
         if not self._immediate:
             self._sink.write(self._stream.pull(now, self._tick_ms))
@@ -231,7 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pipe = Pipe(options.policy, options.tick, sys.stdin.buffer, sys.stdout.buffer)
     except LocalProtocolError as error:
         parser.error(str(error))
-    pipe.run()
+    try:
+        pipe.run()
+    except RemoteProtocolError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

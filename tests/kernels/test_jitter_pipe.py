@@ -106,3 +106,21 @@ def test_a_measured_trace_is_read() -> None:
     assert list(trace.sent_ms) == [0, 20, 40]
     assert list(trace.arrivals) == [(9, 0), (49.5, 2), (60, 2)]
     assert trace.least_delay_ms == 9
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (b"X", "expected a record of 'P', 'G' or 'Q', got b'X'"),
+        (b"G1234", "expected 8 bytes of a 'G' record, got 4"),
+        (b"P" + bytes(7), f"expected {PACKET.size} bytes of a 'P' record, got 7"),
+        (b"P" + PACKET.pack(0, 1, 2, 3, -1, 0, 0), "payload_type: expected 0 to 127, got -1"),
+        (b"P" + PACKET.pack(0, 1, 2, 3, 0, 0, -5), "length: expected 0 to 65507, got -5"),
+        (b"P" + PACKET.pack(0, 1, 2, 3, 0, 0, 5) + b"ab", "expected 5 bytes of payload, got 2"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told_of_in_one_sentence(asked: bytes, why: str) -> None:
+    command = [sys.executable, "-m", "rapida_media.testing.jitter"]
+    done = subprocess.run(command, input=asked, capture_output=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"python -m rapida_media.testing.jitter: {why}\n"
