@@ -8,7 +8,7 @@ the result.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 # Where the fault lies. The vocabulary is closed: dashboards and retry rules are written for it.
 #   caller          gave up, or is not wanted
@@ -47,6 +47,15 @@ class Ending:
     code: int | None = None
     failure_class: FailureClass | None = None
     retryable: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Give what a record keeps of it."""
+        return {
+            "reason": self.reason,
+            "code": self.code,
+            "failure_class": self.failure_class,
+            "retryable": self.retryable,
+        }
 
 
 # What we ended, or the far end did after the answer.

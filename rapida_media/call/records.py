@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapida_media.call.state import CallState
+
+if TYPE_CHECKING:
+    from rapida_media.call.conversation import CallInfo
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -56,3 +59,19 @@ class CallRecord(NamedTuple):
     @property
     def answered(self) -> bool:
         return self.answered_at is not None
+
+
+def record_of(info: CallInfo, created_at: float, **facts: Any) -> CallRecord:
+    """Begin the record of a call; facts: what of it ``info`` does not say."""
+    return CallRecord(
+        id=info.id,
+        provider=info.provider,
+        direction=info.direction,
+        caller=info.caller,
+        called=info.called,
+        created_at=created_at,
+        assistant=info.assistant,
+        trunk=info.trunk,
+        parameters=info.parameters,
+        **facts,
+    )

@@ -15,7 +15,7 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.journal import Journal
-from rapida_media.call.records import CallRecord
+from rapida_media.call.records import record_of
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
 from rapida_media.legs.base import Stats
@@ -154,21 +154,7 @@ class Calls:
             )
             return
         now = clock.wall()
-        self._journal.created(
-            CallRecord(
-                id=info.id,
-                provider=info.provider,
-                direction=info.direction,
-                caller=info.caller,
-                called=info.called,
-                created_at=now,
-                assistant=info.assistant,
-                trunk=info.trunk,
-                parameters=info.parameters,
-                state=CallState.INITIATED,
-                initiated_at=now,
-            )
-        )
+        self._journal.created(record_of(info, now, state=CallState.INITIATED, initiated_at=now))
 
     def move(self, session: InviteSession, call: SipCall) -> None:
         """Take note of one more session of a call."""

@@ -233,14 +233,8 @@ class Orders:
 
     def _failed(self, record: CallRecord, reason: str, error: BaseException) -> None:
         log.warning("the order failed: %s", error, extra={"call_id": record.id})
-        ending = ended(reason)
-        self._engine.journal.ended(
-            record.id,
-            reason=reason,
-            failure_class=ending.failure_class,
-            retryable=ending.retryable,
-            cause=str(error) or None,
-        )
+        facts = ended(reason).facts()
+        self._engine.journal.ended(record.id, **facts, cause=str(error) or None)
 
     # -- checks --------------------------------------------------------------------------------
 

@@ -373,14 +373,7 @@ class ProviderCall:
         if attempt is not None and attempt.leg.first_media_at is not None:
             ago = clock.monotonic() - attempt.leg.first_media_at
             facts["first_media_at"] = clock.wall() - ago
-        self._shell.journal.ended(
-            self.info.id,
-            reason=ending.reason,
-            code=ending.code,
-            failure_class=ending.failure_class,
-            retryable=ending.retryable,
-            **facts,
-        )
+        self._shell.journal.ended(self.info.id, **ending.facts(), **facts)
         self._shell.provider_call_ended(self)
 
 

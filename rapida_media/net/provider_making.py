@@ -12,7 +12,7 @@ from dataclasses import replace
 from rapida_media import clock
 from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import CallContext, ContextStore, ContextsUnavailable
-from rapida_media.call.records import CallRecord
+from rapida_media.call.records import record_of
 from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.provider_book import ProviderBook
@@ -92,16 +92,10 @@ class ProviderMaking:
             extra={"call_id": info.id},
         )
         self._shell.journal.created(
-            CallRecord(
-                id=info.id,
-                provider=info.provider,
-                direction=info.direction,
-                caller=info.caller,
-                called=info.called,
-                created_at=clock.wall(),
-                assistant=info.assistant,
+            record_of(
+                info,
+                clock.wall(),
                 credential=line.credential.name if line.credential is not None else None,
-                parameters=info.parameters,
                 context_id=seen.context_id,
                 provider_call_id=seen.provider_call_id or None,
                 idempotency_key=idempotency_key,

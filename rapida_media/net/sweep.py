@@ -70,9 +70,4 @@ class Sweep:
             if carried is not None:
                 carried.hang_up(ending.reason)
             else:
-                self._journal.ended(
-                    call_id,
-                    reason=ending.reason,
-                    failure_class=ending.failure_class,
-                    retryable=ending.retryable,
-                )
+                self._journal.ended(call_id, **ending.facts())

@@ -291,10 +291,7 @@ class WebRtcCall:
         )
         self._shell.journal.ended(
             self.info.id,
-            reason=ending.reason,
-            code=ending.code,
-            failure_class=ending.failure_class,
-            retryable=ending.retryable,
+            **ending.facts(),
             cause=cause,
             retry_after_s=retry_after_s,
             quality=quality,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from rapida_media import clock
 from rapida_media.call.call import CallInfo
 from rapida_media.call.journal import Journal
-from rapida_media.call.records import CallRecord
+from rapida_media.call.records import record_of
 from rapida_media.call.state import CallState
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
@@ -183,20 +183,7 @@ class WebRtcCalls:
         self._by_id[info.id] = call
         self.idle.clear()
         now = clock.wall()
-        self.journal.created(
-            CallRecord(
-                id=info.id,
-                provider=info.provider,
-                direction=info.direction,
-                caller=info.caller,
-                called=info.called,
-                created_at=now,
-                assistant=info.assistant,
-                parameters=info.parameters,
-                state=CallState.INITIATED,
-                initiated_at=now,
-            )
-        )
+        self.journal.created(record_of(info, now, state=CallState.INITIATED, initiated_at=now))
         log.info(
             "%s call %s → %s over %s",
             *(info.direction, info.caller, redact(info.called), info.provider),
