@@ -211,6 +211,26 @@ void rm_ingress_handle_timeout(rm_ingress *in, double now)
         give_up_hole(in, now);
 }
 
+/* A duplicate from longer ago than the source remembers. */
+static bool is_held(const rm_ingress *in, uint16_t sequence_number)
+{
+    for (uint32_t i = 0; i < in->held_count; i++)
+        if (in->held[i].packet.sequence_number == sequence_number)
+            return true;
+    return false;
+}
+
+static void play_received(rm_ingress *in, const rm_packet *packet, uint16_t missing)
+{
+    if (missing > 0)
+        rm_stragglers_give_up(&in->stragglers, in->next_sequence, missing, noticed(in));
+    play(in, packet, missing);
+    if (in->held_count > 0) {
+        play_contiguous(in);
+        set_deadline(in, packet->arrival);
+    }
+}
+
 void rm_ingress_receive(rm_ingress *in, const rm_packet *packet)
 {
     if (!in->sequenced) {
@@ -218,23 +238,23 @@ void rm_ingress_receive(rm_ingress *in, const rm_packet *packet)
         in->sequenced = true;
     }
     int16_t ahead = steps_ahead(in, packet->sequence_number);
-    if (ahead < 0) {
+    if (ahead < 0 || is_held(in, packet->sequence_number)) {
         in->late++;
         rm_stragglers_too_late(&in->stragglers, packet->sequence_number, packet->arrival);
         return;
     }
-    if (in->held_count > 0 && steps_ahead(in, in->held[0].packet.sequence_number) > ahead)
+    bool first = in->held_count == 0
+                 || ahead < steps_ahead(in, in->held[0].packet.sequence_number);
+    if (in->held_count > 0 && first)
         rm_stragglers_came(&in->stragglers, noticed(in), packet->arrival);
-    if (ahead == 0) {
-        play(in, packet, 0);
-        if (in->held_count > 0) {
-            play_contiguous(in);
-            set_deadline(in, packet->arrival);
-        }
+    if (in->held_count == RM_HELD_PACKETS && !first) {
+        give_up_hole(in, packet->arrival);
+        ahead = steps_ahead(in, packet->sequence_number);
+    }
+    if (ahead == 0 || in->held_count == RM_HELD_PACKETS) {
+        play_received(in, packet, (uint16_t)ahead);
         return;
     }
-    if (in->held_count == RM_HELD_PACKETS)
-        give_up_hole(in, packet->arrival);
     hold(in, packet);
     play_contiguous(in);
     set_deadline(in, packet->arrival);

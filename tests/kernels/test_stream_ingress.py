@@ -95,6 +95,30 @@ def test_a_gap_that_stays_is_concealed_when_its_wait_is_over() -> None:
     assert count(peer, "packets_lost", "concealed_frames") == (1, 1)
 
 
+def test_a_straggler_that_finds_no_room_any_more_still_goes_in_front() -> None:
+    peer = started(gap_wait_ms=1000)
+    peer.packet(1004)
+    straggler = peer.packet(1005)
+    peer.send(*range(1006, 1022))  # sixteen wait behind the two
+    assert peer.frames() == []
+    peer.deliver(straggler)
+    assert [value for _, flags, value in peer.frames() if not flags] == [*range(1005, 1022)]
+
+
+def test_a_duplicate_of_a_packet_that_waits_is_played_once_however_old_it_is() -> None:
+    peer = started(gap_wait_ms=1000)
+    peer.packet(1004)
+    waiting = peer.packet(1005)
+    peer.deliver(waiting)
+    for _ in range(140):  # the source remembers 128
+        peer.packet()
+    peer.send(1006)
+    peer.deliver(waiting)
+    peer.wait(1001)
+    assert [value for _, flags, value in peer.frames() if not flags].count(1005) == 1
+    assert count(peer, "late") == (1,)
+
+
 def test_a_concealed_gap_keeps_its_length_and_is_never_silent() -> None:
     peer = started(gap_wait_ms=0)
     for _ in range(5):
