@@ -256,7 +256,6 @@ void rm_ingress_receive(rm_ingress *in, const rm_packet *packet)
         return;
     }
     hold(in, packet);
-    play_contiguous(in);
     set_deadline(in, packet->arrival);
     rm_ingress_handle_timeout(in, packet->arrival);
 }
