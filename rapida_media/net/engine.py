@@ -15,6 +15,7 @@ from rapida_media import clock
 from rapida_media.agents.base import AgentContext
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import Ending
 from rapida_media.call.gate import Gate
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
@@ -374,9 +375,9 @@ class Engine:
         """Send what an intent of a session produced."""
         self._transport.drain(now)
 
-    def call_ended(self, call: SipCall) -> None:
+    def call_ended(self, call: SipCall, ending: Ending) -> None:
         """Forget an ended call; called by the call itself, once."""
-        self._calls.ended(call)
+        self._calls.ended(call, ending)
 
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""

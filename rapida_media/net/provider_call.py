@@ -361,13 +361,8 @@ class ProviderCall:
         if self.agent_task is not None:
             self.agent_task.stop_soon()
         self.finished.set_result(None)
-        log.info(
-            "ended: %s%s%s",
-            ending.reason,
-            f" ({ending.code})" if ending.code else "",
-            f", failed: {ending.failure_class}" if ending.failure_class else "",
-            extra={"call_id": self.info.id},
-        )
+        # Without the cause: a provider's text may name the numbers of the call.
+        log.info("%s", ending.line(), extra={"call_id": self.info.id})
         facts |= {"quality": quality, "cause": cause}
         attempt = self.attempts.current
         if attempt is not None and attempt.leg.first_media_at is not None:

@@ -282,13 +282,7 @@ class WebRtcCall:
             self.agent_task.stop_soon()
         self.finished.set_result(None)
         self._closing = self._loop.create_task(self._close(), name=f"end of {self.info.id}")
-        log.info(
-            "ended: %s%s%s",
-            ending.reason,
-            f", {cause}" if cause else "",
-            f", failed: {ending.failure_class}" if ending.failure_class else "",
-            extra={"call_id": self.info.id},
-        )
+        log.info("%s", ending.line(cause), extra={"call_id": self.info.id})
         self._shell.journal.ended(
             self.info.id,
             **ending.facts(),
