@@ -11,13 +11,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, turned_away
-from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.state import CallState
@@ -25,11 +24,11 @@ from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.legs.webrtc_leg import WebRtcLeg
 from rapida_media.net.agent_task import AgentTask
-from rapida_media.net.disk import DiskThread
-from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.media import MediaChannel
 from rapida_media.net.media_port import reachable_address
 from rapida_media.net.media_watch import MediaWatch
-from rapida_media.net.second_legs import Place, SecondLegs
+from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.shell import Shell
 from rapida_media.providers.trace import ProviderTrace
 from rapida_media.rtp.path import Address
 from rapida_media.sdp.crypto import SrtpKeys
@@ -47,28 +46,18 @@ CONNECT_S = 10.0
 CONSENT_S = 15.0
 
 
-class WebRtcShell(Protocol):
-    """What a browser's call needs from the registry around it."""
-
-    media: MediaShell
-    journal: Journal
-    disk: DiskThread
-    dial_for: Place
-
-    def webrtc_call_ended(self, call: WebRtcCall) -> None: ...
-
-
 class WebRtcCall:
     """channel: its port and its ``WebRtcLeg``. trace: keeps how it began and ended.
 
     early_agent: the agent decides whether and when the call is answered.
     finished: done when the call is over, which is before the far end was told and the port given
-    back: ``settled`` waits for that.
+    back: ``settled`` waits for that. on_end: called once, when ``finished`` is done.
     """
 
     def __init__(
         self,
-        shell: WebRtcShell,
+        shell: Shell,
+        on_end: Callable[[WebRtcCall], None],
         *,
         info: CallInfo,
         agent: Agent,
@@ -77,6 +66,7 @@ class WebRtcCall:
         trace: ProviderTrace,
     ) -> None:
         self._shell = shell
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._agent = agent
         self._early_agent = early_agent
@@ -290,7 +280,7 @@ class WebRtcCall:
             retry_after_s=retry_after_s,
             quality=quality,
         )
-        self._shell.webrtc_call_ended(self)
+        self._on_end(self)
 
     async def _close(self) -> None:
         """Task root of the end on the wire."""
