@@ -26,7 +26,7 @@ from rapida_media.legs.webrtc_leg import WebRtcLeg
 from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.media import MediaChannel
 from rapida_media.net.media_port import reachable_address
-from rapida_media.net.media_watch import MediaWatch
+from rapida_media.net.media_watch import MediaWatch, note_first_media, tell_of_trouble
 from rapida_media.net.second_legs import SecondLegs
 from rapida_media.net.shell import Shell
 from rapida_media.providers.trace import ProviderTrace
@@ -220,7 +220,7 @@ class WebRtcCall:
         self, now: float, media_timeout: float, max_call_seconds: float, ring_seconds: float
     ) -> None:
         """End the call when its far end is gone, nobody decides about it, or it lasts too long."""
-        self._note_media()
+        note_first_media(self.call, self._leg, self._shell.journal)
         connected, heard_at = self._connected_at, self._leg.ice.heard_at
         if connected is None or heard_at is None:
             return
@@ -235,18 +235,7 @@ class WebRtcCall:
         elif self._watch.silent_for(now, connected, silent) > media_timeout:
             self.hang_up("media_timeout")
         self.call.look()
-        for missing, seconds in self._leg.look(now, expecting=not silent):
-            log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.info.id})
-            self.call.media_trouble(missing, seconds)
-
-    def _note_media(self) -> None:
-        leg = self._leg
-        if self._milestones.note("first_media", leg.first_media_at):
-            assert leg.first_media_at is not None, "there is a first time"
-            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
-            self._shell.journal.changed(self.info.id, first_media_at=wall)
-        self._milestones.note("first_rtp_in", leg.stream.first_received_at)
-        self._milestones.note("first_rtp_out", leg.stream.first_sent_at)
+        tell_of_trouble(self.call, self._leg, now, expecting=not silent)
 
     def _end(
         self,
@@ -264,7 +253,7 @@ class WebRtcCall:
             return
         self._note("closed", sent=not told, reason=ending.reason, cause=cause)
         self._milestones.note("ended", clock.monotonic())
-        self._note_media()
+        note_first_media(self.call, self._leg, self._shell.journal)
         quality = self.call.stats()
         self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         self._legs.end(cause)
