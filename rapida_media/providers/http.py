@@ -7,6 +7,7 @@ tests need no socket. Names of header fields are lower case.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -132,6 +133,11 @@ class HttpClient(Protocol):
     """Sends requests of ours. ProviderError when no answer came; every answer is given as it is."""
 
     async def send(self, request: HttpRequest) -> HttpReply: ...
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Write the Authorization field of a user name and a password (RFC 7617 section 2)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _scalars(value: object) -> Pairs:

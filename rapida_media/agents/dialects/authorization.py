@@ -7,13 +7,13 @@ all      Authorization: Basic, where the URL has a user and a password
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import jwt
 
 from rapida_media.config import Credential
+from rapida_media.providers.http import basic_authorization
 from rapida_media.providers.twilio.signature import SIGNATURE, sign
 
 
@@ -31,7 +31,7 @@ def authorization(
     headers: dict[str, str] = {}
     if at:
         user, _, password = user_info.partition(":")
-        headers["Authorization"] = _basic(unquote(user), unquote(password))
+        headers["Authorization"] = basic_authorization(unquote(user), unquote(password))
     if credential is None or credential.provider != dialect:
         return bare, headers
     values = credential.values
@@ -40,12 +40,10 @@ def authorization(
     if dialect == "vonage" and "signature_secret" in values:
         headers["Authorization"] = f"Bearer {_vonage_token(values, now, token)}"
     if dialect == "exotel" and "password" in values and not at:
-        headers["Authorization"] = _basic(values.get("username", ""), values["password"])
+        headers["Authorization"] = basic_authorization(
+            values.get("username", ""), values["password"]
+        )
     return bare, headers
-
-
-def _basic(user: str, password: str) -> str:
-    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _vonage_token(values: Mapping[str, str], now: float, token: str) -> str:

@@ -10,14 +10,13 @@ event to the next, and no event comes before its id is known:
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from rapida_media.config import Credential
 from rapida_media.errors import ProviderError
 from rapida_media.providers.base import CallOrder
-from rapida_media.providers.http import HttpReply, HttpRequest
+from rapida_media.providers.http import HttpReply, HttpRequest, basic_authorization
 
 PREFIX, MEDIA = "rapida-", "-media"
 APP, CONNECTION, FORMAT = "rapida-media", "rapida", "slin16"
@@ -55,8 +54,8 @@ class Ari:
             raise LookupError("the account has no api_base, ari_username and ari_password")
         self._server = credential.api_base
         self._base = f"{credential.api_base}/ari"
-        pair = f"{values.get('ari_username', '')}:{values['ari_password']}"
-        self.headers = {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        shown = basic_authorization(values.get("ari_username", ""), values["ari_password"])
+        self.headers = {"authorization": shown}
         self._endpoint = values.get("endpoint", "")
         self.app = values.get("app", APP)
         self._connection = values.get("connection", CONNECTION)

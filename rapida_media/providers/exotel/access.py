@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from rapida_media.config import Credential
 from rapida_media.providers.addresses import is_listed
-from rapida_media.providers.http import WebhookRequest
+from rapida_media.providers.http import WebhookRequest, basic_authorization
 
 TALK = "/v1/talk/exotel/"
 TOKEN_SHAPE = "[A-Za-z0-9_-]{16,128}"  # noqa: S105 — what one looks like
@@ -56,8 +55,8 @@ def _is_password_right(
     if "username" not in values and "password" not in values:
         return True
     shown = request.headers.get("authorization", "")
-    pair = f"{values.get('username', '')}:{values.get('password', '')}"
-    is_right = _equal(shown, f"Basic {b64encode(pair.encode()).decode()}")
+    wanted = basic_authorization(values.get("username", ""), values.get("password", ""))
+    is_right = _equal(shown, wanted)
     return is_right or (optional and not shown)
 
 

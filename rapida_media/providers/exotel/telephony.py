@@ -10,7 +10,6 @@ An order goes to the callee's phone and from there to our stream, in one of two 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
@@ -25,6 +24,7 @@ from rapida_media.providers.http import (
     Pairs,
     Reply,
     WebhookRequest,
+    basic_authorization,
 )
 
 # Mumbai; accounts of Singapore set api_base.
@@ -61,8 +61,7 @@ class ExotelTelephony:
         self._orders = f"{base}/v1/Accounts/{account}/Calls/connect.json"
         app = values.get("app_id")
         self._flow = None if app is None else f"{FLOW_BASE}/{account}/exoml/start_voice/{app}"
-        pair = f"{values['api_key']}:{values['api_token']}"
-        self._authorization = f"Basic {b64encode(pair.encode()).decode()}"
+        self._authorization = basic_authorization(values["api_key"], values["api_token"])
 
     # -- webhooks ------------------------------------------------------------------------------
 

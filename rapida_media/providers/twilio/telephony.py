@@ -5,7 +5,6 @@ Orders carry their TwiML with them, so that nothing has to be fetched when the c
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +19,7 @@ from rapida_media.providers.http import (
     Pairs,
     Reply,
     WebhookRequest,
+    basic_authorization,
 )
 from rapida_media.providers.twilio import twiml
 
@@ -57,10 +57,10 @@ class TwilioTelephony:
         account = values["account_sid"]
         base = credential.api_base or API_BASE
         self._calls = f"{base}/2010-04-01/Accounts/{quote(account, safe='')}/Calls"
-        pair = f"{account}:{values['auth_token']}"
+        pair = account, values["auth_token"]
         if values.get("api_key") and values.get("api_secret"):
-            pair = f"{values['api_key']}:{values['api_secret']}"
-        self._authorization = f"Basic {b64encode(pair.encode()).decode()}"
+            pair = values["api_key"], values["api_secret"]
+        self._authorization = basic_authorization(*pair)
 
     # -- webhooks ------------------------------------------------------------------------------
 
