@@ -5,6 +5,8 @@ Owned by the engine; ``Placing`` resolves the targets of calls that move.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
@@ -27,6 +29,7 @@ from rapida_media.sip.builder import REASONS
 from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.outgoing import MAX_FORWARDS
+from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.sip.uri import escape_user
 from rapida_media.sip.user_agent import Headers
 
@@ -68,79 +71,24 @@ class Dialling:
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
-        headers: Headers = (),
-        trunk: str | None = None,
         assistant: str | None = None,
-        max_forwards: int = MAX_FORWARDS,
         ordered: CallRecord | None = None,
     ) -> SipCall:
         """Call a resolved SIP URI; the agent starts when it is answered, with early_agent as soon
         as the callee sends early media. None: somebody else acts on the call.
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
-        names another, and what answers a challenge. headers: more of the INVITE. assistant: whose
-        agent ordered it. max_forwards: how many elements may pass it on. ordered: the
+        names another, and what answers a challenge. assistant: whose agent ordered it. ordered: the
         call's record, where it was journalled before; its id, assistant and parameters are the
         call's.
         RapidaError when no port is free, LocalProtocolError for what cannot be written. The
         result's ``finished`` tells the end.
         """
-        caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         if from_uri is None and credentials is not None:
-            caller = f"sip:{escape_user(credentials.username)}@{target.host}"
-        name = ordered.assistant if ordered is not None else assistant
-        known = self._assistants.named(name or "")
-        call = self._calls.make(
-            CallInfo(
-                id=ordered.id if ordered is not None else self._ids.token(),
-                provider="sip",
-                direction="outbound",
-                caller=caller,
-                called=target.uri,
-                assistant=name,
-                trunk=trunk,
-                parameters=ordered.parameters if ordered is not None else {},
-                max_forwards=max_forwards,
-            ),
-            agent,
-            address=target.local_host,
-            codecs=codecs,
-            srtp=srtp,
-            early_agent=early_agent,
-            follow_transfers=known is not None and known.follow_transfers,
-            jitter=known.jitter if known is not None else None,
-        )
-        if call is None:
-            raise RapidaError("no RTP port pair is free")
-        self._invite(call, target, caller, credentials, headers)
-        return call
-
-    def _invite(
-        self,
-        call: SipCall,
-        target: Target,
-        caller: str,
-        credentials: Credentials | None,
-        headers: Headers,
-    ) -> None:
-        now = clock.monotonic()
-        try:
-            session = self.endpoint.invite(
-                target=target.uri,
-                destination=target.addresses[0],
-                others=target.addresses[1:],
-                from_uri=caller,
-                body=call.negotiation.offer(),
-                now=now,
-                credentials=credentials,
-                headers=headers,
-                max_forwards=call.info.max_forwards,
-            )
-        except LocalProtocolError:
-            call.discard()
-            raise
-        self._calls.add(session, call)
-        self._shell.drain_signalling(now)
+            from_uri = f"sip:{escape_user(credentials.username)}@{target.host}"
+        caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
+        way = Outbound(target, caller, credentials=credentials, codecs=codecs, srtp=srtp)
+        return self._dial(way, agent, early_agent=early_agent, assistant=assistant, ordered=ordered)
 
     async def dial_trunk(
         self,
@@ -160,14 +108,8 @@ class Dialling:
         the trunk is unknown or its server cannot be found.
         """
         way = await self._trunks.outbound(trunk, whom, caller_id)
-        return self._dial(
-            way,
-            agent,
-            codecs=codecs or way.codecs,
-            early_agent=early_agent,
-            headers=headers,
-            ordered=ordered,
-        )
+        way = replace(way, codecs=codecs or way.codecs)
+        return self._dial(way, agent, early_agent=early_agent, headers=headers, ordered=ordered)
 
     async def dial_for(self, owner: Owner, order: DialOrder) -> SipCall:
         """Make the second leg that the agent of a call ordered.
@@ -189,9 +131,8 @@ class Dialling:
         self._ask_guard(order, assistant)  # others may have dialled meanwhile
         codecs = _preferring(owner.codec, way.codecs or DEFAULT_CODECS)
         return self._dial(
-            way,
+            replace(way, codecs=codecs),
             None,
-            codecs=codecs,
             headers=order.headers,
             assistant=assistant,
             max_forwards=hops - 1,
@@ -221,29 +162,67 @@ class Dialling:
         way: Outbound,
         agent: Agent | None,
         *,
-        codecs: tuple[str, ...] | None,
         early_agent: bool = False,
-        headers: Headers,
+        headers: Headers = (),
         assistant: str | None = None,
         max_forwards: int = MAX_FORWARDS,
         ordered: CallRecord | None = None,
     ) -> SipCall:
-        call = self.dial(
-            way.target,
+        """headers: more of the INVITE. max_forwards: how many elements may pass it on."""
+        name = ordered.assistant if ordered is not None else assistant
+        known = self._assistants.named(name or "")
+        call = self._calls.make(
+            CallInfo(
+                id=ordered.id if ordered is not None else self._ids.token(),
+                provider="sip",
+                direction="outbound",
+                caller=way.from_uri,
+                called=way.target.uri,
+                assistant=name,
+                trunk=way.trunk,
+                parameters=ordered.parameters if ordered is not None else {},
+                max_forwards=max_forwards,
+            ),
             agent,
-            codecs=codecs,
+            address=way.target.local_host,
+            codecs=way.codecs,
             srtp=way.srtp,
             early_agent=early_agent,
-            credentials=way.credentials,
-            from_uri=way.from_uri,
-            headers=(*way.headers, *headers),
-            trunk=way.trunk,
-            assistant=assistant,
-            max_forwards=max_forwards,
-            ordered=ordered,
+            follow_transfers=known is not None and known.follow_transfers,
+            jitter=known.jitter if known is not None else None,
         )
+        if call is None:
+            raise RapidaError("no RTP port pair is free")
         call.headers = headers
+        now = clock.monotonic()
+        try:
+            session = self._invite(way, call.negotiation.offer(), headers, max_forwards, now)
+        except LocalProtocolError:
+            call.discard()
+            raise
+        self._calls.add(session, call)
+        self._shell.drain_signalling(now)
         return call
+
+    def _invite(
+        self,
+        way: Outbound,
+        offer: bytes,
+        headers: Headers,
+        max_forwards: int,
+        now: float,
+    ) -> OutgoingSession:
+        return self.endpoint.invite(
+            target=way.target.uri,
+            destination=way.target.addresses[0],
+            others=way.target.addresses[1:],
+            from_uri=way.from_uri,
+            body=offer,
+            credentials=way.credentials,
+            headers=(*way.headers, *headers),
+            max_forwards=max_forwards,
+            now=now,
+        )
 
     def move(self, call: SipCall, way: Outbound, headers: Headers) -> None:
         """Send the INVITE of the session a call moves to; its mover hears what comes of it.
@@ -257,17 +236,10 @@ class Dialling:
         negotiation = call.negotiation.successor(
             OfferAnswer(self._ids), **(media if by_trunk else {})
         )
-        session = self.endpoint.invite(
-            target=way.target.uri,
-            destination=way.target.addresses[0],
-            others=way.target.addresses[1:],
-            from_uri=way.from_uri if by_trunk else call.local_uri,
-            body=negotiation.offer(),
-            credentials=way.credentials,
-            headers=(*way.headers, *headers),
-            max_forwards=MAX_FORWARDS if call.call.answered else call.info.max_forwards,
-            now=now,
-        )
+        if not by_trunk:
+            way = replace(way, from_uri=call.local_uri)
+        hops = MAX_FORWARDS if call.call.answered else call.info.max_forwards
+        session = self._invite(way, negotiation.offer(), headers, hops, now)
         self._calls.move(session, call)
         call.sessions.add(session)
         call.mover.placed(session, negotiation)
