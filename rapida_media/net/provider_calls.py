@@ -70,7 +70,10 @@ class ProviderCalls:
         self._book = ProviderBook()
         self.idle = self._book.idle
         self.traces = ProviderTraces()
-        self._making = ProviderMaking(shell, self._book, self.traces, contexts)
+        self._making = ProviderMaking(
+            shell, self._book, self.traces, contexts, self.provider_call_ended
+        )
+        self._agents = shell.agents
         self._orders = ProviderOrders(shell.journal)
 
     def use(self, credentials: Mapping[str, Credential]) -> None:
@@ -274,6 +277,11 @@ class ProviderCalls:
             for each in late:
                 each.cancel()
         await self.http.close()
+
+    def provider_call_ended(self, call: ProviderCall) -> None:
+        """Let go of a call that is over; called by the call itself, once."""
+        self._book.end(call)
+        self._agents.outlives(call.agent_task)
 
     # -- finding -------------------------------------------------------------------------------
 

@@ -1,5 +1,4 @@
-"""How a call over a telephony provider comes to be: its context, its trace and its record. At its
-end it is let go of here, too.
+"""How a call over a telephony provider comes to be: its context, its trace and its record.
 
 Owned by ``ProviderCalls``.
 """
@@ -7,7 +6,7 @@ Owned by ``ProviderCalls``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rapida_media import clock
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class ProviderMaking:
-    """book, traces: where each call is found from then on."""
+    """book, traces: where each call is found from then on. on_end: called by each at its end."""
 
     def __init__(
         self,
@@ -35,11 +34,13 @@ class ProviderMaking:
         book: ProviderBook,
         traces: ProviderTraces,
         contexts: ContextStore,
+        on_end: Callable[[ProviderCall], None],
     ) -> None:
         self._shell = shell
         self._book = book
         self._traces = traces
         self._contexts = contexts
+        self._on_end = on_end
 
     async def make(
         self,
@@ -83,7 +84,7 @@ class ProviderMaking:
         idempotency_key: str | None = None,
     ) -> ProviderCall:
         trace = self._traces.open(info.id, line.spec.name)
-        call = ProviderCall(self._shell, self._let_go, line=line, info=info, seen=seen, trace=trace)
+        call = ProviderCall(self._shell, self._on_end, line=line, info=info, seen=seen, trace=trace)
         self._book.add(call)
         log.info(
             "%s call %s → %s over %s",
@@ -101,8 +102,3 @@ class ProviderMaking:
             )
         )
         return call
-
-    def _let_go(self, call: ProviderCall) -> None:
-        """The call is over; called by the call itself, once."""
-        self._book.end(call)
-        self._shell.agents.outlives(call.agent_task)
