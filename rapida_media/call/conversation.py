@@ -395,5 +395,6 @@ class Conversation:
 
 
 def resolve(future: Future, result: Any) -> None:
+    """Give whoever waits its result; nobody may wait any more."""
     if not future.done():
         future.set_result(result)

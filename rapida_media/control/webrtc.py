@@ -13,6 +13,8 @@ from rapida_media.net.webrtc_calls import BrowserOrder
 
 
 class WebRtcOperations:
+    """engine: takes the calls."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 

@@ -32,6 +32,7 @@ def burst(partials: Iterable[tuple[float, float]], samples: int, rate_hz: int) -
 
 
 def softened(pcm: bytes, rate_hz: int) -> bytes:
+    """Ramp both ends of s16le mono up and down, so that they do not click."""
     edge = 2 * min(rate_hz * RAMP_MS // 1000, len(pcm) // 4)
     middle = pcm[edge : len(pcm) - edge]
     return gain_ramp(pcm[:edge], 0, 1) + middle + gain_ramp(pcm[len(pcm) - edge :], 1, 0)
@@ -81,6 +82,7 @@ class Pattern:
 
 
 def at(dbm0: float, *frequencies_hz: int) -> tuple[tuple[int, float], ...]:
+    """Give partials of one level."""
     return tuple((hz, dbm0) for hz in frequencies_hz)
 
 

@@ -67,6 +67,8 @@ class Entrance:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
+    """What was found, and how calls come in; it is healthy without a fault."""
+
     findings: tuple[Finding, ...]
     entrances: tuple[Entrance, ...]
 

@@ -33,6 +33,8 @@ PREFIXES = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 
 
 class Naptr(NamedTuple):
+    """What of a NAPTR record leads from a service to its SRV records (RFC 3263 section 4.1)."""
+
     order: int
     preference: int
     service: str
@@ -40,6 +42,8 @@ class Naptr(NamedTuple):
 
 
 class Srv(NamedTuple):
+    """One server of a service (RFC 2782)."""
+
     priority: int
     weight: int
     port: int

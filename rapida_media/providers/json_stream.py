@@ -145,6 +145,7 @@ def number(value: object) -> int | None:
 
 
 def either(said: Mapping[str, Any], name: str, alias: str) -> Any:
+    """Give a member under either name; None where there is none."""
     value = said.get(name)
     return said.get(alias) if value is None else value
 
@@ -156,4 +157,5 @@ def members(said: Mapping[str, Any], name: str, alias: str = "") -> dict[str, An
 
 
 def texts(inner: Mapping[str, Any]) -> dict[str, str]:
+    """Give the members that are texts."""
     return {name: value for name, value in inner.items() if isinstance(value, str)}

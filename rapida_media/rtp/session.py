@@ -61,6 +61,12 @@ class RemoteView:
 
 @dataclass(slots=True)
 class RtcpCounters:
+    """Compound packets sent and received, and what was wrong with those dropped.
+
+    unauthentic: by SRTCP. wrong_source: from an address that is not the peer's. collisions: of our
+    SSRC with another's (RFC 3550 section 8.2). own_packets_back: ours, looped.
+    """
+
     sent: int = 0
     received: int = 0
     malformed: int = 0

@@ -143,6 +143,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def direction_of(session: SessionDescription, media: MediaDescription) -> tuple[bool, bool]:
+    """Tell whether the peer sends and whether it receives (RFC 3264 section 5.1)."""
     for attributes in (media.attributes, session.attributes):
         for attribute in attributes:
             if attribute.name in DIRECTIONS:
@@ -163,6 +164,8 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int] | None:
 
 
 def milliseconds_of(media: MediaDescription, name: str) -> int | None:
+    """Read ``ptime`` or ``maxptime`` (RFC 8866 section 6.4, 6.5), whole milliseconds of it; None
+    where there is none, or nonsense."""
     whole, _, _ = (media.attribute(name) or "").strip().partition(".")
     return parse_number(whole, _MAXIMUM_PTIME_MS) or None
 

@@ -119,6 +119,8 @@ class NameAddr(NamedTuple):
 
 
 class CSeq(NamedTuple):
+    """A CSeq value; the method is as written, as its case counts."""
+
     number: int
     method: str
 
@@ -143,6 +145,7 @@ class MediaType(NamedTuple):
 
 
 def parse_via(text: str) -> Via:
+    """Parse one Via value (RFC 3261 section 20.42). RemoteProtocolError (400)."""
     match = _VIA.fullmatch(text)
     if match is None:
         raise malformed("Via")
@@ -177,6 +180,7 @@ def parse_name_addr(text: str, what: str) -> NameAddr:
 
 
 def parse_contact(text: str) -> NameAddr:
+    """Parse one Contact value, or the "*" of a REGISTER, whose ``uri_text`` it becomes."""
     return NameAddr("", "*", {}) if text == "*" else parse_name_addr(text, "Contact")
 
 
@@ -190,12 +194,14 @@ def parse_cseq(text: str) -> CSeq:
 
 
 def parse_call_id(text: str) -> str:
+    """Check a Call-ID for the white space it cannot have. RemoteProtocolError (400)."""
     if not text or " " in text or "\t" in text:
         raise malformed("Call-ID")
     return text
 
 
 def parse_media_type(text: str, what: str) -> MediaType:
+    """Parse a media type or range; what names the field in the error."""
     match = _MEDIA_TYPE.fullmatch(text)
     if match is None:
         raise malformed(what)

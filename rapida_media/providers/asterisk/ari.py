@@ -29,10 +29,12 @@ _CALLEE = re.compile(r"[0-9A-Za-z+*#._-]{1,64}")
 
 
 def phone_of(context_id: str) -> str:
+    """Name the channel of the one who is called."""
     return PREFIX + context_id
 
 
 def media_of(context_id: str) -> str:
+    """Name the channel that brings the media here."""
     return PREFIX + context_id + MEDIA
 
 
