@@ -15,7 +15,6 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
 from rapida_media.call.endings import Ending
-from rapida_media.call.journal import Journal
 from rapida_media.call.records import record_of
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
@@ -45,8 +44,8 @@ _OFFERED_SUITES = tuple(suite for suite in OFFERED_SUITES if suite in AVAILABLE_
 class Calls:
     """shell: what the calls are given. external_address: what SDP names in place of our address.
 
-    journal: hears of every call when it begins and when it ends; the call itself tells the rest.
-    agents: those that outlive their call. idle: set while there is no call.
+    agents: those that outlive their call. idle: set while there is no call. The journal hears of
+    every call here when it begins and when it ends; the call itself tells the rest.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Calls:
         external_address: str | None,
         *,
         tracer: Tracer,
-        journal: Journal,
         agents: AgentsAtWork,
     ) -> None:
         self._shell = shell
@@ -65,7 +63,6 @@ class Calls:
         self._ids = ids
         self._external_address = external_address
         self._tracer = tracer
-        self._journal = journal
         self._by_session: dict[InviteSession, SipCall] = {}
         self._agents = agents
         self.idle = asyncio.Event()
@@ -148,13 +145,15 @@ class Calls:
         )
 
     def _begin_record(self, info: CallInfo) -> None:
-        if info.id in self._journal.live:  # it was ordered, and is placed now
-            self._journal.changed(
+        if info.id in self._shell.journal.live:  # it was ordered, and is placed now
+            self._shell.journal.changed(
                 info.id, CallState.INITIATED, caller=info.caller, called=info.called
             )
             return
         now = clock.wall()
-        self._journal.created(record_of(info, now, state=CallState.INITIATED, initiated_at=now))
+        self._shell.journal.created(
+            record_of(info, now, state=CallState.INITIATED, initiated_at=now)
+        )
 
     def move(self, session: InviteSession, call: SipCall) -> None:
         """Take note of one more session of a call."""
@@ -187,7 +186,7 @@ class Calls:
             self._by_session.pop(session, None)
         told, quality = call.call.ended, call.call.stats()
         assert told is not None, "the call was ended before its shell heard of it"
-        self._journal.ended(
+        self._shell.journal.ended(
             call.call.id,
             **ending.facts(),
             cause=told.cause,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
-from rapida_media.call.guard import TollGuard, is_sip_uri
+from rapida_media.call.guard import is_sip_uri
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
@@ -38,7 +38,7 @@ FORBIDDEN, TOO_MANY_HOPS = 403, 483
 
 class Dialling:
     """endpoint: set once the engine listens. assistants: whose calls may be sent elsewhere by those
-    they called. guard: what agents may call."""
+    they called."""
 
     endpoint: SipEndpoint
 
@@ -51,12 +51,11 @@ class Dialling:
         shell: CallShell,
         *,
         assistants: Assistants,
-        guard: TollGuard,
     ) -> None:
         self._calls = calls
         self._assistants = assistants
         self._trunks = trunks
-        self._guard = guard
+        self._guard = shell.guard
         self._resolver = resolver
         self._ids = ids
         self._shell = shell

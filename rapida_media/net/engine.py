@@ -111,7 +111,6 @@ class Engine:
             self._ids,
             config.sip.external_address,
             tracer=self._tracer,
-            journal=self.journal,
             agents=self._agents,
         )
         self.bots = Bots()
@@ -139,13 +138,7 @@ class Engine:
             calls=self._calls,
         )
         self._dialling = Dialling(
-            self._calls,
-            self._trunks,
-            resolver,
-            self._ids,
-            self,
-            assistants=self.assistants,
-            guard=self.guard,
+            self._calls, self._trunks, resolver, self._ids, self, assistants=self.assistants
         )
         self.dial, self.dial_trunk = self._dialling.dial, self._dialling.dial_trunk
         self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)
