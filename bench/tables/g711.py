@@ -72,28 +72,23 @@ def _converters(law: str, verb: str) -> dict[str, Callable[[], Convert]]:
 
 
 def _candidates(law: str, verb: str) -> list[Candidate]:
-    return [Candidate(name, each_of(make)) for name, make in _converters(law, verb).items()]
+    candidates = [Candidate(name, each_of(make)) for name, make in _converters(law, verb).items()]
+    into = getattr(_g711, f"{law}_{verb}_into")
+    buffered = Candidate("rapida-media into a buffer", lambda: into_buffer(into))
+    return [candidates[0], buffered, *candidates[1:]]
 
 
 def decoders(law: str) -> list[Candidate]:
-    ours, *peers = _candidates(law, "decode")
-    into = getattr(_g711, f"{law}_decode_into")
     return [
-        ours,
-        Candidate("rapida-media into a buffer", lambda: into_buffer(into)),
-        *peers,
+        *_candidates(law, "decode"),
         Candidate("numpy table, arrays", lambda: numpy_take(law, "decode"), octet_array),
         pyav.aiortc_decoder({"ulaw": "g711.Pcmu", "alaw": "g711.Pcma"}[law]),
     ]
 
 
 def encoders(law: str) -> list[Candidate]:
-    ours, *peers = _candidates(law, "encode")
-    into = getattr(_g711, f"{law}_encode_into")
     return [
-        ours,
-        Candidate("rapida-media into a buffer", lambda: into_buffer(into)),
-        *peers,
+        *_candidates(law, "encode"),
         Candidate("numpy table, arrays", lambda: numpy_take(law, "encode"), sample_array),
         pyav.aiortc_encoder({"ulaw": "g711.Pcmu", "alaw": "g711.Pcma"}[law], 8000),
     ]
