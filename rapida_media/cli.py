@@ -16,9 +16,10 @@ from rapida_media.config.http import parse_http_listen
 from rapida_media.control.running import run_to_its_end
 from rapida_media.control.serve import ServeOptions, serve
 from rapida_media.errors import ConfigError, RapidaError
+from rapida_media.net.call_report import Report
 from rapida_media.net.doctor import examine, unreadable
 from rapida_media.net.logs import set_up_logging
-from rapida_media.net.softphone import CallOptions, Report, place_call
+from rapida_media.net.softphone import CallOptions, place_call
 from rapida_media.providers.registry import format_table, providers
 from rapida_media.sip.digest import Credentials
 

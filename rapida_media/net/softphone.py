@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rapida_media import clock
@@ -25,8 +24,8 @@ from rapida_media.config import (
 from rapida_media.errors import ConfigError, RemoteProtocolError
 from rapida_media.ids import SystemIds
 from rapida_media.legs.rtp_leg import DIGITS
-from rapida_media.media.align import measure_echo
 from rapida_media.media.wav import read_wav
+from rapida_media.net.call_report import Report, report_of
 from rapida_media.net.engine import Engine
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.sip_call import SipCall
@@ -69,69 +68,6 @@ class CallOptions:
     trunk: str | None = None
 
 
-@dataclass(slots=True)
-class Report:
-    """What came of the call; times in ms since the INVITE was sent."""
-
-    uri: str
-    answered: bool = False
-    status: int | None = None
-    reason: str = ""
-    cause: str | None = None
-    retry_after_s: int | None = None
-    failure_class: str | None = None
-    retryable: bool = False
-    setup_ms: float | None = None
-    duration_s: float = 0.0
-    codec: str | None = None
-    srtp: str | None = None
-    srtp_failures: int = 0
-    packets_sent: int = 0
-    packets_received: int = 0
-    packets_lost: int = 0
-    jitter_ms: float | None = None
-    round_trip_ms: float | None = None
-    correlation: float | None = None
-    digits: list[str] = field(default_factory=list)
-    held: bool | None = None  # and taken back; None where nobody wanted that
-    transfer_status: int | None = None
-    events: list[dict[str, float | str]] = field(default_factory=list)
-    trace: str = ""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2)
-
-    def to_text(self) -> str:
-        """Write the report for people, one aligned line a fact."""
-        facts = {
-            "call": f"{self.uri}: {'answered' if self.answered else 'not answered'}"
-            f" ({self.status or '-'}), ended: {self.reason}"
-            + (f", {self.cause}" if self.cause else "")
-            + (f", retry after {self.retry_after_s} s" if self.retry_after_s else "")
-            + (f", failed: {self.failure_class}" if self.failure_class else ""),
-            "set-up": _ms(self.setup_ms),
-            "duration": f"{self.duration_s:.1f} s",
-            "codec": self.codec or "-",
-            "media": f"{self.srtp}, {self.srtp_failures} not authentic" if self.srtp else "plain",
-            "packets": f"{self.packets_sent} sent, {self.packets_received} received,"
-            f" {self.packets_lost} lost, jitter {_ms(self.jitter_ms)}",
-            "echo": "-"
-            if self.round_trip_ms is None
-            else f"{_ms(self.round_trip_ms)} round trip, correlation {self.correlation:.4f}",
-            "digits": "".join(self.digits) or "-",
-        }
-        if self.held is not None:
-            facts["hold"] = "held and resumed" if self.held else "refused"
-        if self.transfer_status is not None:
-            facts["transfer"] = str(self.transfer_status)
-        lines = [f"{name:9} {fact}" for name, fact in facts.items()]
-        return "\n".join([*lines, self.trace] if self.trace else lines)
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} ms"
-
-
 async def place_call(options: CallOptions) -> Report:
     """Call, wait for the end, and report. RapidaError when the call cannot even be tried."""
     speech = read_wav(options.play) if options.play else b""
@@ -149,8 +85,7 @@ async def place_call(options: CallOptions) -> Report:
                 engine.capture(call.call.id, options.pcap)
             await _wait_for_end(call, options.timeout_s)
             await engine.drain()  # the agent closes the recording
-            report = _report(options, call, phone)
-            _measure(report, phone, path)
+            report = _report(options, call.call, phone)
     finally:
         await engine.stop()
     if options.trace:  # now that the BYE is answered
@@ -343,41 +278,14 @@ def _give_up(call: SipCall) -> None:
         call.hang_up("no_answer")
 
 
-def _report(options: CallOptions, sip_call: SipCall, phone: Softphone) -> Report:
-    call = sip_call.call
-    ended = call.ended
-    assert ended is not None
-    stats = call.stats()
-    times = sip_call.milestones
-    report = Report(options.uri, answered=call.answered, digits=phone.digits)
-    report.status, report.reason = ended.code or (200 if call.answered else None), ended.reason
-    report.cause, report.retry_after_s = ended.cause, ended.retry_after_s
-    report.failure_class, report.retryable = ended.failure_class, ended.retryable
+def _report(options: CallOptions, call: Call, phone: Softphone) -> Report:
+    report = report_of(options.uri, call)
+    report.digits = phone.digits
     report.held, report.transfer_status = phone.held, phone.transfer_status
     if call.answered and options.hold_at_s is not None:
         report.held = bool(phone.held)  # the call may have ended before it was time
     if call.answered and options.transfer_to is not None:
         report.transfer_status = phone.transfer_status or REQUEST_TERMINATED
-    report.events = [
-        {"at_ms": round(at * 1000, 1), "event": name} for name, at in times.offsets().items()
-    ]
-    if call.answered:
-        report.setup_ms = round((times.since("answered", "initiated") or 0.0) * 1000, 2)
-        report.duration_s = round(times.since("ended", "answered") or 0.0, 3)
-        report.codec = str(stats["codec"])
-        report.srtp = None if stats["srtp"] is None else str(stats["srtp"])
-        report.srtp_failures = int(stats["srtp_failures"] or 0)
-        report.packets_sent = int(stats["packets_sent"] or 0)
-        report.packets_received = int(stats["packets_received"] or 0)
-        report.packets_lost = int(stats["packets_lost"] or 0)
-        report.jitter_ms = round(float(stats["jitter_ms"] or 0), 2)
+    if phone.recording is not None and phone.recording.error is None:
+        report.measure(phone.recording.path)
     return report
-
-
-def _measure(report: Report, phone: Softphone, path: Path) -> None:
-    if phone.recording is None or phone.recording.error is not None:
-        return
-    echo = measure_echo(path)
-    if echo is not None:
-        report.round_trip_ms = round(echo.delay_ms, 2)
-        report.correlation = round(echo.correlation, 5)
