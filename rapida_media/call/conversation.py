@@ -43,8 +43,6 @@ from rapida_media.sip.outgoing import MAX_FORWARDS
 
 # An agent that stops reading loses the oldest events, not the call: ten seconds of audio.
 EVENT_LIMIT = 10_000 // FRAME_MS
-# Of an onset or a hang-over: beyond it, it is a mistake in the unit.
-LONGEST_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,6 @@ class Conversation:
         self._read_trace: Callable[[], str] = str
         self._outcomes: list[Future] = []  # of verbs under way
         self._speech: SpeechActivity | None = None
-        self._heard_frames = self._looked_at_frames = 0  # while speech is detected
         self._failure: Exception | None = None
         leg.connect(self.digit_received, self._marks.reached)
         self._deaf: Callable[[], None] | None = None
@@ -209,16 +206,13 @@ class Conversation:
 
         detector: who tells speech from the rest, in place of the built-in one, which goes by the
         energy. onset_ms: so much speech is a beginning; hangover_ms: so long a pause is an end.
-        What the detector raises is raised where the agent reads its events.
+        What the detector raises is raised where the agent reads its events. LocalProtocolError for
+        times that make no sense.
         """
-        if not (0 < onset_ms <= LONGEST_MS and 0 < hangover_ms <= LONGEST_MS):
-            raise LocalProtocolError(
-                f"detect_speech: expected times of 1 to {LONGEST_MS} ms,"
-                f" not onset_ms={onset_ms}, hangover_ms={hangover_ms}"
-            )
-        self._rest()
         detector = detector or EnergyDetector()
-        self._detect_with(SpeechActivity(detector, onset_ms=onset_ms, hangover_ms=hangover_ms))
+        speech = SpeechActivity(detector, onset_ms=onset_ms, hangover_ms=hangover_ms)
+        self._rest()
+        self._detect_with(speech)
 
     def ignore_speech(self) -> None:
         """Have no more of them; speech that goes on ends here."""
@@ -236,14 +230,12 @@ class Conversation:
 
     def look(self) -> None:
         """Once a second: a far end that sends nothing any more is not speaking. For the shell."""
-        if self._heard_frames == self._looked_at_frames:
-            self._rest()
-        self._looked_at_frames = self._heard_frames
+        if self._speech is not None:
+            self._post_speech(self._speech.look())
 
     def _hear(self, frame: Audio) -> None:
         """Take a frame while speech is detected."""
         self._post(frame)
-        self._heard_frames += 1
         assert self._speech is not None, "it is detected"
         try:
             change = self._speech.hear(frame)

@@ -57,6 +57,13 @@ class Ending:
             "retryable": self.retryable,
         }
 
+    def line(self, cause: str | None = None) -> str:
+        """Say it in one line, for the log. cause: the far end's Reason, where a log may show it."""
+        code = f" ({self.code})" if self.code else ""
+        said = f", {cause}" if cause else ""
+        failed = f", failed: {self.failure_class}" if self.failure_class else ""
+        return f"ended: {self.reason}{code}{said}{failed}"
+
 
 # What we ended, or the far end did after the answer.
 _CAUSES: dict[str, Ending] = {

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import Protocol
 
+from rapida_media.errors import LocalProtocolError
 from rapida_media.media.frame import DIGIT, RATE_HZ, Audio
 
 # As long as a click or a cough is not, and short enough to stop talking in time.
@@ -23,6 +24,8 @@ ONSET_MS = 60
 HANGOVER_MS = 500
 # Of a probability. Speech is left at a lower one than it is entered at, or it would flutter.
 BEGINS, STAYS = 0.5, 0.35
+# Of an onset or a hang-over: beyond it, it is a mistake in the unit.
+LONGEST_MS = 10_000
 _PER_MS = RATE_HZ // 1000
 
 
@@ -64,7 +67,7 @@ class SpeechActivity:
     """Who speaks at one far end, from frame to frame.
 
     onset_ms: so much speech is a beginning. hangover_ms: so long a pause is an end.
-    speaking: between the two.
+    speaking: between the two. LocalProtocolError for times that make no sense.
     """
 
     def __init__(
@@ -74,11 +77,16 @@ class SpeechActivity:
         onset_ms: int = ONSET_MS,
         hangover_ms: int = HANGOVER_MS,
     ) -> None:
+        if not (0 < onset_ms <= LONGEST_MS and 0 < hangover_ms <= LONGEST_MS):
+            raise LocalProtocolError(
+                f"detect_speech: expected times of 1 to {LONGEST_MS} ms,"
+                f" not onset_ms={onset_ms}, hangover_ms={hangover_ms}"
+            )
         self._detector = detector
         self._onset = onset_ms * _PER_MS
         self._hangover = hangover_ms * _PER_MS
         self.speaking = False
-        self._heard_to = 0
+        self._heard_to = self._looked_to = 0
         self._run = 0  # samples of speech in favour of a beginning, less those against it
         self._began = self._spoken_to = 0
         self._energy = 0.0  # of the frames of speech, full scale is 1
@@ -100,6 +108,11 @@ class SpeechActivity:
         elif self._heard_to - self._spoken_to >= self._hangover:
             return self.rest()
         return None
+
+    def look(self) -> SpeechEnded | None:
+        """Once a second: who sends nothing any more is not speaking."""
+        silent, self._looked_to = self._heard_to == self._looked_to, self._heard_to
+        return self.rest() if silent else None
 
     def rest(self) -> SpeechEnded | None:
         """Nothing more is heard for now; gives the end of what was being said."""

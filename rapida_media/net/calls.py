@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
-from rapida_media.call.call import Call, CallInfo
+from rapida_media.call.call import CallInfo
+from rapida_media.call.endings import Ending
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import record_of
 from rapida_media.call.state import CallState
 from rapida_media.ids import IdSource
-from rapida_media.legs.base import Stats
 from rapida_media.net.agent_task import AgentsAtWork
 from rapida_media.net.local_address import (
     address_towards,
@@ -181,31 +181,23 @@ class Calls:
     def alive(self) -> Collection[SipCall]:
         return set(self._by_session.values())
 
-    def ended(self, call: SipCall) -> None:
+    def ended(self, call: SipCall, ending: Ending) -> None:
         """Let go of a call that is over."""
         for session in call.sessions:
             self._by_session.pop(session, None)
-        ended, quality = call.call.ended, call.call.stats()
-        assert ended is not None
+        told, quality = call.call.ended, call.call.stats()
+        assert told is not None, "the call was ended before its shell heard of it"
         self._journal.ended(
             call.call.id,
-            reason=ended.reason,
-            code=ended.code,
-            failure_class=ended.failure_class,
-            retryable=ended.retryable,
-            cause=ended.cause,
-            retry_after_s=ended.retry_after_s,
+            **ending.facts(),
+            cause=told.cause,
+            retry_after_s=told.retry_after_s,
             quality=quality,
         )
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                "ended: %s%s%s%s",
-                ended.reason,
-                f" ({ended.code})" if ended.code else "",
-                f", {ended.cause}" if ended.cause else "",
-                f", failed: {ended.failure_class}" if ended.failure_class else "",
-                extra={"call_id": call.call.id, "fields": _facts(call.call, quality)},
-            )
+            fields = {**quality, **ending.facts(), "milestones": _rounded(call.call.milestones)}
+            extra = {"call_id": call.call.id, "fields": fields}
+            log.info("%s", ending.line(told.cause), extra=extra)
         recording = call.call.recording
         if recording is not None and (error := recording.error) is not None:
             log.warning("not all was recorded: %s", error, extra={"call_id": call.call.id})
@@ -214,13 +206,5 @@ class Calls:
             self.idle.set()
 
 
-def _facts(call: Call, quality: Stats) -> dict[str, object]:
-    """Give what the log says of a call that is over."""
-    assert call.ended is not None
-    return {
-        **quality,
-        "reason": call.ended.reason,
-        "failure_class": call.ended.failure_class,
-        "retryable": call.ended.retryable,
-        "milestones": {name: round(at, 4) for name, at in call.milestones.items()},
-    }
+def _rounded(milestones: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(at, 4) for name, at in milestones.items()}

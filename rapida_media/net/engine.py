@@ -15,6 +15,7 @@ from rapida_media import clock
 from rapida_media.agents.base import AgentContext
 from rapida_media.call.call import Call
 from rapida_media.call.contexts import ContextStore, MemoryContexts
+from rapida_media.call.endings import Ending
 from rapida_media.call.gate import Gate
 from rapida_media.call.guard import TollGuard
 from rapida_media.call.journal import Journal
@@ -41,6 +42,7 @@ from rapida_media.net.provider_calls import ProviderCalls
 from rapida_media.net.reload import Prepared, check_codecs
 from rapida_media.net.resolver import Resolver
 from rapida_media.net.second_legs import Owner
+from rapida_media.net.shell import Shell
 from rapida_media.net.sip_call import SipCall
 from rapida_media.net.sip_events import SipEvents
 from rapida_media.net.sip_transport import SipTransport
@@ -149,29 +151,21 @@ class Engine:
         self._placing = Placing(self._loop, self._dialling.way_to, self._dialling.move)
         self._turnstile = Turnstile(config.limits, self._admitted_calls, self.counters)
         self.admit = self._turnstile.order
-        self.provider_calls = ProviderCalls(
-            config=config,
+        self._shell = Shell(
+            ids=self._ids,
+            turnstile=self._turnstile,
             assistants=self.assistants,
             journal=self.journal,
-            contexts=self.contexts,
-            turnstile=self._turnstile,
-            ids=self._ids,
-            counters=self.counters,
-            dial_for=self.dial_for,
             guard=self.guard,
+            dial_for=self.dial_for,
             disk=self.disk,
             agents=self._agents,
         )
+        self.provider_calls = ProviderCalls(
+            self._shell, config.credentials, self.contexts, self.counters
+        )
         self.webrtc_calls = WebRtcCalls(
-            assistants=self.assistants,
-            journal=self.journal,
-            admit=self.admit,
-            ids=self._ids,
-            external_address=config.sip.external_address,
-            dial_for=self.dial_for,
-            disk=self.disk,
-            agents=self._agents,
-            ring_seconds=config.limits.ring_seconds,
+            self._shell, config.sip.external_address, config.limits.ring_seconds
         )
         self.feeds = EventFeeds(self.provider_calls)
         self.audiosocket = AudioSocketServer(config.audiosocket, self.provider_calls, self.counters)
@@ -285,7 +279,7 @@ class Engine:
             self._ids,
             self.counters,
         )
-        self.provider_calls.media = self.bots.media = self.webrtc_calls.media = self.media
+        self._shell.media = self.bots.media = self.media
         await self.audiosocket.start()
         self.feeds.use(self._config.credentials)
         await self._trunks.look_up()
@@ -374,9 +368,9 @@ class Engine:
         """Send what an intent of a session produced."""
         self._transport.drain(now)
 
-    def call_ended(self, call: SipCall) -> None:
+    def call_ended(self, call: SipCall, ending: Ending) -> None:
         """Forget an ended call; called by the call itself, once."""
-        self._calls.ended(call)
+        self._calls.ended(call, ending)
 
     def place(self, call: SipCall, target: str, headers: Headers) -> None:
         """Call target for a call that moves there; its mover hears what comes of it."""

@@ -12,15 +12,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NoReturn, cast
 from weakref import proxy
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, not_answered
-from rapida_media.call.guard import TollGuard
-from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.state import CallState
@@ -28,12 +26,11 @@ from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, ProviderError
 from rapida_media.legs.stream_leg import StreamLeg
 from rapida_media.net.agent_task import AgentTask
-from rapida_media.net.disk import DiskThread
 from rapida_media.net.http_client import ASKING_FOR
-from rapida_media.net.media import MediaShell
 from rapida_media.net.media_attempts import Attempt, Attempts
 from rapida_media.net.provider_lines import Line
-from rapida_media.net.second_legs import Place, SecondLegs
+from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.shell import Shell
 from rapida_media.net.streamer import BoundedOutbox, Streamer, Wire
 from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
@@ -54,20 +51,9 @@ _STATUS_OF = {
 _FAR_END_LEFT = "bye"
 
 
-class ProviderShell(Protocol):
-    """What a provider's call needs from the registry around it."""
-
-    media: MediaShell
-    journal: Journal
-    disk: DiskThread
-    dial_for: Place
-    guard: TollGuard
-
-    def provider_call_ended(self, call: ProviderCall) -> None: ...
-
-
 class ProviderCall:
-    """info: the engine's view of the call, seen: the provider's. line: what it goes over.
+    """info: the engine's view of the call, seen: the provider's. line: what it goes over. on_end:
+    called once, when all is over.
 
     call: what the agent holds; None until the media is there.  finished: done when all is over.
     being_placed: the provider has not said yet whether it takes the order. trace: keeps what the
@@ -76,7 +62,8 @@ class ProviderCall:
 
     def __init__(
         self,
-        shell: ProviderShell,
+        shell: Shell,
+        on_end: Callable[[ProviderCall], None],
         *,
         line: Line,
         info: CallInfo,
@@ -92,6 +79,7 @@ class ProviderCall:
         self.created_at = clock.monotonic()
         self.answered_at: float | None = None
         self._shell = shell
+        self._on_end = on_end
         self.agent_task: AgentTask | None = None
         self._came_to_nothing = ""
         self._loop = asyncio.get_running_loop()
@@ -361,20 +349,15 @@ class ProviderCall:
         if self.agent_task is not None:
             self.agent_task.stop_soon()
         self.finished.set_result(None)
-        log.info(
-            "ended: %s%s%s",
-            ending.reason,
-            f" ({ending.code})" if ending.code else "",
-            f", failed: {ending.failure_class}" if ending.failure_class else "",
-            extra={"call_id": self.info.id},
-        )
+        # Without the cause: a provider's text may name the numbers of the call.
+        log.info("%s", ending.line(), extra={"call_id": self.info.id})
         facts |= {"quality": quality, "cause": cause}
         attempt = self.attempts.current
         if attempt is not None and attempt.leg.first_media_at is not None:
             ago = clock.monotonic() - attempt.leg.first_media_at
             facts["first_media_at"] = clock.wall() - ago
         self._shell.journal.ended(self.info.id, **ending.facts(), **facts)
-        self._shell.provider_call_ended(self)
+        self._on_end(self)
 
 
 def _ending_of(news: StatusInfo) -> Ending:

@@ -18,26 +18,18 @@ from rapida_media.call.contexts import (
     ContextStore,
     ContextsUnavailable,
 )
-from rapida_media.call.guard import TollGuard
-from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
-from rapida_media.config import Assistant, Config, Credential
+from rapida_media.config import Assistant, Credential
 from rapida_media.errors import ProviderError
-from rapida_media.ids import IdSource
-from rapida_media.net.agent_task import AgentsAtWork
-from rapida_media.net.assistants import Assistants
-from rapida_media.net.disk import DiskThread
 from rapida_media.net.http_client import AiohttpClient
-from rapida_media.net.media import MediaShell
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_contexts import refused, unavailable, websocket_url
 from rapida_media.net.provider_lines import Line, Lines, Refused
 from rapida_media.net.provider_making import ProviderMaking
 from rapida_media.net.provider_orders import ProviderOrders
-from rapida_media.net.second_legs import Place
-from rapida_media.net.turnstile import Turnstile
+from rapida_media.net.shell import Shell
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.http import Reply, WebhookRequest
@@ -53,49 +45,33 @@ UPGRADE = Reply(101)
 
 
 class ProviderCalls:
-    """public_url: where providers reach us, set before the first request. media: set at the start.
+    """public_url: where providers reach us, set before the first request.
 
-    turnstile: lets their calls in. dial_for: calls somebody for an agent, over SIP. guard: what
-    agents may call. disk: what recordings are written by. agents: those that outlive their call.
-    idle: set while there is no call.
+    credentials: the accounts there, by name. idle: set while there is no call.
     """
 
     public_url = ""
-    media: MediaShell
 
     def __init__(
         self,
-        *,
-        config: Config,
-        assistants: Assistants,
-        journal: Journal,
+        shell: Shell,
+        credentials: Mapping[str, Credential],
         contexts: ContextStore,
-        turnstile: Turnstile,
-        ids: IdSource,
         counters: Counters,
-        dial_for: Place,
-        guard: TollGuard,
-        disk: DiskThread,
-        agents: AgentsAtWork,
-        specs: Mapping[str, ProviderSpec] | None = None,
     ) -> None:
-        self.dial_for = dial_for
-        self.guard = guard
-        self.disk = disk
-        self.journal = journal
         self.http = AiohttpClient()
-        self.specs = providers() if specs is None else specs
-        check_credentials(config.credentials.values(), self.specs)
-        self._lines = Lines(self.specs, config.credentials, assistants, self.http)
+        self.specs = providers()
+        check_credentials(credentials.values(), self.specs)
+        self._lines = Lines(self.specs, credentials, shell.assistants, self.http)
         self._contexts = contexts
-        self._turnstile = turnstile
+        self._turnstile = shell.turnstile
+        self._journal = shell.journal
         self._counters = counters
         self._book = ProviderBook()
         self.idle = self._book.idle
         self.traces = ProviderTraces()
-        self._making = ProviderMaking(self, self._book, self.traces, contexts, ids)
-        self._agents = agents
-        self._orders = ProviderOrders(journal)
+        self._making = ProviderMaking(shell, self._book, self.traces, contexts)
+        self._orders = ProviderOrders(shell.journal)
 
     def use(self, credentials: Mapping[str, Credential]) -> None:
         """Take other accounts, which were checked, and assistants for the calls to come."""
@@ -122,7 +98,7 @@ class ProviderCalls:
         if self._turnstile.enter() is not None:
             return line.telephony.refuse_call("busy")
         call = await self._making.make(line, seen, "inbound", line.assistant.parameters)
-        self.journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
+        self._journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
         return _traced(call, request, self._document(line, call))
 
     def _ordered(self, line: Line, seen: base.CallInfo, request: WebhookRequest) -> Reply:
@@ -224,7 +200,7 @@ class ProviderCalls:
             call = self._making.make_again(line, context)
         call.attempts.claim(clock.monotonic())
         _traced(call, request)
-        await self.journal.kept()
+        await self._journal.kept()
         return call
 
     async def claim_own(self, context_id: str) -> ProviderCall | None:
@@ -272,7 +248,7 @@ class ProviderCalls:
         self._orders.place(
             line, call, self._context_url(line.spec, call.seen.context_id), ring_seconds
         )
-        return self.journal.live[call.info.id]
+        return self._journal.live[call.info.id]
 
     def hang_up_left_open(self, records: Sequence[CallRecord]) -> None:
         """End calls of an earlier run at their providers; returns at once."""
@@ -298,11 +274,6 @@ class ProviderCalls:
             for each in late:
                 each.cancel()
         await self.http.close()
-
-    def provider_call_ended(self, call: ProviderCall) -> None:
-        """Let go of a call that is over; called by the call itself, once."""
-        self._book.end(call)
-        self._agents.outlives(call.agent_task)
 
     # -- finding -------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""How a call over a telephony provider comes to be: its context, its trace and its record.
+"""How a call over a telephony provider comes to be: its context, its trace and its record. At its
+end it is let go of here, too.
 
 Owned by ``ProviderCalls``.
 """
@@ -13,12 +14,12 @@ from rapida_media import clock
 from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import CallContext, ContextStore, ContextsUnavailable
 from rapida_media.call.records import record_of
-from rapida_media.ids import IdSource
 from rapida_media.net.logs import redact
 from rapida_media.net.provider_book import ProviderBook
-from rapida_media.net.provider_call import ProviderCall, ProviderShell
+from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_contexts import info_of, seen_of, unavailable
 from rapida_media.net.provider_lines import Line
+from rapida_media.net.shell import Shell
 from rapida_media.providers import base
 from rapida_media.providers.trace import ProviderTraces
 
@@ -26,21 +27,19 @@ log = logging.getLogger(__name__)
 
 
 class ProviderMaking:
-    """shell: what each call gets around it. book, traces: where each is found from then on."""
+    """book, traces: where each call is found from then on."""
 
     def __init__(
         self,
-        shell: ProviderShell,
+        shell: Shell,
         book: ProviderBook,
         traces: ProviderTraces,
         contexts: ContextStore,
-        ids: IdSource,
     ) -> None:
         self._shell = shell
         self._book = book
         self._traces = traces
         self._contexts = contexts
-        self._ids = ids
 
     async def make(
         self,
@@ -54,8 +53,8 @@ class ProviderMaking:
     ) -> ProviderCall:
         """Make a call, and the context its media will name. Refused while the store is away."""
         context = CallContext(
-            id=self._ids.token(),
-            call_id=call_id or self._ids.token(),
+            id=self._shell.ids.token(),
+            call_id=call_id or self._shell.ids.token(),
             provider=line.spec.name,
             direction=direction,
             caller=seen.caller,
@@ -84,7 +83,7 @@ class ProviderMaking:
         idempotency_key: str | None = None,
     ) -> ProviderCall:
         trace = self._traces.open(info.id, line.spec.name)
-        call = ProviderCall(self._shell, line=line, info=info, seen=seen, trace=trace)
+        call = ProviderCall(self._shell, self._let_go, line=line, info=info, seen=seen, trace=trace)
         self._book.add(call)
         log.info(
             "%s call %s → %s over %s",
@@ -102,3 +101,8 @@ class ProviderMaking:
             )
         )
         return call
+
+    def _let_go(self, call: ProviderCall) -> None:
+        """The call is over; called by the call itself, once."""
+        self._book.end(call)
+        self._shell.agents.outlives(call.agent_task)

@@ -25,7 +25,7 @@ from rapida_media.net.agent_task import AgentTask
 from rapida_media.net.disk import DiskThread
 from rapida_media.net.info_keys import InfoKeys
 from rapida_media.net.media import MediaChannel, MediaShell
-from rapida_media.net.media_watch import MediaWatch
+from rapida_media.net.media_watch import MediaWatch, note_first_media, tell_of_trouble
 from rapida_media.net.mover import Mover, leave
 from rapida_media.net.referral import Referral
 from rapida_media.net.second_legs import Owner, SecondLegs
@@ -55,7 +55,7 @@ class CallShell(Protocol):
     guard: TollGuard
 
     def drain_signalling(self, now: float) -> None: ...
-    def call_ended(self, call: SipCall) -> None: ...
+    def call_ended(self, call: SipCall, ending: Ending) -> None: ...
     def place(self, call: SipCall, target: str, headers: Headers) -> None: ...
     async def dial_for(self, owner: Owner, order: DialOrder) -> SipCall: ...
     def forget(self, session: InviteSession) -> None: ...
@@ -327,19 +327,9 @@ class SipCall(SipSignalling):
         """Have ``tap`` see the packets of this call until its end."""
         media.tap(self._channel, tap)
 
-    def _note_media(self) -> None:
-        """Note when media was first heard and sent."""
-        leg = self._channel.leg
-        if self.milestones.note("first_media", leg.first_media_at):
-            assert leg.first_media_at is not None, "there is a first time"
-            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
-            self._shell.journal.changed(self.call.id, first_media_at=wall)
-        self.milestones.note("first_rtp_in", leg.stream.first_received_at)
-        self.milestones.note("first_rtp_out", leg.stream.first_sent_at)
-
     def look_over(self, now: float, media_timeout: float, max_call_seconds: float) -> None:
         """End the call when it lasts too long or when nothing was received for too long."""
-        self._note_media()
+        note_first_media(self.call, self._channel.leg, self._shell.journal)
         answered = self.milestones.at("answered")
         if answered is None:
             return
@@ -348,10 +338,7 @@ class SipCall(SipSignalling):
         elif self._watch.silent_for(now, answered, self.negotiation.silent) > media_timeout:
             self.hang_up("media_timeout")
         self.call.look()
-        expecting = not self.negotiation.silent
-        for missing, seconds in self._channel.leg.look(now, expecting=expecting):
-            log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.call.id})
-            self.call.media_trouble(missing, seconds)
+        tell_of_trouble(self.call, self._channel.leg, now, expecting=not self.negotiation.silent)
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -365,7 +352,7 @@ class SipCall(SipSignalling):
         if self.finished.done():
             return
         self.milestones.note("ended", clock.monotonic())
-        self._note_media()
+        note_first_media(self.call, self._channel.leg, self._shell.journal)
         self._shell.media.close(self._channel)
         self.mover.abandon(clock.monotonic())
         self._referral.call_ended()
@@ -377,4 +364,4 @@ class SipCall(SipSignalling):
             self.agent_task.stop_soon()
         self.on_ringing = self.on_hand_over = None
         self.finished.set_result(None)
-        self._shell.call_ended(self)
+        self._shell.call_ended(self, ending)

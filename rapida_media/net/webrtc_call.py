@@ -11,13 +11,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, turned_away
-from rapida_media.call.journal import Journal
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
 from rapida_media.call.state import CallState
@@ -25,11 +24,11 @@ from rapida_media.call.transfer import TransferOutcome
 from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.legs.webrtc_leg import WebRtcLeg
 from rapida_media.net.agent_task import AgentTask
-from rapida_media.net.disk import DiskThread
-from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.media import MediaChannel
 from rapida_media.net.media_port import reachable_address
-from rapida_media.net.media_watch import MediaWatch
-from rapida_media.net.second_legs import Place, SecondLegs
+from rapida_media.net.media_watch import MediaWatch, note_first_media, tell_of_trouble
+from rapida_media.net.second_legs import SecondLegs
+from rapida_media.net.shell import Shell
 from rapida_media.providers.trace import ProviderTrace
 from rapida_media.rtp.path import Address
 from rapida_media.sdp.crypto import SrtpKeys
@@ -47,28 +46,18 @@ CONNECT_S = 10.0
 CONSENT_S = 15.0
 
 
-class WebRtcShell(Protocol):
-    """What a browser's call needs from the registry around it."""
-
-    media: MediaShell
-    journal: Journal
-    disk: DiskThread
-    dial_for: Place
-
-    def webrtc_call_ended(self, call: WebRtcCall) -> None: ...
-
-
 class WebRtcCall:
     """channel: its port and its ``WebRtcLeg``. trace: keeps how it began and ended.
 
     early_agent: the agent decides whether and when the call is answered.
     finished: done when the call is over, which is before the far end was told and the port given
-    back: ``settled`` waits for that.
+    back: ``settled`` waits for that. on_end: called once, when ``finished`` is done.
     """
 
     def __init__(
         self,
-        shell: WebRtcShell,
+        shell: Shell,
+        on_end: Callable[[WebRtcCall], None],
         *,
         info: CallInfo,
         agent: Agent,
@@ -77,6 +66,7 @@ class WebRtcCall:
         trace: ProviderTrace,
     ) -> None:
         self._shell = shell
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._agent = agent
         self._early_agent = early_agent
@@ -230,7 +220,7 @@ class WebRtcCall:
         self, now: float, media_timeout: float, max_call_seconds: float, ring_seconds: float
     ) -> None:
         """End the call when its far end is gone, nobody decides about it, or it lasts too long."""
-        self._note_media()
+        note_first_media(self.call, self._leg, self._shell.journal)
         connected, heard_at = self._connected_at, self._leg.ice.heard_at
         if connected is None or heard_at is None:
             return
@@ -245,18 +235,7 @@ class WebRtcCall:
         elif self._watch.silent_for(now, connected, silent) > media_timeout:
             self.hang_up("media_timeout")
         self.call.look()
-        for missing, seconds in self._leg.look(now, expecting=not silent):
-            log.info("no %s for %.0f s", missing, seconds, extra={"call_id": self.info.id})
-            self.call.media_trouble(missing, seconds)
-
-    def _note_media(self) -> None:
-        leg = self._leg
-        if self._milestones.note("first_media", leg.first_media_at):
-            assert leg.first_media_at is not None, "there is a first time"
-            wall = clock.wall() - (clock.monotonic() - leg.first_media_at)
-            self._shell.journal.changed(self.info.id, first_media_at=wall)
-        self._milestones.note("first_rtp_in", leg.stream.first_received_at)
-        self._milestones.note("first_rtp_out", leg.stream.first_sent_at)
+        tell_of_trouble(self.call, self._leg, now, expecting=not silent)
 
     def _end(
         self,
@@ -274,7 +253,7 @@ class WebRtcCall:
             return
         self._note("closed", sent=not told, reason=ending.reason, cause=cause)
         self._milestones.note("ended", clock.monotonic())
-        self._note_media()
+        note_first_media(self.call, self._leg, self._shell.journal)
         quality = self.call.stats()
         self.call.end(ending, cause=cause, retry_after_s=retry_after_s)
         self._legs.end(cause)
@@ -282,13 +261,7 @@ class WebRtcCall:
             self.agent_task.stop_soon()
         self.finished.set_result(None)
         self._closing = self._loop.create_task(self._close(), name=f"end of {self.info.id}")
-        log.info(
-            "ended: %s%s%s",
-            ending.reason,
-            f", {cause}" if cause else "",
-            f", failed: {ending.failure_class}" if ending.failure_class else "",
-            extra={"call_id": self.info.id},
-        )
+        log.info("%s", ending.line(cause), extra={"call_id": self.info.id})
         self._shell.journal.ended(
             self.info.id,
             **ending.facts(),
@@ -296,7 +269,7 @@ class WebRtcCall:
             retry_after_s=retry_after_s,
             quality=quality,
         )
-        self._shell.webrtc_call_ended(self)
+        self._on_end(self)
 
     async def _close(self) -> None:
         """Task root of the end on the wire."""

@@ -10,28 +10,23 @@ import asyncio
 import importlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from rapida_media import clock
 from rapida_media.call.call import CallInfo
-from rapida_media.call.journal import Journal
 from rapida_media.call.records import record_of
 from rapida_media.call.state import CallState
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
-from rapida_media.ids import IdSource
-from rapida_media.net.agent_task import AgentsAtWork
-from rapida_media.net.assistants import Assistants
-from rapida_media.net.disk import DiskThread
 from rapida_media.net.incoming import starts_early
 from rapida_media.net.local_address import is_unspecified, reachable
 from rapida_media.net.logs import redact
-from rapida_media.net.media import MediaChannel, MediaShell
+from rapida_media.net.media import MediaChannel
 from rapida_media.net.provider_lines import Refused
-from rapida_media.net.second_legs import Place
+from rapida_media.net.shell import Shell
 from rapida_media.net.webrtc_call import WebRtcCall
 from rapida_media.providers.http import Reply, WebhookRequest
 from rapida_media.providers.trace import ProviderTrace, ProviderTraces
@@ -68,35 +63,14 @@ class BrowserOrder:
 
 
 class WebRtcCalls:
-    """admit: takes one more call into account; Refused. external_address: what we are reached by.
+    """external_address: what we are reached by. ring_seconds: how long an agent may take to decide.
 
-    dial_for: calls somebody for an agent, over SIP. ring_seconds: how long an agent may take to
-    decide. media: set at the start. idle: set while there is no call.
+    idle: set while there is no call.
     """
 
-    media: MediaShell
-
-    def __init__(
-        self,
-        *,
-        assistants: Assistants,
-        journal: Journal,
-        admit: Callable[[], None],
-        ids: IdSource,
-        external_address: str | None,
-        dial_for: Place,
-        disk: DiskThread,
-        agents: AgentsAtWork,
-        ring_seconds: float,
-    ) -> None:
-        self.journal = journal
-        self.disk = disk
-        self.dial_for = dial_for
-        self._assistants = assistants
-        self._admit = admit
-        self._ids = ids
+    def __init__(self, shell: Shell, external_address: str | None, ring_seconds: float) -> None:
+        self._shell = shell
         self._external_address = external_address
-        self._agents = agents
         self._ring_seconds = ring_seconds
         self.traces = ProviderTraces(TRACES_BYTES)
         self._by_id: dict[str, WebRtcCall] = {}
@@ -114,32 +88,32 @@ class WebRtcCalls:
 
     async def take(self, order: BrowserOrder) -> tuple[str, str]:
         """Take a call; gives its id and our answer. Refused names the field at fault."""
-        assistant = self._assistants.route(order.to)
+        assistant = self._shell.assistants.route(order.to)
         if assistant is None:
             raise Refused(422, f"nobody here is called {order.to!r}", field="to")
         # For its codecs: where media goes is the business of ICE.
-        local = LocalMedia("127.0.0.1", 9, comfort_noise=self.media.comfort_noise)
+        local = LocalMedia("127.0.0.1", 9, comfort_noise=self._shell.media.comfort_noise)
         offer = _read(order.sdp, local)
         module = await asyncio.to_thread(importlib.import_module, "rapida_media.net.dtls")
         if sum(not each.connected for each in self._by_id.values()) >= HALF_OPEN_MAX:
             raise Refused(
                 503, f"{HALF_OPEN_MAX} others have not connected yet", retry_after_s=RETRY_AFTER_S
             )
-        self._admit()
-        ice = IceLite(self._ids)
+        self._shell.turnstile.order()
+        ice = IceLite(self._shell.ids)
         ice.expect(offer.ufrag)
         addresses = self._addresses(order.reached_at)
-        channel = self.media.open(ipv6=":" in addresses[0], jitter=assistant.jitter, ice=ice)
+        channel = self._shell.media.open(ipv6=":" in addresses[0], jitter=assistant.jitter, ice=ice)
         if channel is None:
             raise Refused(503, "no media port is free", retry_after_s=RETRY_AFTER_S)
         with ExitStack() as undo:
-            undo.callback(self.media.close, channel)
+            undo.callback(self._shell.media.close, channel)
             call = self._make(order, assistant, channel)
             session = cast("type[dtls.Dtls]", module.Dtls)(call.send_dtls, call.far_end_closed)
             described = WebRtcLocal(
                 addresses, channel.port.port, ice.ufrag, ice.password, session.fingerprint
             )
-            answer, audio = answer_offer(offer, described, local, self._ids)
+            answer, audio = answer_offer(offer, described, local, self._shell.ids)
             undo.pop_all()
         _note(call.trace, order.to, offer, answer)
         self._add(call)
@@ -148,7 +122,7 @@ class WebRtcCalls:
 
     def _make(self, order: BrowserOrder, assistant: Assistant, channel: MediaChannel) -> WebRtcCall:
         info = CallInfo(
-            id=self._ids.token(),
+            id=self._shell.ids.token(),
             provider=WEBRTC,
             direction="inbound",
             caller=CALLER,
@@ -157,9 +131,10 @@ class WebRtcCalls:
             parameters={**assistant.parameters, **order.parameters},
         )
         return WebRtcCall(
-            self,
+            self._shell,
+            self._let_go,
             info=info,
-            agent=self._assistants.agent(assistant),
+            agent=self._shell.assistants.agent(assistant),
             channel=channel,
             early_agent=starts_early(assistant),
             trace=self.traces.open(info.id, WEBRTC),
@@ -169,9 +144,9 @@ class WebRtcCalls:
         """Give where a browser can send to, the likeliest first: of the IP family by which it has
         reached us, where media goes that way."""
         ipv6 = ":" in reached_at
-        if self.media.ports.address(ipv6=ipv6) is None:
+        if self._shell.media.ports.address(ipv6=ipv6) is None:
             ipv6 = not ipv6
-        bound = self.media.ports.address(ipv6=ipv6)
+        bound = self._shell.media.ports.address(ipv6=ipv6)
         assert bound is not None, "media goes by one family at least"
         local = (reached_at, reachable(bound)) if is_unspecified(bound) else (bound,)
         wanted = (self._external_address, *local)
@@ -183,7 +158,9 @@ class WebRtcCalls:
         self._by_id[info.id] = call
         self.idle.clear()
         now = clock.wall()
-        self.journal.created(record_of(info, now, state=CallState.INITIATED, initiated_at=now))
+        self._shell.journal.created(
+            record_of(info, now, state=CallState.INITIATED, initiated_at=now)
+        )
         log.info(
             "%s call %s → %s over %s",
             *(info.direction, info.caller, redact(info.called), info.provider),
@@ -197,13 +174,13 @@ class WebRtcCalls:
         for call in tuple(self._by_id.values()):
             call.look_over(now, media_timeout, max_call_seconds, self._ring_seconds)
 
-    def webrtc_call_ended(self, call: WebRtcCall) -> None:
+    def _let_go(self, call: WebRtcCall) -> None:
         """Let go of a call that is over; called by the call itself, once."""
         del self._by_id[call.info.id]
         task = asyncio.get_running_loop().create_task(call.settled())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
-        self._agents.outlives(call.agent_task)
+        self._shell.agents.outlives(call.agent_task)
         if not self._by_id:
             self.idle.set()
 

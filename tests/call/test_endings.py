@@ -90,3 +90,20 @@ def test_a_cause_of_ours_says_whose_fault_it_is(cause, ending):
 def test_a_call_turned_away_is_the_agents_choice_unless_no_codec_fits():
     assert turned_away(486) == Ending("rejected", 486, "agent")
     assert turned_away(488) == Ending("rejected", 488, "media")
+
+
+@pytest.mark.parametrize(
+    ("ending", "cause", "line"),
+    [
+        (ended("bye"), None, "ended: bye"),
+        (ended("bye"), "Q.850;cause=16", "ended: bye, Q.850;cause=16"),
+        (not_answered(486), None, "ended: busy (486), failed: callee"),
+        (
+            not_answered(503),
+            "SIP;text=full",
+            "ended: unavailable (503), SIP;text=full, failed: capacity",
+        ),
+    ],
+)
+def test_the_log_says_in_one_line_how_a_call_ended(ending, cause, line):
+    assert ending.line(cause) == line

@@ -179,12 +179,17 @@ class Phone:
         self.send(self.request("OPTIONS", self.uri("x"), call_id=call_id))
         return await self.response(call_id, "OPTIONS", 1, patience)
 
+    def new_call(self, user: str = "echo") -> PhoneCall:
+        """Make a call, for an INVITE of the test's own."""
+        call = PhoneCall(self, user)
+        self.calls[call.call_id] = call
+        return call
+
     def invite(
         self, user: str = "echo", *, sdp: str | None = None, headers: Headers = ()
     ) -> PhoneCall:
         """Send an INVITE, by default with an offer of PCMU and telephone-event."""
-        call = PhoneCall(self, user)
-        self.calls[call.call_id] = call
+        call = self.new_call(user)
         call.send_invite(call.sdp() if sdp is None else sdp, headers)
         return call
 

@@ -44,8 +44,7 @@ def without_events(call: PhoneCall) -> str:
 async def plain_call(bench: Bench, headers: list[tuple[str, str]] | None = None) -> PhoneCall:
     """Place a call that negotiates no telephone-event."""
     phone = await bench.phone()
-    call = PhoneCall(phone, "echo")
-    phone.calls[call.call_id] = call
+    call = phone.new_call()
     call.send_invite(without_events(call), headers or [])
     assert await call.final() == 200
     return call

@@ -150,8 +150,7 @@ async def test_two_callers_hear_only_themselves(bench: Bench) -> None:
 async def test_a_tel_uri_reaches_the_assistant_that_has_its_number(bench: Bench) -> None:
     await bench.start('[assistants.desk]\nagent = "echo"\nnumbers = ["+15550100"]\n', agent=None)
     phone = await bench.phone()
-    call = PhoneCall(phone, "desk")
-    phone.calls[call.call_id] = call
+    call = phone.new_call("desk")
     call._target = "tel:+1-555-0100;npdi"
     call.send_invite(call.sdp())
     assert await call.final() == 200

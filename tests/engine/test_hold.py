@@ -142,8 +142,7 @@ async def test_a_call_may_begin_without_a_stream_and_have_one_for_a_while(
         '[rtp]\nports = "30000-32766"\nmedia_timeout = 0.5\n', agent=agent_named(agent)
     )
     phone = await bench.phone()
-    call = PhoneCall(phone, "echo")
-    phone.calls[call.call_id] = call
+    call = phone.new_call()
     whole = call.sdp()
     nothing, closed = (
         whole[: whole.index("m=")],

@@ -10,6 +10,7 @@ from rapida_media.call.call import Call
 
 from .conftest import AgentNamer, Bench
 from .far_end import answer, request_number
+from .phone import PhoneCall
 from .rtp import speech
 from .waiting import eventually
 
@@ -40,14 +41,20 @@ class Holder:
                 self.holds.append(event.held)
 
 
-async def test_the_far_end_on_hold_is_not_heard_until_it_is_taken_back(
-    bench: Bench, agent_named: AgentNamer
-) -> None:
+async def talking(bench: Bench, agent_named: AgentNamer) -> tuple[Holder, PhoneCall]:
+    """Have a phone call a holder; both hear the other."""
     holder = Holder()
     await bench.start(agent=agent_named(holder))
     call = await (await bench.phone()).call()
     await eventually(lambda: call.rtp.heard)
     await holder.started()
+    return holder, call
+
+
+async def test_the_far_end_on_hold_is_not_heard_until_it_is_taken_back(
+    bench: Bench, agent_named: AgentNamer
+) -> None:
+    holder, call = await talking(bench, agent_named)
 
     holding = asyncio.create_task(holder.call.hold())
     reinvite = await request_number(call, "INVITE")
@@ -77,11 +84,7 @@ async def test_the_far_end_on_hold_is_not_heard_until_it_is_taken_back(
 async def test_a_hold_that_crosses_the_far_ends_own_change_is_offered_again(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
-    holder = Holder()
-    await bench.start(agent=agent_named(holder))
-    call = await (await bench.phone()).call()
-    await eventually(lambda: call.rtp.heard)
-    await holder.started()
+    holder, call = await talking(bench, agent_named)
     holding = asyncio.create_task(holder.call.hold())
     reinvite = await request_number(call, "INVITE")
     call.send_invite(call.sdp(version=2))
@@ -96,11 +99,7 @@ async def test_a_hold_that_crosses_the_far_ends_own_change_is_offered_again(
 async def test_a_refused_hold_tells_the_agent_and_the_call_goes_on(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
-    holder = Holder()
-    await bench.start(agent=agent_named(holder))
-    call = await (await bench.phone()).call()
-    await eventually(lambda: call.rtp.heard)
-    await holder.started()
+    holder, call = await talking(bench, agent_named)
     holding = asyncio.create_task(holder.call.hold())
     answer(call, await request_number(call, "INVITE"), 488)
     assert await holding is False
@@ -113,11 +112,7 @@ async def test_a_refused_hold_tells_the_agent_and_the_call_goes_on(
 async def test_a_hold_answered_without_a_common_codec_ends_the_call(
     bench: Bench, agent_named: AgentNamer
 ) -> None:
-    holder = Holder()
-    await bench.start(agent=agent_named(holder))
-    call = await (await bench.phone()).call()
-    await eventually(lambda: call.rtp.heard)
-    await holder.started()
+    holder, call = await talking(bench, agent_named)
     holding = asyncio.create_task(holder.call.hold())
     unknown = call.sdp("recvonly", version=2).replace("RTP/AVP 0 101", "RTP/AVP 18")
     answer(call, await request_number(call, "INVITE"), body=unknown)
@@ -127,11 +122,7 @@ async def test_a_hold_answered_without_a_common_codec_ends_the_call(
 
 
 async def test_the_codec_changes_in_mid_call(bench: Bench, agent_named: AgentNamer) -> None:
-    holder = Holder()
-    await bench.start(agent=agent_named(holder))
-    call = await (await bench.phone()).call()
-    await eventually(lambda: call.rtp.heard)
-    await holder.started()
+    _, call = await talking(bench, agent_named)
     assert call.rtp.heard[-1].payload_type == 0
     pcma = call.sdp(version=2).replace("RTP/AVP 0", "RTP/AVP 8").replace("0 PCMU", "8 PCMA")
     assert b"RTP/AVP 8 101" in (await call.reinvite(pcma)).body

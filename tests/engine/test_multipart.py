@@ -7,7 +7,6 @@ from rapida_media.sip.builder import build_response
 
 from .conftest import Bench
 from .far_end import Callee
-from .phone import PhoneCall
 from .rtp import speech
 from .waiting import eventually
 
@@ -29,8 +28,7 @@ async def test_a_call_whose_offer_is_one_part_of_two_is_answered(bench: Bench) -
     phone = await bench.phone()
     send = phone._send
     phone._send = lambda data: send(data.replace(b"application/sdp", MIXED.encode(), 1))
-    call = PhoneCall(phone, "echo")
-    phone.calls[call.call_id] = call
+    call = phone.new_call()
     call.send_invite(beside_isup(call.sdp()))
     assert await call.final() == 200
     assert call.response is not None

@@ -22,7 +22,6 @@ from rapida_media.rtp.rtcp import (
 )
 
 from .conftest import AgentNamer, Bench
-from .phone import PhoneCall
 from .rtp import speech
 from .waiting import eventually
 
@@ -74,8 +73,7 @@ async def test_reports_go_to_the_port_that_the_far_end_names_and_come_back(
     listener = Listener()
     await bench.start(agent=agent_named(listener))
     phone = await bench.phone()
-    call = PhoneCall(phone, "x")
-    phone.calls[call.call_id] = call
+    call = phone.new_call("x")
     call.send_invite(call.sdp() + f"a=rtcp:{rtcp.port}\r\n")
     assert await call.final() == 200
     await call.rtp.say(speech(1.0))
@@ -104,8 +102,7 @@ async def test_rtcp_shares_the_media_port_when_the_far_end_offers_that(
     listener = Listener()
     await bench.start(agent=agent_named(listener))
     phone = await bench.phone()
-    call = PhoneCall(phone, "x")
-    phone.calls[call.call_id] = call
+    call = phone.new_call("x")
     call.send_invite(call.sdp() + "a=rtcp-mux\r\n")
     assert await call.final() == 200
     assert call.response is not None

@@ -74,7 +74,11 @@ async def test_who_comes_too_late_hears_so_every_time(server: RedisServer) -> No
                 await store.claim("x", 0.0)
 
 
-async def test_of_eight_who_claim_at_once_exactly_one_wins_2000_times(server: RedisServer) -> None:
+async def test_of_eight_who_claim_at_once_exactly_one_wins_2000_times(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who wins is asked here, not how soon: beside other tests Redis may take its time.
+    monkeypatch.setattr(redis_contexts, "PATIENCE_S", 60.0)
     ids = SystemIds()
     async with contexts(server.url) as one, contexts(server.url) as other:
 
@@ -86,16 +90,10 @@ async def test_of_eight_who_claim_at_once_exactly_one_wins_2000_times(server: Re
                 return_exceptions=True,
             )
 
-        slow = 0  # rounds in which Redis, beside other tests, did not answer everybody in time
         for _ in range(200):
             for outcomes in await asyncio.gather(*(race() for _ in range(10))):
                 kinds = Counter(map(type, outcomes))
-                if kinds.pop(ContextsUnavailable, 0):
-                    slow += 1
-                    assert kinds[CallContext] <= 1, outcomes
-                else:
-                    assert kinds == {CallContext: 1, ContextUsed: 7}, outcomes
-        assert slow <= 20
+                assert kinds == {CallContext: 1, ContextUsed: 7}, outcomes
 
 
 async def test_a_restart_of_redis_under_load_needs_none_of_ours(server: RedisServer) -> None:

@@ -55,8 +55,11 @@ def configure(folder: Path, provider: str, account: str) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[None]:
-    engine = await command(folder, "serve")
+async def taking_calls(engine: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
+    """Wait until a ``serve`` that was started is ready, and end it behind the block; gives its log.
+
+    It has to end well, and to have no traceback in its log.
+    """
     assert engine.stderr is not None
     log = b""
     try:
@@ -65,11 +68,11 @@ async def served(folder: Path) -> AsyncIterator[None]:
                 line = await engine.stderr.readline()
                 assert line, log.decode()
                 log += line
-        yield
+        yield log
         engine.terminate()
         _, rest = await engine.communicate()
         assert engine.returncode == 0, (log + rest).decode()
-        assert b"Traceback" not in rest, rest.decode()
+        assert b"Traceback" not in log + rest, (log + rest).decode()
     finally:
         if engine.returncode is None:
             engine.kill()
@@ -106,7 +109,7 @@ async def check_a_webhook_and_an_order(
     url = f"http://127.0.0.1:{http}/v1/talk/{provider}/call/support{tail}"
     listen = ("--listen", f"127.0.0.1:{api}", "--play", "tone.wav", "--duration", "1", "--json")
     call = ("--url", url, "--play", "tone.wav", "--record", "call.wav", "--duration", "1")
-    async with served(folder):
+    async with taking_calls(await command(folder, "serve")):
         (status, out, log), _ = await asyncio.gather(
             simulated(folder, provider, *listen), order(http, api)
         )

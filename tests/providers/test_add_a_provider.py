@@ -20,6 +20,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from engine.waiting import eventually
+from providers.commands import taking_calls
 
 from rapida_media.kernels import Tone, level_dbov, ulaw_decode, ulaw_encode
 
@@ -140,27 +141,13 @@ async def acme_and_engine(folder: Path) -> AsyncIterator[Acme]:
         sys.executable, "-m", "rapida_media", "serve", "--http", "127.0.0.1:0",
         cwd=folder, env=environment(folder), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    assert engine.stderr is not None
-    log = b""
     try:
-        async with asyncio.timeout(30):
-            while b"Ready." not in log:
-                line = await engine.stderr.readline()
-                assert line, log.decode()
-                log += line
-        port = re.search(rb"HTTP on 127.0.0.1:(\d+)", log)
-        assert port is not None
-        acme.http = f"http://127.0.0.1:{port[1].decode()}"
-        async with aiohttp.ClientSession() as acme.client:
+        async with taking_calls(engine) as log, aiohttp.ClientSession() as acme.client:
+            port = re.search(rb"HTTP on 127.0.0.1:(\d+)", log)
+            assert port is not None
+            acme.http = f"http://127.0.0.1:{port[1].decode()}"
             yield acme
-        engine.terminate()
-        log += await engine.stderr.read()
-        assert await engine.wait() == 0, log.decode()
-        assert b"Traceback" not in log, log.decode()
     finally:
-        if engine.returncode is None:
-            engine.kill()
-            await engine.wait()
         await runner.cleanup()
 
 

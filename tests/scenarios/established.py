@@ -1,7 +1,8 @@
-"""A call that a peer of the scenario made, for scenarios that begin after it was answered."""
+"""Calls between a peer of the scenario and its own two: to Bob, and from Alice."""
 
 from __future__ import annotations
 
+from rapida_media.sip.outgoing_session import OutgoingSession
 from rapida_media.testing.parties import Call
 from rapida_media.testing.sip import OFFER, SipPeer
 
@@ -16,3 +17,14 @@ def establish(call: Call, peer: SipPeer) -> str:
     peer.received.clear()
     call.bob.events.clear()
     return tag
+
+
+def invite_peer(call: Call, peer: SipPeer) -> OutgoingSession:
+    """Let Alice call the peer, which has her INVITE after ``world.run_for``."""
+    return call.alice.endpoint.invite(
+        target="sip:carol@192.0.2.9",
+        destination=peer.address,
+        from_uri="sip:alice@192.0.2.1",
+        body=OFFER,
+        now=call.world.now,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from established import invite_peer
 
 from rapida_media.sip.events import Canceled, Failed
 from rapida_media.testing.parties import Call, names
@@ -60,13 +61,7 @@ def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_ended(
 def test_an_invite_cancelled_and_never_answered_is_dropped_after_64_t1(
     call: Call, world: World, peer: SipPeer
 ) -> None:
-    session = call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    session = invite_peer(call, peer)
     world.run_for(0.1)
     peer.send(peer.respond(peer.requests("INVITE")[0], 180), call.alice.address)
     world.run_for(0.1)
@@ -79,13 +74,7 @@ def test_an_invite_cancelled_and_never_answered_is_dropped_after_64_t1(
 
 
 def test_more_ringing_after_the_cancel_is_not_told(call: Call, world: World, peer: SipPeer) -> None:
-    session = call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    session = invite_peer(call, peer)
     session.cancel(world.now)
     world.run_for(0.1)
     invite = peer.requests("INVITE")[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from established import invite_peer
 
 from rapida_media.sip.events import Canceled, Failed, Terminated
 from rapida_media.testing.parties import Call
-from rapida_media.testing.sip import OFFER, SipPeer
+from rapida_media.testing.sip import SipPeer
 from rapida_media.testing.world import World
 
 NORMAL = 'Q.850;cause=16;text="Normal call clearing"'
@@ -65,13 +66,7 @@ def test_the_reason_of_a_refusal_is_told_beside_its_retry_after(
     headers: list[tuple[str, str]],
     cause: str | None,
 ) -> None:
-    session = call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    session = invite_peer(call, peer)
     world.run_for(0.1)
     refusal = peer.respond(
         peer.requests("INVITE")[0], 486, headers=[*headers, ("Retry-After", "120")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from established import invite_peer
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.events import (
@@ -385,13 +386,7 @@ def test_early_media_survives_a_bad_network() -> None:
 
 
 def invited(call: Call, peer: SipPeer) -> None:
-    call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=call.world.now,
-    )
+    invite_peer(call, peer)
     call.world.run_for(0.1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from established import invite_peer
 
 from rapida_media.sip.events import (
     Answered,
@@ -50,13 +51,7 @@ def called(call: Call, peer: SipPeer, headers: Headers, **settings: int) -> Resp
 
 def dialled(call: Call, peer: SipPeer, headers: Headers) -> InviteSession:
     """Let Alice call the peer, which answers with these headers."""
-    call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=call.world.now,
-    )
+    invite_peer(call, peer)
     call.world.run_for(0.1)
     peer.send(peer.respond(peer.requests("INVITE")[0], 200, headers=headers), call.alice.address)
     call.world.run_for(0.1)
@@ -167,13 +162,7 @@ def test_a_short_interval_gets_422_with_ours_and_changes_nothing(
 def test_a_422_makes_the_caller_ask_for_more_in_the_same_call(
     call: Call, peer: SipPeer, world: World
 ) -> None:
-    session = call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    session = invite_peer(call, peer)
     world.run_for(0.1)
     respond(call, peer, peer.requests("INVITE")[0], 422, [("Min-SE", "3600")])
     first, second = peer.requests("INVITE")
@@ -192,13 +181,7 @@ def test_a_422_makes_the_caller_ask_for_more_in_the_same_call(
 def test_a_422_that_asks_for_no_more_ends_the_call(
     call: Call, peer: SipPeer, world: World, min_se: str | None
 ) -> None:
-    call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    invite_peer(call, peer)
     world.run_for(0.1)
     headers = [] if min_se is None else [("Min-SE", min_se)]
     respond(call, peer, peer.requests("INVITE")[0], 422, headers)
@@ -208,13 +191,7 @@ def test_a_422_that_asks_for_no_more_ends_the_call(
 def test_a_peer_that_asks_for_ever_more_is_given_up(
     call: Call, peer: SipPeer, world: World
 ) -> None:
-    call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    invite_peer(call, peer)
     world.run_for(0.1)
     for number in range(20):
         respond(call, peer, peer.requests("INVITE")[-1], 422, [("Min-SE", str(2000 + number))])

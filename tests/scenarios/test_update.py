@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from established import establish
+from established import establish, invite_peer
 
 from rapida_media.errors import LocalProtocolError
 from rapida_media.sip.events import (
@@ -277,13 +277,7 @@ def test_the_caller_changes_the_session_before_the_answer(
 def test_the_callee_changes_the_session_before_it_answers(
     call: Call, world: World, peer: SipPeer
 ) -> None:
-    call.alice.endpoint.invite(
-        target="sip:carol@192.0.2.9",
-        destination=peer.address,
-        from_uri="sip:alice@192.0.2.1",
-        body=OFFER,
-        now=world.now,
-    )
+    invite_peer(call, peer)
     world.run_for(0.1)
     invite = peer.requests("INVITE")[0]
     tag = invite.from_.tag

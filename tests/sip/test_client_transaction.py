@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from surrounded import Surrounded
 
 from rapida_media.sip.address import Address, Path
 from rapida_media.sip.builder import build_response
 from rapida_media.sip.client_transaction import ClientTransaction
 from rapida_media.sip.message import Request, Response, parse_message
 from rapida_media.sip.outgoing import OutgoingRequest
-from rapida_media.sip.timers import TimerValues
-from rapida_media.sip.transaction import Surroundings
-from rapida_media.stats import Counters
 
 REQUEST = OutgoingRequest(
     method="INVITE",
@@ -26,11 +24,11 @@ REQUEST = OutgoingRequest(
 )
 
 
-class Bench:
+class Bench(Surrounded):
     """One transaction, its outbox and its owner."""
 
     def __init__(self, method: str = "INVITE", transport: str = "udp") -> None:
-        self.around = Surroundings(TimerValues(), Counters())
+        super().__init__()
         self.heard: list[tuple[int, bool]] = []
         request = REQUEST._replace(method=method)
         self.data = request.pack()
@@ -43,19 +41,6 @@ class Bench:
         self, transaction: ClientTransaction, status: int, response: Response | None, now: float
     ) -> None:
         self.heard.append((status, response is not None))
-
-    def run(self, until: float) -> list[float]:
-        """Let time pass; give when something was sent."""
-        times = [0.0] * len(self.sent())
-        while (at := self.around.timers.next_deadline()) is not None and at <= until:
-            self.around.timers.fire(at)
-            times += [at] * len(self.sent())
-        return times
-
-    def sent(self) -> list[bytes]:
-        data = [datagram.data for datagram in self.around.outbox]
-        self.around.outbox.clear()
-        return data
 
     def respond(self, status: int, now: float) -> None:
         assert isinstance(self.request, Request)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from surrounded import Surrounded
 
 from rapida_media.sip.address import Address, Path
 from rapida_media.sip.message import Request, parse_message
 from rapida_media.sip.server_transaction import ServerTransaction
-from rapida_media.sip.timers import TimerValues
-from rapida_media.sip.transaction import Surroundings
-from rapida_media.stats import Counters
 
 ACK = parse_message(
     b"ACK sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
@@ -31,26 +29,14 @@ class User:
         raise AssertionError("the layer, not the transaction, reports a CANCEL")
 
 
-class Bench:
+class Bench(Surrounded):
     def __init__(self, method: str = "INVITE", transport: str = "udp") -> None:
-        self.around = Surroundings(TimerValues(), Counters())
+        super().__init__()
         source = Address("192.0.2.1", 5060, transport)
         self.transaction = ServerTransaction(
             self.around, "key", method, source=source, path=Path(source, None)
         )
         self.user = self.transaction.user = User()
-
-    def run(self, until: float) -> list[float]:
-        times = []
-        while (at := self.around.timers.next_deadline()) is not None and at <= until:
-            self.around.timers.fire(at)
-            times += [at] * len(self.sent())
-        return times
-
-    def sent(self) -> list[bytes]:
-        data = [datagram.data for datagram in self.around.outbox]
-        self.around.outbox.clear()
-        return data
 
     def respond(self, status: int, now: float = 0.0) -> None:
         self.transaction.respond(status, str(status).encode(), now)
@@ -126,6 +112,7 @@ def test_over_a_reliable_transport_nothing_lingers_or_repeats() -> None:
     assert bye.around.servers == {}
     invite = Bench("INVITE", "tcp")
     invite.respond(486)
+    assert len(invite.sent()) == 1
     assert invite.run(31.0) == []
     invite.step("ack", 31.0)
     assert invite.around.servers == {}
@@ -168,7 +155,7 @@ def test_a_second_final_response_is_not_sent() -> None:
 def test_when_its_connection_is_gone_the_answer_goes_where_the_client_listens(
     sent_by_port: int | None, expected: int
 ) -> None:
-    around, source = Surroundings(TimerValues(), Counters()), Address("192.0.2.1", 40001, "tcp")
+    around, source = Surrounded().around, Address("192.0.2.1", 40001, "tcp")
     transaction = ServerTransaction(
         around,
         "key",

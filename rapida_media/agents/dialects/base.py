@@ -145,6 +145,18 @@ def parse(message: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
+def clear_or_mark(said: Mapping[str, Any]) -> Order:
+    """Read what Twilio and Exotel may be told beside media, or Malformed."""
+    mark = said.get("mark")
+    if said.get("event") == "clear":
+        return Clear()
+    if said.get("event") != "mark":
+        return Malformed("an event that is neither media, mark nor clear")
+    if not isinstance(mark, dict) or not isinstance(mark.get("name"), str):
+        return Malformed("a mark without its name")
+    return Mark(mark["name"])
+
+
 def as_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Write parameters as texts, for vendors whose parameters are nothing else."""
     return {

@@ -16,14 +16,13 @@ from rapida_media.agents.dialects.base import (
     KEYS,
     TEXT_LIMIT,
     BotMessage,
-    Clear,
     LinearFromBus,
     Malformed,
-    Mark,
     Opening,
     Order,
     Play,
     as_texts,
+    clear_or_mark,
     compact,
 )
 from rapida_media.kernels import MediaMessage, MediaMessageDecoder, base64_encode
@@ -108,14 +107,7 @@ class ExotelDialect:
             return (Play(said.pcm),)
         if said is None:
             return (Malformed("no JSON object, or media without whole samples in base64"),)
-        mark = said.get("mark")
-        if said.get("event") == "clear":
-            return (Clear(),)
-        if said.get("event") != "mark":
-            return (Malformed("an event that is neither media, mark nor clear"),)
-        if not isinstance(mark, dict) or not isinstance(mark.get("name"), str):
-            return (Malformed("a mark without its name"),)
-        return (Mark(mark["name"]),)
+        return (clear_or_mark(said),)
 
     def _message(self, event: str, **members: object) -> str:
         self._sequence += 1

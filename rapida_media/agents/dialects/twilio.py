@@ -16,13 +16,12 @@ from rapida_media.agents.dialects.base import (
     KEYS,
     TEXT_LIMIT,
     BotMessage,
-    Clear,
     Malformed,
-    Mark,
     Opening,
     Order,
     Play,
     as_texts,
+    clear_or_mark,
     compact,
 )
 from rapida_media.kernels import MediaMessage, MediaMessageDecoder, PayloadEncoder, base64_encode
@@ -104,17 +103,7 @@ class TwilioDialect:
             return (Malformed("no JSON object, or media without audio in base64"),)
         if said.get("streamSid") != self._stream_sid:
             return (Malformed("a message without this stream's streamSid"),)
-        return (self._order(said),)
-
-    def _order(self, said: dict[str, Any]) -> Order:
-        mark = said.get("mark")
-        if said.get("event") == "clear":
-            return Clear()
-        if said.get("event") != "mark":
-            return Malformed("an event that is neither media, mark nor clear")
-        if not isinstance(mark, dict) or not isinstance(mark.get("name"), str):
-            return Malformed("a mark without its name")
-        return Mark(mark["name"])
+        return (clear_or_mark(said),)
 
     def _message(self, event: str, **members: object) -> str:
         self._sequence += 1

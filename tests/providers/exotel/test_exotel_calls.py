@@ -12,7 +12,7 @@ from engine.collector import left_to_the_collector
 from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
-from providers.hearing import TONE_PCM, heard_by, hertz, middle
+from providers.hearing import TONE_PCM, heard_by, middle, steady_hertz
 from recorded_exotel import ACCOUNT, CALL, INCOMING, STREAM, TOKEN
 from simulated_exotel import ExotelDeployment
 from simulated_exotel import agent_named as agent_named
@@ -60,7 +60,7 @@ async def test_a_stream_that_is_not_what_it_says_is_heard_all_the_same(
     call.hang_up()
     await exotel.ended(call)
     heard = heard_by(line)[-2 * 8000 :]
-    assert hertz(middle(heard, 8000), 8000) == pytest.approx(1000, abs=15)
+    assert steady_hertz(middle(heard, 8000), 8000) == pytest.approx(1000, abs=2)
     kind = "μ-law" if speaks == PCMU else "linear"
     assert f"start says linear 16000 Hz, the audio is {kind} 8000 Hz" in caplog.text
 
@@ -274,7 +274,7 @@ async def test_an_order_becomes_a_call(exotel: ExotelDeployment, flow: bool) -> 
     assert (over["reason"], over["provider_call_id"], over["to"], call.errors) == (
         "operator", call.id, "+14155550100", [],
     )  # fmt: skip
-    assert hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=15)
+    assert steady_hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=2)
     told = [(fields["EventType"], status) for _, fields, status in exotel.platform.callbacks]
     assert told == [("ringing", 200), ("answered", 200), ("terminal", 200)]
     assert len(exotel.platform.calls) == 1, "the flow's webhook made no second call"

@@ -11,7 +11,7 @@ from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import Deployment
-from providers.hearing import TONE_PCM, heard_by, hertz, middle
+from providers.hearing import TONE_PCM, heard_by, middle, steady_hertz
 from recorded_twilio import ACCOUNT
 from simulated_twilio import agent_named as agent_named
 from simulated_twilio import bench as bench
@@ -66,7 +66,7 @@ async def test_an_order_becomes_a_call(twilio: Deployment) -> None:
     assert (over["reason"], over["provider_call_id"], call.state) == (
         "operator", call.id, "completed",
     )  # fmt: skip
-    assert hertz(middle(heard_by(line), 8000), 8000) == pytest.approx(1000, abs=15)
+    assert steady_hertz(middle(heard_by(line), 8000), 8000) == pytest.approx(1000, abs=2)
     told = [fields.get("CallStatus") for _, fields, status in twilio.platform.callbacks if status]
     assert [each for each in told if each] == ["initiated", "ringing", "in-progress", "completed"]
     assert {status for _, _, status in twilio.platform.callbacks} == {204}

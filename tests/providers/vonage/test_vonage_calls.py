@@ -13,7 +13,7 @@ from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import PUBLIC, Deployment
-from providers.hearing import TONE_PCM, heard_by, hertz, middle
+from providers.hearing import TONE_PCM, heard_by, middle, steady_hertz
 from recorded_vonage import APPLICATION, CALL, PUBLIC_KEY
 from simulated_vonage import agent_named as agent_named
 from simulated_vonage import bench as bench
@@ -178,7 +178,7 @@ async def test_an_order_becomes_a_call(vonage: Deployment) -> None:
     assert (over["reason"], over["provider_call_id"], call.state) == (
         "operator", call.id, "completed",
     )  # fmt: skip
-    assert hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=15)
+    assert steady_hertz(middle(heard_by(line), 16_000), 16_000) == pytest.approx(1000, abs=2)
     told = [fields for _, fields, _ in vonage.platform.callbacks if fields["uuid"] == call.id]
     assert [each["status"] for each in told] == ["started", "ringing", "answered", "completed"]
     assert {status for _, _, status in vonage.platform.callbacks} == {204}
