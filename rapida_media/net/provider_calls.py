@@ -104,6 +104,11 @@ class ProviderCalls:
     def __len__(self) -> int:
         return len(self._book)
 
+    @property
+    def being_made(self) -> int:
+        """How many calls were let in that nobody else knows of yet."""
+        return self._book.being_made
+
     def of(self, call_id: str) -> ProviderCall | None:
         return self._book.of(call_id)
 

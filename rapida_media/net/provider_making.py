@@ -52,7 +52,10 @@ class ProviderMaking:
         call_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        """Make a call, and the context its media will name. Refused while the store is away."""
+        """Make a call that was let in, and the context its media will name. It counts at once.
+
+        Refused while the store is away.
+        """
         context = CallContext(
             id=self._ids.token(),
             call_id=call_id or self._ids.token(),
@@ -65,12 +68,13 @@ class ProviderMaking:
             provider_call_id=seen.provider_call_id or None,
             parameters={**parameters, **seen.parameters},
         )
-        try:
-            await self._contexts.put(context, clock.monotonic())
-        except ContextsUnavailable as error:
-            raise unavailable(error) from None
-        seen = replace(seen, context_id=context.id)
-        return self._enter(line, info_of(context), seen, idempotency_key)
+        with self._book.making():
+            try:
+                await self._contexts.put(context, clock.monotonic())
+            except ContextsUnavailable as error:
+                raise unavailable(error) from None
+            seen = replace(seen, context_id=context.id)
+            return self._enter(line, info_of(context), seen, idempotency_key)
 
     def make_again(self, line: Line, context: CallContext) -> ProviderCall:
         """Make a call of which another machine made the context."""
