@@ -98,7 +98,7 @@ class Engine:
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
-        self.contexts = contexts or MemoryContexts()
+        self.contexts = MemoryContexts() if contexts is None else contexts
         self._agents = AgentsAtWork()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self.guard = TollGuard(config, self.journal.live, default_agent)

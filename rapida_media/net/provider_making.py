@@ -67,6 +67,7 @@ class ProviderMaking:
             credential=line.credential.name if line.credential is not None else None,
             provider_call_id=seen.provider_call_id or None,
             parameters={**parameters, **seen.parameters},
+            facts=seen.facts,
         )
         with self._book.making():
             try:

@@ -69,7 +69,7 @@ class Platform:
         self._runner: web.AppRunner
         self._config = ""
 
-    async def start(self, agent: str = "silence", limits: str = "") -> None:
+    async def start(self, agent: str = "silence", limits: str = "", **options: Any) -> None:
         app = web.Application()
         app.router.add_post("/calls", self._order)
         app.router.add_delete("/calls/{call}", self._hang_up)
@@ -82,7 +82,7 @@ class Platform:
             f'api_base = "http://127.0.0.1:{port}"\n'
             f'[assistants.support]\nagent = "{agent}"\ncredential = "main"\n{limits}'
         )
-        await self.desk.open(self._config)
+        await self.desk.open(self._config, **options)
 
     async def reload(self, before: str, after: str) -> None:
         """Have the server take a configuration that differs in this."""
@@ -277,6 +277,26 @@ async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Pla
     await platform.desk.until(call_id, "canceled")
     platform.ready.set()
     await eventually(lambda: platform.hung_up == ["out-1"])
+
+
+async def test_an_engine_that_stops_still_ends_at_the_provider_what_is_over_here(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    engine = platform.desk.bench.engine
+    rings = await platform.order()
+    await platform.desk.until(rings, "initiated")
+    platform.ready.clear()
+    await platform.order()
+    await eventually(lambda: len(platform.orders) == 2)
+    draining = asyncio.create_task(engine.drain())
+    await asyncio.sleep(0)
+    engine.signalling(rings).hang_up("canceled")
+    platform.answer = (201, {"call": "out-2"})
+    asyncio.get_running_loop().call_later(0.1, platform.ready.set)
+    await platform.desk.bench.stop()
+    assert sorted(platform.hung_up) == ["out-1", "out-2"]
+    await draining
 
 
 async def test_media_that_never_come_end_the_call(
