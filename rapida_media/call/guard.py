@@ -10,8 +10,9 @@ number of a trunk, and so may whom it listens to.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -95,6 +96,7 @@ class TollGuard:
         self._live = live
         self._default_agent = default_agent or ""
         self._prices: dict[tuple[str, str], float] = {}
+        self._placing: Counter[str] = Counter()  # by assistant
         self.ledger = Ledger(self._price, live)
         self.use(config)
 
@@ -194,10 +196,19 @@ class TollGuard:
             return "the host is none that [sip] dial_hosts names"
         return self.check_number(user, trunk=trunk.name, credential=None)
 
+    @contextmanager
+    def placing(self, assistant: str) -> Iterator[None]:
+        """Count a call of an assistant that may be placed and has no record yet."""
+        self._placing[assistant] += 1
+        try:
+            yield
+        finally:
+            self._placing[assistant] -= 1
+
     def check_limits(self, assistant: Assistant, wall: float) -> Denial | None:
         """Say why an assistant may place no call now, None when it may."""
         if assistant.max_outbound_calls:
-            active = sum(
+            active = self._placing[assistant.name] + sum(
                 1
                 for record in self._live.values()
                 if record.assistant == assistant.name and record.direction == "outbound"

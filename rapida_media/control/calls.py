@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
@@ -289,7 +290,7 @@ class CallOperations:
             raise ProblemError(409, "not-over", "the recording is complete when the call is over")
         if not await asyncio.to_thread(path.is_file):
             raise ProblemError(404, "no-recording", "the call was not recorded")
-        return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
+        return _WavFile(path, headers={"Content-Type": "audio/wav"})
 
     async def _statistics(self, asked: Asked[None, None]) -> schema.Statistics:
         call = self._engine.call(asked.id)
@@ -303,6 +304,20 @@ class CallOperations:
         if not ladder:
             raise ProblemError(404, "no-trace", "no messages of this call are kept")
         return web.Response(text=ladder)
+
+
+class _WavFile(web.FileResponse):
+    """Gives the whole file for a Range that cannot be read: RFC 9110 section 14.2 has it ignored,
+    and aiohttp answers 416."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            _ = request.http_range
+        except ValueError:
+            headers = request.headers.copy()
+            del headers["Range"]
+            request = request.clone(headers=headers)
+        return await super().prepare(request)
 
 
 def _pause(recording: Recording | None, paused: bool) -> schema.Recorded:

@@ -156,16 +156,17 @@ class Orders:
             raise Refused(422, str(refused), field="provider") from None
         self._check_target(order, trunk=None, credential=credential)
         self._engine.admit()
-        return await calls.place(
-            provider,
-            assistant,
-            to=order.to,
-            from_=order.from_ or next(iter(assistant.numbers), ""),
-            parameters={**assistant.parameters, **order.parameters},
-            call_id=self._ids.token(),
-            idempotency_key=order.idempotency_key,
-            ring_seconds=order.ring_seconds,
-        )
+        with self._guard.placing(assistant.name):
+            return await calls.place(
+                provider,
+                assistant,
+                to=order.to,
+                from_=order.from_ or next(iter(assistant.numbers), ""),
+                parameters={**assistant.parameters, **order.parameters},
+                call_id=self._ids.token(),
+                idempotency_key=order.idempotency_key,
+                ring_seconds=order.ring_seconds,
+            )
 
     def _place_sip(self, order: Order, assistant: Assistant) -> CallRecord:
         if not is_sip_uri(order.to):

@@ -14,6 +14,7 @@ from rapida_media import clock
 from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import CallContext, ContextStore, ContextsUnavailable
 from rapida_media.call.records import record_of
+from rapida_media.net.elsewhere import Elsewhere
 from rapida_media.net.logs import redact
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class ProviderMaking:
-    """book, traces: where each call is found from then on."""
+    """book, traces: where each call is found from then on. elsewhere: hears of those over."""
 
     def __init__(
         self,
@@ -35,11 +36,13 @@ class ProviderMaking:
         book: ProviderBook,
         traces: ProviderTraces,
         contexts: ContextStore,
+        elsewhere: Elsewhere,
     ) -> None:
         self._shell = shell
         self._book = book
         self._traces = traces
         self._contexts = contexts
+        self._elsewhere = elsewhere
 
     async def make(
         self,
@@ -51,7 +54,10 @@ class ProviderMaking:
         call_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        """Make a call, and the context its media will name. Refused while the store is away."""
+        """Make a call that was let in, and the context its media will name. It counts at once.
+
+        Refused while the store is away.
+        """
         context = CallContext(
             id=self._shell.ids.token(),
             call_id=call_id or self._shell.ids.token(),
@@ -63,13 +69,15 @@ class ProviderMaking:
             credential=line.credential.name if line.credential is not None else None,
             provider_call_id=seen.provider_call_id or None,
             parameters={**parameters, **seen.parameters},
+            facts=seen.facts,
         )
-        try:
-            await self._contexts.put(context, clock.monotonic())
-        except ContextsUnavailable as error:
-            raise unavailable(error) from None
-        seen = replace(seen, context_id=context.id)
-        return self._enter(line, info_of(context), seen, idempotency_key)
+        with self._book.making():
+            try:
+                await self._contexts.put(context, clock.monotonic())
+            except ContextsUnavailable as error:
+                raise unavailable(error) from None
+            seen = replace(seen, context_id=context.id)
+            return self._enter(line, info_of(context), seen, idempotency_key)
 
     def make_again(self, line: Line, context: CallContext) -> ProviderCall:
         """Make a call of which another machine made the context."""
@@ -105,4 +113,5 @@ class ProviderMaking:
     def _let_go(self, call: ProviderCall) -> None:
         """The call is over; called by the call itself, once."""
         self._book.end(call)
+        self._elsewhere.take_back(call)
         self._shell.agents.outlives(call.agent_task)

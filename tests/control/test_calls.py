@@ -302,6 +302,30 @@ async def test_a_call_is_recorded_and_the_recording_fetched(desk: Desk) -> None:
         assert file.getnframes() > 16_000 * 0.2
 
 
+async def test_a_range_that_cannot_be_read_is_ignored_and_one_beyond_the_end_refused(
+    desk: Desk,
+) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    path = f"/v1/calls/{call_id}"
+    await desk.post(f"{path}/record")
+    await desk.post(f"{path}/hangup")
+    await desk.until(call_id, "completed")
+
+    async def asked(wanted: str) -> tuple[int, int, str | None]:
+        headers = {"Range": wanted}
+        async with desk.client.get(f"{desk.url}{path}/recording", headers=headers) as answer:
+            return answer.status, len(await answer.read()), answer.headers.get("Content-Range")
+
+    size = (desk.folder / "recordings" / f"{call_id}.wav").stat().st_size
+    assert await asked("bytes=4-7") == (206, 4, f"bytes 4-7/{size}")
+    # RFC 9110 section 14.1.1: a last position before the first is invalid, and so is the rest.
+    for wanted in ("bytes=7-4", "bytes=x-y", "bytes=-", "bytes", "lines=1-2", "bytes=0-1,8-9"):
+        assert await asked(wanted) == (200, size, None), wanted
+    assert (await asked(f"bytes={size}-"))[::2] == (416, f"bytes */{size}")
+
+
 async def test_a_recording_is_paused_for_a_card_number_and_resumed(desk: Desk) -> None:
     await desk.open(TWO)
     call_id = await placed(desk)
