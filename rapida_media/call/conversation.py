@@ -319,6 +319,8 @@ class Conversation:
         As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
         LocalProtocolError where it takes no keys that way either, as far as it has said.
         """
+        if not isinstance(digits, str):
+            raise LocalProtocolError(f"expected keys as a text, got {type(digits).__name__}")
         if self._hang_up is not None:
             return False
         if not (self.leg.takes_digits or self._signalling.takes_digits):
