@@ -163,8 +163,9 @@ class TollGuard:
         allow: Collection[str] = ()
         table = "[trunks.NAME]"
         if trunk is not None:
-            way, table = self._config.trunks.get(trunk), f"[trunks.{trunk}]"
-            allow = way.allow if way is not None else ()
+            if (way := self._config.trunks.get(trunk)) is None:
+                return f"there is no [trunks.{trunk}]"
+            allow, table = way.allow, f"[trunks.{trunk}]"
         elif credential is not None:
             account, table = self._config.credentials.get(credential), f"[credentials.{credential}]"
             allow = account.allow if account is not None else ()
@@ -181,10 +182,9 @@ class TollGuard:
         trunk that allows its number, or nothing forbids it to agents."""
         if uri in self._bridged:
             return None
-        try:
-            parsed = parse_uri(uri)
-        except RemoteProtocolError as error:
-            return f"no SIP URI: {error}"
+        if (fault := uri_fault(uri)) is not None:
+            return fault
+        parsed = parse_uri(uri)
         host, user = parsed.host.lower(), unescape(parsed.user or "")
         named = self._config.sip.dial_hosts
         if any(_matches(host, allowed) for allowed in named or ()):
@@ -237,6 +237,15 @@ class TollGuard:
 def is_sip_uri(target: str) -> bool:
     """Tell a SIP URI from a number."""
     return target.lower().startswith(("sip:", "sips:"))
+
+
+def uri_fault(target: str) -> str | None:
+    """Say why a text is no SIP URI, None where it is one."""
+    try:
+        parse_uri(target)
+    except RemoteProtocolError as error:
+        return f"no SIP URI: {error}"
+    return None
 
 
 def _is_phone_number(user: str) -> bool:
