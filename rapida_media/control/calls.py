@@ -343,8 +343,10 @@ def _instant(text: str) -> float:
 
 
 def _has_part(request: web.Request, size: int) -> bool:
-    """Tell whether a file has what Range asks for, which aiohttp refuses without a word. What cannot
-    be read asks for nothing."""
+    """Tell whether a file has what Range asks for, which aiohttp refuses without a word.
+
+    What cannot be read asks for nothing.
+    """
     try:
         start = request.http_range.start
     except ValueError:
