@@ -39,7 +39,9 @@ def _loops() -> Any:
         part = BUILD / f"c_loop.{os.getpid()}"
         flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", f"-I{CSRC}"]
         flags.append(f"-I{sysconfig.get_path('include')}")
-        subprocess.run([compiler, *flags, "-o", str(part), str(source)], check=True)
+        done = subprocess.run([compiler, *flags, "-o", str(part), str(source)], check=False)
+        if done.returncode:
+            raise MissingPeerError(f"a C compiler and Python's headers: {compiler} failed")
         part.replace(made)
     return ctypes.CDLL(str(made))
 

@@ -21,6 +21,7 @@ from typing import Any
 from bench.results import Figure, RowResult
 
 NO_OP = "no-op call"
+SECONDS = 0.3  # per candidate and row, for figures to compare with
 
 # One candidate made ready: run over a batch of items, keeping its state from item to item.
 Run = Callable[[Sequence[Any]], object]
@@ -56,7 +57,7 @@ class Row:
 class Plan:
     """How much to measure. Seconds are per candidate and row."""
 
-    seconds: float = 0.3
+    seconds: float = SECONDS
     slot_ns: int = 500_000
     least_samples: int = 5
     clock_ns: Callable[[], int] = field(default=time.perf_counter_ns)

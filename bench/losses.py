@@ -80,18 +80,35 @@ def recordings() -> dict[str, Samples]:
     found = {"demo": read(SPEECH)}
     if shutil.which("espeak-ng"):
         found |= {f"espeak-ng {voice}": _speak(voice, text) for voice, text in VOICES.items()}
-    folder = os.environ.get(FOLDER)
-    if folder:
-        found |= {path.stem: read(path) for path in sorted(Path(folder).glob("*.wav"))}
-    return found
+    return found | {path.stem: read(path) for path in files_in(FOLDER, "*.wav")}
+
+
+def files_in(variable: str, pattern: str) -> list[Path]:
+    """Give the files of the folder that the environment names there, none where it names none.
+
+    ValueError when they are asked for and there are none.
+    """
+    if not (folder := os.environ.get(variable)):
+        return []
+    if not (files := sorted(Path(folder).glob(pattern))):
+        raise ValueError(f"{variable}: no {pattern} in {folder}")
+    return files
 
 
 def read(path: Path) -> Samples:
-    with wave.open(str(path)) as recording:
-        shape = recording.getsampwidth(), recording.getnchannels(), recording.getframerate()
-        if shape != (2, 1, RATE_HZ):
-            raise ValueError(f"expected 16-bit mono at 8 kHz in {path}, got {shape}")
-        return _whole(np.frombuffer(recording.readframes(recording.getnframes()), np.int16))
+    try:
+        with wave.open(str(path)) as recording:
+            shape = recording.getsampwidth(), recording.getnchannels(), recording.getframerate()
+            pcm = recording.readframes(recording.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"expected 16-bit mono at 8 kHz in {path}, got no WAV: {error}") from None
+    if shape != (2, 1, RATE_HZ):
+        octets, channels, rate_hz = shape
+        raise ValueError(
+            f"expected 16-bit mono at 8 kHz in {path}, got {8 * octets}-bit, "
+            f"{channels} channels, {rate_hz} Hz"
+        )
+    return _whole(np.frombuffer(pcm, np.int16))
 
 
 def _speak(voice: str, text: str) -> Samples:

@@ -11,8 +11,8 @@ import subprocess
 import sysconfig
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from bench.results import Machine
 from rapida_media.kernels import _g711, _resample
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +23,8 @@ VECTOR_FLAGS = (
 )  # fmt: skip
 
 
-def describe() -> dict[str, Any]:
-    """Give the facts that figures depend on; JSON types only."""
+def describe() -> Machine:
+    """Give the facts that figures depend on."""
     info = _cpu_info()
     flags = set((info.get("flags") or info.get("Features") or "").split())
     return {

@@ -5,7 +5,6 @@ U = MOS − 0.005 × ms: what delay costs by ITU-T G.107 where it begins to hurt
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.concealers import Samples
-from bench.losses import RATE_HZ, recordings
+from bench.losses import RATE_HZ, files_in, recordings
 from rapida_media.testing.jitter import PEER, Begin, Call, make_call, open_stream
 from rapida_media.testing.traces import MODELS, Trace, make_trace, read_trace
 
@@ -51,8 +50,7 @@ def conditions() -> list[str]:
 
 
 def _traces() -> dict[str, Path]:
-    folder = os.environ.get(TRACES)
-    return {path.stem + ".csv": path for path in Path(folder).rglob("*.csv")} if folder else {}
+    return {path.stem + ".csv": path for path in files_in(TRACES, "**/*.csv")}
 
 
 def make_condition(name: str, seed: int) -> Call:

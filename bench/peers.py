@@ -35,6 +35,8 @@ PACKAGES: dict[str, tuple[str, str]] = {
     ),
     "pesq": ("pesq", "pip install pesq"),
     "pybase64": ("pybase64", "pip install pybase64"),
+    "pylibsrtp": ("pylibsrtp", "pip install pylibsrtp"),
+    "pystoi": ("pystoi", "pip install pystoi"),
     "samplerate": ("samplerate", "pip install samplerate"),
     "scipy": ("scipy", "pip install scipy"),
     "sipmessage": ("sipmessage", "pip install sipmessage"),

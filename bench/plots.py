@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from bench.converters import CONVERTERS
 from bench.harness import NO_OP, MissingPeerError
 from bench.quality import Pair, response
-from bench.results import Fact, Results, RowResult, TableResult
+from bench.results import Fact, Machine, Results, RowResult, TableResult
 
 INK, MUTED, RULE = "#1b2430", "#6b7684", "#dfe4ea"
 OURS, OURS_TOO, THEIRS = "#0f766e", "#5fb3a8", "#8794a3"
@@ -58,9 +58,16 @@ def draw(run: Results, out: Path) -> list[Path]:
             figures[name] = times(title, tables[name], rows, where)
     paths = []
     for name, figure in figures.items():
+        _sign(figure, run["machine"])
         paths.append(out / f"{name}.png")
         figure.savefig(paths[-1])
     return paths
+
+
+def _sign(figure: Figure, machine: Machine) -> None:
+    """Say which run it is, as in the names of the other files."""
+    words = f"{machine['commit']}, {machine['when']}"
+    figure.text(0.99, 0.01, words, fontsize=7, color=MUTED, ha="right", va="bottom")
 
 
 def _canvas(title: str, subtitle: str, width: float, height: float) -> Figure:

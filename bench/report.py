@@ -5,7 +5,7 @@ Called by `__main__.py`; docs/benchmarks.md says what each column means.
 
 from __future__ import annotations
 
-from bench.harness import NO_OP
+from bench.harness import NO_OP, SECONDS
 from bench.results import Change, Fact, Figure, Results, RowResult, TableResult
 
 NAME_WIDTH = 38
@@ -30,7 +30,16 @@ def format_head(results: Results) -> str:
         f"processor flags: {' '.join(machine['flags'])}",
         f"our vector variants, the best in use: {variants}",
         f"beside: {versions}",
+        *_length(results),
     ])  # fmt: skip
+
+
+def _length(results: Results) -> list[str]:
+    seconds = results.get("seconds")
+    if seconds is None:
+        return []
+    rough = ": rough figures, nothing to compare with" if seconds < SECONDS else ""
+    return [f"each candidate measured for {seconds:g} s a row{rough}"]
 
 
 def format_missing(results: Results) -> str:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import statistics
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import NamedTuple, NotRequired, TypedDict
+
+import msgspec
 
 FORMAT = 1
 SLOWER = 1.10  # so many times as long beside the peers, quartiles apart, is a regression
@@ -23,9 +26,16 @@ QUALITY_LIMITS: dict[str, tuple[float, int]] = {
     "worst delay ms": (0.02, +1),
     "lost ms": (0.02, +1),
     "codes unlike ITU's": (0.0, +1),
+    "largest difference": (0.0, +1),
+    "signal to noise dB": (0.5, -1),
     "3 % single": (0.03, -1),
     "3 % random": (0.03, -1),
     "3 % bursty": (0.03, -1),
+    "MOS": (0.03, -1),
+    "U": (0.03, -1),
+    "in place %": (0.1, -1),
+    "PESQ": (0.03, -1),
+    "STOI": (0.003, -1),
 }
 
 Fact = float | bool | str | None
@@ -57,12 +67,35 @@ class TableResult(TypedDict):
     facts: dict[str, dict[str, dict[str, Fact]]]
 
 
+class Machine(TypedDict):
+    when: str
+    commit: str
+    cpu: str
+    cores: int | None
+    flags: list[str]
+    load_average: float
+    system: str
+    python: str
+    python_compiler: str
+    compiler_flags: str
+    variants: dict[str, list[str]]
+
+
 class Results(TypedDict):
+    """seconds: measured for, per candidate and row; files of old have none."""
+
     format: int
-    machine: dict[str, Any]
+    machine: Machine
     versions: dict[str, str]
     missing: dict[str, str]
+    seconds: NotRequired[float]
     tables: dict[str, TableResult]
+
+
+def try_to_write(folder: Path) -> None:
+    """Raise OSError now rather than when all is measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def save(results: Results, path: Path) -> None:
@@ -72,10 +105,15 @@ def save(results: Results, path: Path) -> None:
 
 def load(path: Path) -> Results:
     """Read a file that `save` wrote. ValueError for anything else."""
-    read = json.loads(path.read_text())
-    if not isinstance(read, dict) or read.get("format") != FORMAT:
-        raise ValueError(f"{path}: expected the benchmark's results in format {FORMAT}")
-    return cast(Results, read)
+    try:
+        read = json.loads(path.read_text())
+        if not isinstance(read, dict) or read.get("format") != FORMAT:
+            raise ValueError("another format")
+        return msgspec.convert(read, Results)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: expected the benchmark's results in format {FORMAT}: {error}"
+        ) from None
 
 
 class Change(NamedTuple):
@@ -88,14 +126,18 @@ class Change(NamedTuple):
 
 def other_machine(old: Results, new: Results) -> str | None:
     """Say what makes two runs hard to compare, if anything does."""
-    for key in ("cpu", "python"):
-        if old["machine"].get(key) != new["machine"].get(key):
-            return f"{key}: then {old['machine'].get(key)}, now {new['machine'].get(key)}"
+    for key, then, now in (
+        ("cpu", old["machine"]["cpu"], new["machine"]["cpu"]),
+        ("python", old["machine"]["python"], new["machine"]["python"]),
+        ("seconds per candidate", old.get("seconds"), new.get("seconds")),
+    ):
+        if then is not None and now is not None and then != now:
+            return f"{key}: then {then}, now {now}"
     return None
 
 
 def compare(old: Results, new: Results, ours: str = "rapida-media") -> list[Change]:
-    """List what got worse in our own candidates (those whose name starts with `ours`).
+    """List what got worse in our own candidates: theirs or their group's name starts with `ours`.
 
     Times are judged beside the peers of the same row, the no-op call among them: what moves all of
     them is the machine, not us. Rows that only one of the two runs has are passed over.
@@ -148,7 +190,7 @@ def _worse(name: str, old: TableResult, new: TableResult, ours: str) -> Iterator
     for group, candidates in new["facts"].items():
         for candidate, columns in candidates.items():
             before = old["facts"].get(group, {}).get(candidate, {})
-            if not candidate.startswith(ours):
+            if not candidate.startswith(ours) and not group.startswith(ours):
                 continue
             for column, after in columns.items():
                 was = before.get(column)

@@ -7,7 +7,7 @@ The packet path calls the same C functions inside the stream kernel.
 from libc.stdint cimport int16_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from octets cimport new_octets, octets, octets_of, pcm_octets, samples_of
+from octets cimport new_octets, new_samples, octets, octets_of, pcm_octets, samples_of
 
 
 cdef extern from "conceal.h" nogil:
@@ -27,12 +27,6 @@ cdef extern from "conceal.h" nogil:
     void rm_conceal_bridge(
         rm_conceal *c, int16_t *out, size_t n, const int16_t *ahead, size_t n_ahead)
     bint rm_conceal_active(const rm_conceal *c)
-
-
-cdef int _count(Py_ssize_t n) except -1:
-    if n < 0:
-        raise ValueError(f"expected a number of samples, got {n}")
-    return 0
 
 
 cdef class Concealer:
@@ -77,8 +71,7 @@ cdef class Concealer:
 
         They fade from 15 ms to 115 ms into comfort noise like the background.
         """
-        _count(samples)
-        cdef bytes made = new_octets(2 * samples)
+        cdef bytes made = new_samples(samples)
         rm_conceal_extrapolate(&self._state, <int16_t *>samples_of(made), samples)
         return made
 
@@ -87,9 +80,8 @@ cdef class Concealer:
 
         20 to 40 ms of it are of use; under 5 ms count as none. ValueError for half a sample.
         """
-        _count(samples)
+        cdef bytes made = new_samples(samples)
         cdef bytes later = pcm_octets(ahead)
-        cdef bytes made = new_octets(2 * samples)
         cdef int16_t *out = <int16_t *>samples_of(made)
         rm_conceal_bridge(&self._state, out, samples, samples_of(later), len(later) // 2)
         return made
@@ -110,8 +102,7 @@ cdef class ComfortNoise:
 
     def read(self, Py_ssize_t samples):
         """Return the next samples of it, s16le."""
-        _count(samples)
-        cdef bytes made = new_octets(2 * samples)
+        cdef bytes made = new_samples(samples)
         rm_comfort_noise_read(&self._state, <int16_t *>samples_of(made), samples)
         return made
 

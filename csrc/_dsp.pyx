@@ -1,9 +1,10 @@
 """Mixing, level and tone on s16le mono PCM: for the mixer, the recorder and the tone agent."""
 
+from libc.math cimport isnan
 from libc.stdint cimport int16_t, int32_t
 from libc.string cimport memcpy
 
-from octets cimport new_octets, octets_of, pcm_octets, samples_of
+from octets cimport new_octets, new_samples, octets_of, pcm_octets, samples_of
 
 
 cdef extern from "dsp.h" nogil:
@@ -62,12 +63,12 @@ cdef class Tone:
     def __cinit__(self, double hz, double dbov=-10.0, int rate_hz=16000):
         if not (rate_hz > 0 and 0.0 <= hz <= rate_hz / 2.0):
             raise ValueError(f"expected 0 to half of a positive rate, got {hz} of {rate_hz} Hz")
+        if isnan(dbov):
+            raise ValueError("expected a level in dBov, got nan")
         rm_tone_init(&self._tone, rate_hz, hz, dbov)
 
     def read(self, Py_ssize_t samples):
         """Return the next `samples` samples as s16le mono PCM. ValueError below 0."""
-        if samples < 0:
-            raise ValueError(f"expected a number of samples, got {samples}")
-        cdef bytes out = new_octets(2 * samples)
+        cdef bytes out = new_samples(samples)
         rm_tone_read(&self._tone, <int16_t *>samples_of(out), samples)
         return out

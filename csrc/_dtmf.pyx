@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int16_t, uint32_t, uint64_t
 
-from octets cimport pcm_octets, samples_of
+from octets cimport LONG_INPUT, pcm_octets, samples_of
 
 
 cdef extern from "dtmf.h" nogil:
@@ -48,13 +48,25 @@ cdef class DtmfDetector:
         """
         cdef bytes samples = pcm_octets(pcm)
         cdef size_t n = <size_t>len(samples) // 2
+        cdef rm_dtmf state
+        if 2 * n < LONG_INPUT:
+            return self._search(&self._state, samples_of(samples), n, False)
+        # On a copy: a second thread that pushes meanwhile finds poor digits, but no foreign memory.
+        state = self._state
+        digits = self._search(&state, samples_of(samples), n, True)
+        self._state = state
+        return digits
+
+    cdef list _search(self, rm_dtmf *state, const int16_t *source, size_t n, bint without_gil):
         cdef size_t at = 0
         cdef rm_dtmf_digit digit
-        cdef const int16_t *source = samples_of(samples)
         digits = []
         while at < n:
-            with nogil:
-                at += rm_dtmf_push(&self._state, source + at, n - at, &digit)
+            if without_gil:
+                with nogil:
+                    at += rm_dtmf_push(state, source + at, n - at, &digit)
+            else:
+                at += rm_dtmf_push(state, source + at, n - at, &digit)
             if digit.symbol:
                 length_ms = round(digit.samples * 1000 / self.rate_hz)
                 digits.append((chr(digit.symbol), digit.start, length_ms))

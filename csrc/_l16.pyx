@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint16_t
 
-from octets cimport LONG_INPUT, new_octets, octets_of, pcm_octets
+from octets cimport LONG_INPUT, new_octets, octets, octets_of, whole_samples
 
 
 cdef extern from "l16.h" nogil:
@@ -15,7 +15,7 @@ def swap16(data):
 
     ValueError for half a sample. RFC 3551 section 4.5.11.
     """
-    cdef bytes samples = pcm_octets(data)
+    cdef bytes samples = whole_samples(octets(data))
     cdef Py_ssize_t n = len(samples) // 2
     cdef bytes swapped = new_octets(2 * n)
     cdef const uint16_t *source = <const uint16_t *>octets_of(samples)

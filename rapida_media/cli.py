@@ -51,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     listing = commands.add_parser("providers", help="list the providers and what each can do")
     listing.set_defaults(run=_providers)
-    bench = commands.add_parser("bench", help="measure the kernels against other implementations")
+    bench = commands.add_parser(
+        "bench",
+        help="measure the kernels against other implementations",
+        description="Measure the kernels against other implementations, in a source tree. "
+        "`python -m bench` there has more options.",
+    )
     bench.add_argument("names", nargs="*", metavar="NAME", help="a table; default: all of them")
     bench.set_defaults(run=_bench)
     return parser

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rapida_media.demo.ports import free_port
+from rapida_media.errors import RemoteProtocolError
+from rapida_media.sip.uri import parse_uri
 
 from .caller import Caller
 from .far_end import BUILD, HERE
@@ -103,14 +105,17 @@ def start_engine(command: str) -> Engine:
     log = BUILD / "engine.log"
     path = [str(HERE), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with log.open("wb") as output:
-        child = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=BUILD,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-        )
+        try:
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=BUILD,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            )
+        except OSError as error:
+            raise RuntimeError(f"the engine cannot be started: {error}") from None
     destination = ("127.0.0.1", port)
     engine = Engine(f"sip:echo@127.0.0.1:{port}", destination, [child.pid], child=child, log=log)
     if not _answers(engine, child):
@@ -120,10 +125,19 @@ def start_engine(command: str) -> Engine:
 
 
 def attach_engine(target: str, pids: Sequence[int]) -> Engine:
-    """Measure a running server: `sip:user@host[:port]` and the pids whose CPU counts."""
-    host, _, port = target.partition(":")[2].rpartition("@")[2].partition(";")[0].partition(":")
-    address = socket.gethostbyname(host)
-    return Engine(target, (address, int(port or 5060)), pids)
+    """Measure a running server: `sip:user@host[:port]` and the pids whose CPU counts.
+
+    RuntimeError for an address that is none and a process that is not there.
+    """
+    try:
+        uri = parse_uri(target)
+        address = socket.gethostbyname(uri.host)
+    except (RemoteProtocolError, OSError) as error:
+        raise RuntimeError(f"--target {target}: {error}; expected sip:user@host:port") from None
+    try:
+        return Engine(target, (address, uri.port or 5060), pids)
+    except ProcessLookupError:
+        raise RuntimeError(f"--pid {','.join(map(str, pids))}: there is no such process") from None
 
 
 def _answers(engine: Engine, child: subprocess.Popen[bytes]) -> bool:

@@ -118,6 +118,8 @@ def _notes(result: LevelResult) -> list[str]:
     failed = {status: n for status, n in result.statuses.items() if status != 200}
     if failed:
         notes.append("final responses " + ", ".join(f"{n} × {s}" for s, n in failed.items()))
+    if result.core_percent == 0:
+        notes.append("the processes of --pid used no CPU: they are not the server's")
     if (result.waited_share or 0) > 0.05:
         notes.append("other processes had the engine's core for more than 5 % of the window")
     notes += [

@@ -32,6 +32,7 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode
 
+from bench.peers import PACKAGES
 from rapida_media.demo.ports import free_port
 from rapida_media.providers.twilio.signature import SIGNATURE, sign
 
@@ -95,7 +96,8 @@ def measure_twilio(count: int, window_s: float) -> list[TwilioResult]:
         ticks = _Ticks(port)
         results.append(_measure("rapida-media", engine, count, window_s, opened, ticks))
     if lacking := [part for part in ("soxr", "audioop") if find_spec(part) is None]:
-        print(f"missing: {', '.join(lacking)}; the common path is not measured (bench extra)")
+        how = " && ".join(PACKAGES[part][1] for part in lacking)
+        print(f"missing, and therefore not measured: {COMMON_PATH} ({how})")
         return results
     with _common_path() as (server, port):
         plain = _plain_opener(port)

@@ -51,14 +51,18 @@ def answer(name: str) -> Callable[[Any], Any]:
     return echoed
 
 
+def named(dialect: str) -> str:
+    return f"rapida-media, {dialect}"
+
+
 def rows() -> list[Row]:
     frames = items(16000, "20 ms")
     return [
-        Row("20 ms to a bot", frames, [Candidate(name, to_bot(name)) for name in DIALECTS]),
+        Row("20 ms to a bot", frames, [Candidate(named(name), to_bot(name)) for name in DIALECTS]),
         Row(
             "20 ms from a bot",
             frames,
-            [Candidate(name, from_bot(name), answer(name)) for name in DIALECTS],
+            [Candidate(named(name), from_bot(name), answer(name)) for name in DIALECTS],
         ),
     ]
 

@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import finalize
 
 from bench.harness import Candidate, Row, Run
 from bench.material import items
@@ -18,8 +19,10 @@ from bench.tables import Table
 from rapida_media.kernels import MediaPoller, MediaStream, ulaw_encode
 from rapida_media.legs.rtp_leg import RtpLeg
 from rapida_media.media.frame import Audio
+from rapida_media.rtp.session import RtcpSession
 from rapida_media.sdp.codec import Codec
 from rapida_media.sdp.offer_answer import NegotiatedAudio
+from rapida_media.testing.clock import SeededIds
 
 PCMU, PCMA = Codec("PCMU", 8000, 1, 0), Codec("PCMA", 8000, 1, 8)
 PACKET_S, PACKET_UNITS = 0.02, 160
@@ -32,6 +35,7 @@ class Legs:
         self.poller = MediaPoller()
         self.speaker, self.listener = _socket(), _socket()
         self._sockets = _socket(), _socket()
+        finalize(self, _close, self.poller, self.speaker, self.listener, *self._sockets)
         self.source = _leg(PCMU, 1, self.speaker)
         self.sink = _leg(codec, 2, self.listener)
         self.by_slot = {
@@ -95,8 +99,14 @@ def _socket() -> socket.socket:
     return made
 
 
+def _close(*opened: Any) -> None:
+    for each in opened:
+        each.close()
+
+
 def _leg(codec: Codec, ssrc: int, far_end: socket.socket) -> RtpLeg:
-    made = RtpLeg(MediaStream(ssrc=ssrc, sequence_number=0, timestamp=0))
+    stream = MediaStream(ssrc=ssrc, sequence_number=0, timestamp=0)
+    made = RtpLeg(stream, RtcpSession(stream, SeededIds(ssrc), 0.0))
     host, port = far_end.getsockname()
     made.configure(
         NegotiatedAudio(
@@ -106,7 +116,7 @@ def _leg(codec: Codec, ssrc: int, far_end: socket.socket) -> RtpLeg:
             send=codec,
             receive=(codec,),
             send_event=None,
-            receive_events=(),
+            receive_events={},
             # What the first leg would say to the speaker is not part of the job.
             direction="recvonly" if ssrc == 1 else "sendrecv",
             ptime_ms=20,
@@ -132,9 +142,11 @@ def rows() -> list[Row]:
             payloads,
             [
                 Candidate("rapida-media", bridged(PCMU)),
-                Candidate("passed through and recorded", bridged(PCMU, recorded=True)),
-                Candidate("transcoded PCMU to PCMA", bridged(PCMA)),
-                Candidate("transcoded and recorded", bridged(PCMA, recorded=True)),
+                Candidate(
+                    "rapida-media, passed through and recorded", bridged(PCMU, recorded=True)
+                ),
+                Candidate("rapida-media, transcoded PCMU to PCMA", bridged(PCMA)),
+                Candidate("rapida-media, transcoded and recorded", bridged(PCMA, recorded=True)),
                 Candidate("the far end's sendto alone", sent_only),
             ],
         )

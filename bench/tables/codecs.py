@@ -42,7 +42,9 @@ def opus(**settings: Any) -> tuple[Start, Start]:
 
     def encoder() -> Any:
         module("av")
-        return module("rapida_media.media.opus").OpusEncoder(**settings)
+        from rapida_media.media.opus import OpusEncoder  # only this needs PyAV
+
+        return OpusEncoder(**settings)
 
     def decoder() -> Any:
         module("av")

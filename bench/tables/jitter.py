@@ -114,12 +114,12 @@ def facts() -> Facts:
         pesq: Callable[..., float] = module("pesq").pesq
     except MissingPeerError:
         return {}
-    heard = {policy: _listen_to_all(policy, pesq) for policy in POLICIES}
+    heard = {f"rapida-media, {policy}": _listen_to_all(policy, pesq) for policy in POLICIES}
     try:
         stoi: Stoi = module("pystoi").stoi
     except MissingPeerError:
         return heard
-    return {**heard, "immediate": _assemble_all(pesq, stoi)}
+    return {**heard, "rapida-media, immediate": _assemble_all(pesq, stoi)}
 
 
 def _listen_to_all(policy: str, pesq: Callable[..., float]) -> dict[str, dict[str, Fact]]:

@@ -234,6 +234,8 @@ class Call(Conversation):
             targets = [target] if isinstance(target, str) else target
             order = DialOrder("", trunk, ring_seconds, caller_id, tuple(headers))
             return await hunt(self, targets, order)
+        if mode != "refer":
+            raise LocalProtocolError(f'transfer: expected mode="refer" or "bridge", got {mode!r}')
         if not isinstance(target, str | Call):
             raise LocalProtocolError('several targets want mode="bridge"')
         outcome = self._outcome()
@@ -260,12 +262,12 @@ class Call(Conversation):
         return self._hang_up is None
 
     def _require_joinable(self, other: Call) -> None:
+        if not isinstance(other, Call) or other is self:
+            raise LocalProtocolError("cannot bridge a call with anything but another call")
         for call in (self, other):
             if call._hang_up is not None or call._bridge is not None:
                 state = "ended" if call._hang_up is not None else "bridged already"
                 raise LocalProtocolError(f"cannot bridge: a call is {state}")
-        if other is self:
-            raise LocalProtocolError("cannot bridge a call with itself")
 
     async def hang_up(self, reason: str = "agent_hangup", *, cause: str | None = None) -> None:
         """End the call now; ``drain`` first when a goodbye must be heard.

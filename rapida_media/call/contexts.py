@@ -8,7 +8,7 @@ Several machines share a store; this one keeps them in the process.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ class CallContext:
     """What the media stream has to know of its call. All of it can be written as JSON.
 
     id: from ``IdSource.token``, 128 bits that nobody guesses; the stream's only proof.
+    facts: what the provider's folder wants to see again, such as a regional host.
     """
 
     id: str
@@ -56,6 +57,7 @@ class CallContext:
     credential: str | None = None
     provider_call_id: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class ContextStore(Protocol):
@@ -77,6 +79,10 @@ class ContextStore(Protocol):
 
         Raises ContextUnknown, ContextUsed, ContextExpired or ContextsUnavailable.
         """
+        ...
+
+    async def claimed(self, context_ids: Collection[str], now: float) -> Collection[str]:
+        """Tell which of these were claimed, by whomever. ContextsUnavailable."""
         ...
 
     async def close(self) -> None: ...
@@ -114,6 +120,9 @@ class MemoryContexts:
         del self._waiting[context_id]
         self._remember(context_id, ContextUsed)
         return context
+
+    async def claimed(self, context_ids: Collection[str], now: float) -> Collection[str]:
+        return [each for each in context_ids if self._gone.get(each) is ContextUsed]
 
     async def close(self) -> None:
         self._waiting.clear()

@@ -311,6 +311,8 @@ class Conversation:
         As telephone-events in the media (RFC 4733), or by signalling where the far end takes none.
         LocalProtocolError where it takes no keys that way either, as far as it has said.
         """
+        if not isinstance(digits, str):
+            raise LocalProtocolError(f"expected keys as a text, got {type(digits).__name__}")
         if self._hang_up is not None:
             return False
         if not (self.leg.takes_digits or self._signalling.takes_digits):
@@ -375,11 +377,14 @@ class Conversation:
 
         path: .wav; or .flac, .ogg, .opus, made of a WAV at the end (extra ``recording``).
         Ends with the call or with ``close`` on what is returned, which can ``pause`` and
-        ``resume``, too. Trouble with the disk is a ``RecordingFailed`` event.
+        ``resume``, too; of a call that is over already it is empty. Trouble with the disk is a
+        ``RecordingFailed`` event.
         """
         if self._recording is not None and not self._recording.closed:
             raise LocalProtocolError("the call is being recorded already")
         self._recording = Recording(self.leg, path, disk=self.disk, told=self._recording_told)
+        if self._hang_up is not None:
+            self._recording.close()
         return self._recording
 
     async def recorded(self) -> Path | None:

@@ -10,8 +10,9 @@ number of a trunk, and so may whom it listens to.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -95,6 +96,7 @@ class TollGuard:
         self._live = live
         self._default_agent = default_agent or ""
         self._prices: dict[tuple[str, str], float] = {}
+        self._placing: Counter[str] = Counter()  # by assistant
         self.ledger = Ledger(self._price, live)
         self.use(config)
 
@@ -161,8 +163,9 @@ class TollGuard:
         allow: Collection[str] = ()
         table = "[trunks.NAME]"
         if trunk is not None:
-            way, table = self._config.trunks.get(trunk), f"[trunks.{trunk}]"
-            allow = way.allow if way is not None else ()
+            if (way := self._config.trunks.get(trunk)) is None:
+                return f"there is no [trunks.{trunk}]"
+            allow, table = way.allow, f"[trunks.{trunk}]"
         elif credential is not None:
             account, table = self._config.credentials.get(credential), f"[credentials.{credential}]"
             allow = account.allow if account is not None else ()
@@ -179,10 +182,9 @@ class TollGuard:
         trunk that allows its number, or nothing forbids it to agents."""
         if uri in self._bridged:
             return None
-        try:
-            parsed = parse_uri(uri)
-        except RemoteProtocolError as error:
-            return f"no SIP URI: {error}"
+        if (fault := uri_fault(uri)) is not None:
+            return fault
+        parsed = parse_uri(uri)
         host, user = parsed.host.lower(), unescape(parsed.user or "")
         named = self._config.sip.dial_hosts
         if any(_matches(host, allowed) for allowed in named or ()):
@@ -194,10 +196,19 @@ class TollGuard:
             return "the host is none that [sip] dial_hosts names"
         return self.check_number(user, trunk=trunk.name, credential=None)
 
+    @contextmanager
+    def placing(self, assistant: str) -> Iterator[None]:
+        """Count a call of an assistant that may be placed and has no record yet."""
+        self._placing[assistant] += 1
+        try:
+            yield
+        finally:
+            self._placing[assistant] -= 1
+
     def check_limits(self, assistant: Assistant, wall: float) -> Denial | None:
         """Say why an assistant may place no call now, None when it may."""
         if assistant.max_outbound_calls:
-            active = sum(
+            active = self._placing[assistant.name] + sum(
                 1
                 for record in self._live.values()
                 if record.assistant == assistant.name and record.direction == "outbound"
@@ -226,6 +237,15 @@ class TollGuard:
 def is_sip_uri(target: str) -> bool:
     """Tell a SIP URI from a number."""
     return target.lower().startswith(("sip:", "sips:"))
+
+
+def uri_fault(target: str) -> str | None:
+    """Say why a text is no SIP URI, None where it is one."""
+    try:
+        parse_uri(target)
+    except RemoteProtocolError as error:
+        return f"no SIP URI: {error}"
+    return None
 
 
 def _is_phone_number(user: str) -> bool:

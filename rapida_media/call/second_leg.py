@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rapida_media.agents.events import Ringing
+from rapida_media.config.trunk import header_fault
+from rapida_media.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from rapida_media.call.call import Call
@@ -26,7 +28,8 @@ OnRinging = Callable[["Call", Ringing], None]
 class DialOrder:
     """uri: a SIP URI; with trunk a number or user there. timeout_s: how long it may ring.
 
-    caller_id: the number or user that calls. headers: more of the INVITE.
+    caller_id: the number or user that calls. headers: more of the INVITE, in pairs of name and
+    value. LocalProtocolError for what cannot be dialled so by anybody.
     """
 
     uri: str
@@ -34,3 +37,18 @@ class DialOrder:
     timeout_s: float = DIAL_S
     caller_id: str | None = None
     headers: Headers = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.uri, str):
+            raise LocalProtocolError(
+                f"expected a SIP URI or a number to call, got {type(self.uri).__name__}"
+            )
+        if not (isinstance(self.timeout_s, int | float) and self.timeout_s >= 0):
+            raise LocalProtocolError(f"expected seconds to ring for, got {self.timeout_s!r}")
+        for field in self.headers:
+            if not (isinstance(field, tuple) and len(field) == 2):
+                raise LocalProtocolError(
+                    'headers: expected pairs of name and value, such as [("X-Ticket", "7")]'
+                )
+            if (fault := header_fault(*field)) is not None:
+                raise LocalProtocolError(f"headers: {fault}")

@@ -21,6 +21,7 @@ _OURS = """
     event expires from max-forwards min-se proxy-authorization proxy-require rack record-route
     refer-to replaces require route rseq session-expires supported to user-agent via"""
 OURS = frozenset(_OURS.split())
+_TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 # An IPv6 address stands in brackets where a port follows it.
 _HOST_PORT = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
@@ -133,10 +134,21 @@ def read_trunk(name: str, table: Table) -> Trunk:
 
 def _headers(table: Table) -> tuple[tuple[str, str], ...]:
     fields = table.header_fields("headers")
-    for name in fields:
-        if len(name) == 1 or name.lower() in OURS:  # one letter is the short form of another name
-            raise table.fault("headers", f"{name}: the engine writes this one itself")
+    for name, value in fields.items():
+        if (fault := header_fault(name, value)) is not None:
+            raise table.fault("headers", fault)
     return tuple(fields.items())
+
+
+def header_fault(name: object, value: object) -> str | None:
+    """Say why an INVITE cannot carry a header field besides those of the engine, None if it can."""
+    if not (isinstance(name, str) and _TOKEN.fullmatch(name)):
+        return f"{name!r} is no name of a header field"
+    if len(name) == 1 or name.lower() in OURS:  # one letter is the short form of another name
+        return f"{name}: the engine writes this one itself"
+    if not (isinstance(value, str) and value.isprintable()):
+        return f"{name}: expected a text without control characters"
+    return None
 
 
 def _first_server(hosts: Sequence[Network | str]) -> str | None:

@@ -29,7 +29,12 @@ from rapida_media.control.events import EventOperations
 from rapida_media.control.keys import KeyRing
 from rapida_media.control.openapi import openapi
 from rapida_media.control.operations import BODY_LIMIT, Asked, Operation, add_operations
-from rapida_media.control.problems import ProblemError, of_http_error, of_refusal
+from rapida_media.control.problems import (
+    ProblemError,
+    of_http_error,
+    of_refusal,
+    of_unavailable,
+)
 from rapida_media.control.schema import Health
 from rapida_media.control.webhooks import Webhooks
 from rapida_media.control.webrtc import WebRtcOperations
@@ -213,6 +218,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return error.response()
     except Refused as refused:
         return of_refusal(refused).response()
+    except RecordsUnavailable as unavailable:
+        return of_unavailable(unavailable).response()
     except web.HTTPException as error:
         return of_http_error(error).response()
     except Exception:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from rapida_media.call.call import Call
 from rapida_media.call.recording import Recording
@@ -16,7 +18,7 @@ from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.control import schema
 from rapida_media.control.operations import Asked, Operation, decoded
-from rapida_media.control.problems import ProblemError, of_refusal
+from rapida_media.control.problems import ProblemError, of_refusal, of_unavailable
 from rapida_media.errors import LocalProtocolError, RapidaError
 from rapida_media.media.wav import read_wav
 from rapida_media.net.engine import Engine
@@ -149,26 +151,25 @@ class CallOperations:
         except Refused as refused:
             raise of_refusal(refused) from None
         except RecordsUnavailable as error:
-            raise _unavailable(error) from None
+            raise of_unavailable(error) from None
         return schema.CallAccepted(record.id, record.context_id, record.state.value)
 
     # -- finding -------------------------------------------------------------------------------
 
     async def _list(self, asked: Asked[None, schema.CallQuery]) -> schema.CallPage:
         query = asked.query
+        since = None if query.since is None else _instant(query.since)
         try:
             page = await self._records.page(
                 RecordQuery(
                     status=None if query.status is None else CallState(query.status),
                     provider=query.provider,
                     assistant=query.assistant,
-                    since=None if query.since is None else query.since.timestamp(),
+                    since=since,
                     cursor=query.cursor,
                     limit=query.limit,
                 )
             )
-        except RecordsUnavailable as error:
-            raise _unavailable(error) from None
         except LocalProtocolError as error:
             raise ProblemError(422, "invalid", str(error), field="cursor") from None
         return schema.CallPage([schema.view(each) for each in page.records], page.cursor)
@@ -179,10 +180,7 @@ class CallOperations:
     async def _record_of(self, call_id: str) -> CallRecord:
         record = self._engine.journal.live.get(call_id)
         if record is None:
-            try:
-                record = await self._records.get(call_id)
-            except RecordsUnavailable as error:
-                raise _unavailable(error) from None
+            record = await self._records.get(call_id)
         if record is None:
             raise ProblemError(404, "no-such-call", "there is no call of this id")
         return record
@@ -289,7 +287,13 @@ class CallOperations:
             raise ProblemError(409, "not-over", "the recording is complete when the call is over")
         if not await asyncio.to_thread(path.is_file):
             raise ProblemError(404, "no-recording", "the call was not recorded")
-        return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
+        size = (await asyncio.to_thread(path.stat)).st_size
+        if not _has_part(asked.http, size):
+            raise ProblemError(
+                416, "no-such-part", f"expected one part of {size} octets, such as bytes=0-43",
+                headers={"Content-Range": f"bytes */{size}"},
+            )  # fmt: skip
+        return _WavFile(path, headers={"Content-Type": "audio/wav"})
 
     async def _statistics(self, asked: Asked[None, None]) -> schema.Statistics:
         call = self._engine.call(asked.id)
@@ -305,6 +309,20 @@ class CallOperations:
         return web.Response(text=ladder)
 
 
+class _WavFile(web.FileResponse):
+    """Gives the whole file for a Range that cannot be read: RFC 9110 section 14.2 has it ignored,
+    and aiohttp answers 416."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            _ = request.http_range
+        except ValueError:
+            headers = request.headers.copy()
+            del headers["Range"]
+            request = request.clone(headers=headers)
+        return await super().prepare(request)
+
+
 def _pause(recording: Recording | None, paused: bool) -> schema.Recorded:
     if recording is None or recording.closed:
         raise ProblemError(409, "not-possible", "the call is not being recorded")
@@ -315,5 +333,22 @@ def _pause(recording: Recording | None, paused: bool) -> schema.Recorded:
     return schema.Recorded(not paused)
 
 
-def _unavailable(error: RecordsUnavailable) -> ProblemError:
-    return ProblemError(503, "records-unavailable", str(error), headers={"Retry-After": "5"})
+def _instant(text: str) -> float:
+    """Read RFC 3339. msgspec itself takes figures from a query for seconds, such as a year."""
+    try:
+        moment: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError as error:
+        raise ProblemError(422, "invalid", str(error), field="since") from None
+    return moment.timestamp()
+
+
+def _has_part(request: web.Request, size: int) -> bool:
+    """Tell whether a file has what Range asks for, which aiohttp refuses without a word.
+
+    What cannot be read asks for nothing.
+    """
+    try:
+        start = request.http_range.start
+    except ValueError:
+        return True
+    return start is None or start < size

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
+from rapida_media.control.operations import WRONG_ENCODING
 from rapida_media.control.problems import of_status
 from rapida_media.stats import Counters
 
@@ -53,6 +55,8 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun")
         detail = f"this is no HTTP/1.1 request, or has a line of more than {LINE_LIMIT} octets"
+        if isinstance(exc, ContentEncodingError):  # broken, or one that aiohttp knows and has not
+            detail = f"the body is not in its Content-Encoding, or {WRONG_ENCODING}"
         answer = of_status(status, detail).response()
         answer.force_close()
         return answer

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 import msgspec
 from aiohttp import web
 
-from rapida_media.control.problems import ProblemError
+from rapida_media.control.problems import ProblemError, of_status
 from rapida_media.control.schema import IN_WORDS
 
 # Bodies are orders for calls, not media.
@@ -24,6 +24,7 @@ BODY_LIMIT = 65_536
 REQUEST_S = 10.0
 # What aiohttp decodes by itself (RFC 9110 section 8.4.1).
 ENCODINGS = ("identity", "gzip", "deflate")
+WRONG_ENCODING = f"expected a Content-Encoding of {', '.join(ENCODINGS)}, or none"
 
 _AT_FIELD = re.compile(r"^(.*?)(?: - at (?:`key` in )?`\$?\.?(.*?)`)?$", re.DOTALL)
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")
@@ -132,12 +133,13 @@ async def read_bounded(request: web.Request) -> bytes:
     """
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ENCODINGS:
-        sentence = f"expected a Content-Encoding of {', '.join(ENCODINGS)}, or none"
-        raise ProblemError(415, "unsupported-media-type", sentence)
+        raise ProblemError(415, "unsupported-media-type", WRONG_ENCODING)
     try:
         async with asyncio.timeout(REQUEST_S):
-            # aiohttp raises 413 itself: the application was made with client_max_size.
             return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:  # the application has a client_max_size
+        sentence = f"the body is longer than {BODY_LIMIT} octets"
+        raise of_status(error.status, sentence) from None
     except TimeoutError:
         raise ProblemError(408, "timeout", "the body did not come in time") from None
     except web.RequestPayloadError:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from rapida_media.control.schema import Problem
 from rapida_media.net.provider_lines import Refused
+from rapida_media.net.record_store import RecordsUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,6 +61,11 @@ def of_refusal(refused: Refused) -> ProblemError:
         headers["Retry-After"] = str(refused.retry_after_s)
     kind = refused.kind or _kind(refused.status)
     return ProblemError(refused.status, kind, str(refused), field=refused.field, headers=headers)
+
+
+def of_unavailable(error: RecordsUnavailable) -> ProblemError:
+    """Give the problem for a store of records that is away."""
+    return ProblemError(503, "records-unavailable", str(error), headers={"Retry-After": "5"})
 
 
 def of_http_error(error: web.HTTPException) -> ProblemError:

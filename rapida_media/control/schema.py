@@ -169,7 +169,7 @@ class CallQuery(msgspec.Struct):
     status: Status | None = None
     provider: Name | None = None
     assistant: Name | None = None
-    since: Annotated[datetime, Meta(tz=True)] | None = None
+    since: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
     cursor: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 

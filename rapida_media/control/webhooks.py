@@ -6,6 +6,7 @@ A media stream's context is claimed before its WebSocket is accepted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -18,6 +19,8 @@ from rapida_media.net.socket_wire import HEARTBEAT_S, MEDIA_PROTOCOLS, MESSAGE_L
 from rapida_media.providers.http import Reply, WebhookRequest
 
 CLOSE_S = 2.0
+# What some proxies put before the path: a whole URL is a target, too (RFC 9112 section 3.2.2).
+_AUTHORITY = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 
 # Of ``ProviderCalls``: provider, the assistant or context that the path names, request.
 Verb = Callable[[str, str, WebhookRequest], Awaitable[Reply]]
@@ -88,7 +91,7 @@ class Webhooks:
         return WebhookRequest(
             method=request.method,
             # The path as it was sent: what is signed is what stood there.
-            url=f"{base}{request.raw_path}",
+            url=f"{base}{_AUTHORITY.sub('', request.raw_path)}",
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
             remote=request.remote or "",

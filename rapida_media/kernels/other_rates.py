@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 CONVERTER = "sinc_medium"  # 121 dB, 90 % of the band; "sinc_best" would delay three times as long
-PROBE_MS = 100  # of silence that show how much the converter holds back
+# Of silence, in samples of the lower rate, that show how much the converter holds back: its filter
+# spans a hundred of them.
+PROBE_SAMPLES = 400
 LARGEST_RATIO = 256  # libsamplerate's own bound
 
 
@@ -66,7 +68,7 @@ class OtherRates:
 
     def _measure_lag(self) -> int:
         converter = self._new_converter()
-        samples = max(1, self._from_hz * PROBE_MS // 1000)
+        samples = ceil(PROBE_SAMPLES * self._from_hz / min(self._from_hz, self._to_hz))
         given = len(self._convert(converter, np.zeros(samples, "<i2"))) // 2
         # Two more: the position between samples makes the lag vary by one, the ceiling by another.
         return ceil(samples * self._to_hz / self._from_hz) - given + 2

@@ -53,12 +53,16 @@ class AgentTask:
             raise
         except BaseException:
             # An agent may call sys.exit, raise KeyboardInterrupt (which would end the event loop,
-            # and is no signal: those are handled), or await a task of its own that was cancelled.
-            # Only when this task itself was asked to end is cancellation not the agent's doing.
-            if self.task.cancelling():
+            # and is no signal: those are handled), await a task of its own that was cancelled, or
+            # have this one cancelled: cancel scopes of libraries do. We cancel it only once its
+            # call is over; whoever else does leaves a caller on the line.
+            cancelled = self.task.cancelling() > 0
+            if cancelled and call.ended is not None:
                 raise
             log.exception("the agent failed", extra={"call_id": call.id})
             await call.hang_up("agent_error")
+            if cancelled:
+                raise
 
 
 class AgentsAtWork:

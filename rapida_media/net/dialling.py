@@ -10,7 +10,7 @@ from dataclasses import replace
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
-from rapida_media.call.guard import is_sip_uri
+from rapida_media.call.guard import is_sip_uri, uri_fault
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
@@ -119,6 +119,8 @@ class Dialling:
         """
         if order.trunk is None and not is_sip_uri(order.uri):
             raise ConfigError(f"{order.uri!r} is no SIP URI, and no trunk is named to call it by")
+        if is_sip_uri(order.uri) and (fault := uri_fault(order.uri)) is not None:
+            raise ConfigError(fault)
         assistant = owner.info.assistant
         self._ask_guard(order, assistant)
         # A call that comes back to us through others must not go round for ever: what takes the

@@ -100,7 +100,7 @@ class Engine:
         self._gate = Gate(config.trunks, config.sip.digest, self._ids, self.counters)
         self._tracer = Tracer(traces)
         self._captures = Captures(self._loop, self._tracer)
-        self.contexts = contexts or MemoryContexts()
+        self.contexts = MemoryContexts() if contexts is None else contexts
         self._agents = AgentsAtWork()
         self.journal = Journal(self._loop.create_future, clock.wall)
         self.guard = TollGuard(config, self.journal.live, default_agent)
@@ -191,9 +191,10 @@ class Engine:
         return len(self._calls.alive) + len(self.provider_calls) + len(self.webrtc_calls)
 
     def _admitted_calls(self) -> int:
-        """Count the calls that were let in: those that live, orders that were not placed yet, and
-        offers whose host names are being looked up."""
-        return len(self.journal.live) + self._events.waiting_calls
+        """Count the calls that were let in: those that live, orders that were not placed yet,
+        offers whose host names are being looked up, and calls whose contexts are being stored."""
+        waiting = self._events.waiting_calls + self.provider_calls.being_made
+        return len(self.journal.live) + waiting
 
     @property
     def draining(self) -> bool:

@@ -79,6 +79,11 @@ class Attempts:
         """The context was claimed here."""
         self._claimed_at = now
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the context was claimed here."""
+        return self._claimed_at is not None
+
     def claim_again(self, now: float) -> bool:
         """Take a second handshake; False where there is no room for one."""
         if not self.is_open(now):

@@ -16,7 +16,7 @@ from typing import Protocol
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.endings import ended
-from rapida_media.call.guard import is_sip_uri
+from rapida_media.call.guard import is_sip_uri, uri_fault
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, RapidaError
@@ -24,7 +24,7 @@ from rapida_media.ids import IdSource
 from rapida_media.net.engine import Engine
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.sip_call import SipCall
-from rapida_media.sip.uri import user_of
+from rapida_media.sip.uri import unescape, user_of
 
 log = logging.getLogger(__name__)
 
@@ -106,13 +106,19 @@ class Orders:
             found = await self._records.find_by_key(key)
             if found is None:
                 return None
-            record, same = found, found.assistant == order.assistant
+            # By a trunk or a provider a number may have got a prefix and a domain.
+            number = order.to.lstrip("+0")
+            same = found.assistant == order.assistant and number in unescape(found.called)
+            record = found
         if not same:
             raise Refused(409, "the key belongs to another order", field="idempotency_key")
         return record
 
     def allow_transfer(self, record: CallRecord, target: str) -> None:
         """Refuse to send a call where it could not be placed to."""
+        if record.provider == SIP and not is_sip_uri(target):
+            raise Refused(422, "a call over sip is sent to a SIP URI", field="to")
+        _check_uri(target, "to")
         why = self._guard.check_target(
             target, trunk=record.trunk, credential=record.credential, ordered=True
         )
@@ -137,6 +143,8 @@ class Orders:
         assistant = self._config.assistants.get(order.assistant)
         if assistant is None:
             raise Refused(422, f"there is no assistant {order.assistant!r}", field="assistant")
+        _check_uri(order.to, "to")
+        _check_uri(order.from_ or "", "from")
         account = self._config.credentials.get(assistant.credential or "")
         provider = order.provider or (account.provider if account is not None else SIP)
         self._check_limits(assistant)
@@ -156,16 +164,17 @@ class Orders:
             raise Refused(422, str(refused), field="provider") from None
         self._check_target(order, trunk=None, credential=credential)
         self._engine.admit()
-        return await calls.place(
-            provider,
-            assistant,
-            to=order.to,
-            from_=order.from_ or next(iter(assistant.numbers), ""),
-            parameters={**assistant.parameters, **order.parameters},
-            call_id=self._ids.token(),
-            idempotency_key=order.idempotency_key,
-            ring_seconds=order.ring_seconds,
-        )
+        with self._guard.placing(assistant.name):
+            return await calls.place(
+                provider,
+                assistant,
+                to=order.to,
+                from_=order.from_ or next(iter(assistant.numbers), ""),
+                parameters={**assistant.parameters, **order.parameters},
+                call_id=self._ids.token(),
+                idempotency_key=order.idempotency_key,
+                ring_seconds=order.ring_seconds,
+            )
 
     def _place_sip(self, order: Order, assistant: Assistant) -> CallRecord:
         if not is_sip_uri(order.to):
@@ -261,6 +270,11 @@ class Orders:
             which = "there is none" if not trunks else f"there are {', '.join(sorted(trunks))}"
             raise Refused(422, f"expected a trunk to call the number by; {which}", field="trunk")
         return trunks[0]
+
+
+def _check_uri(target: str, field: str) -> None:
+    if is_sip_uri(target) and (fault := uri_fault(target)) is not None:
+        raise Refused(422, fault, field=field)
 
 
 def _caller_uri(caller: str | None, local_host: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_lines import Line
@@ -21,13 +22,15 @@ REMEMBERED = 10_000
 class ProviderBook:
     """Living calls by id and by context, and the lines of those that are over.
 
-    idle: set while none lives.
+    idle: set while none lives or is being made.  being_made: calls that were let in and whose
+    contexts are being stored.
     """
 
     def __init__(self) -> None:
         self._by_id: dict[str, ProviderCall] = {}
         self._by_context: dict[str, ProviderCall] = {}
         self._over: OrderedDict[str, Line] = OrderedDict()  # by context
+        self.being_made = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -51,7 +54,21 @@ class ProviderBook:
         self._over[context_id] = call.line
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
-        if not self._by_id:
+        self._look_whether_idle()
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Count a call from its admission until it is added or comes to nothing."""
+        self.being_made += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.being_made -= 1
+            self._look_whether_idle()
+
+    def _look_whether_idle(self) -> None:
+        if not self._by_id and not self.being_made:
             self.idle.set()
 
     def of(self, call_id: str) -> ProviderCall | None:

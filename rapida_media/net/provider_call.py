@@ -56,8 +56,8 @@ class ProviderCall:
     called once, when all is over.
 
     call: what the agent holds; None until the media is there.  finished: done when all is over.
-    being_placed: the provider has not said yet whether it takes the order. trace: keeps what the
-    provider and we say.
+    being_placed: the provider has not said yet whether it takes the order. claims: of its context,
+    that the store was asked about and has not answered. trace: keeps what the provider and we say.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class ProviderCall:
         self.agent_task: AgentTask | None = None
         self._came_to_nothing = ""
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._over_at_provider = False
         self._transfer_asked: asyncio.Task[None] | None = None
         self._legs = SecondLegs(shell.dial_for)
         self.being_placed = False
+        self.claims = 0
         self.finished: asyncio.Future[None] = self._loop.create_future()
 
     # -- media ---------------------------------------------------------------------------------
@@ -137,6 +137,16 @@ class ProviderCall:
     def call(self) -> Call | None:
         attempt = self.attempts.current
         return None if attempt is None else attempt.call
+
+    @property
+    def waits(self) -> bool:
+        """Whether its media may still come, here or to another engine."""
+        return not (self.claims or self.attempts.is_claimed or self.finished.done())
+
+    def goes_on_elsewhere(self) -> None:
+        """Another engine carries the media: end our part and leave the call alone."""
+        self._over_at_provider = True
+        self._end(ended("media_elsewhere"), state=CallState.COMPLETED)
 
     def attempt_started(self, attempt: Attempt, event: Started) -> None:
         known = self.seen.provider_call_id
@@ -331,14 +341,7 @@ class ProviderCall:
         context = copy_context()
         context.run(ASKING_FOR.set, self.trace)
         name = f"provider of {self.info.id}"
-        task = self._loop.create_task(work, name=name, context=context)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def settled(self) -> None:
-        """Wait until the provider was told what it has to be told."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return self._shell.errands.start(work, name=name, context=context)
 
     def _finish(self, ending: Ending, *, cause: str | None, **facts: Any) -> None:
         quality: dict[str, Any] = {}

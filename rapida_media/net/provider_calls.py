@@ -6,26 +6,30 @@ everywhere: known, verified, admitted, and only then does anything happen.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
 from rapida_media import clock
 from rapida_media.call.contexts import (
     LIFETIME_S,
+    CallContext,
     ContextRefused,
     ContextStore,
     ContextsUnavailable,
+    ContextUnknown,
+    ContextUsed,
 )
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.config import Assistant, Credential
 from rapida_media.errors import ProviderError
+from rapida_media.net.elsewhere import Elsewhere
 from rapida_media.net.http_client import AiohttpClient
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
-from rapida_media.net.provider_contexts import refused, unavailable, websocket_url
+from rapida_media.net.provider_contexts import refused, seen_of, unavailable, websocket_url
 from rapida_media.net.provider_lines import Line, Lines, Refused
 from rapida_media.net.provider_making import ProviderMaking
 from rapida_media.net.provider_orders import ProviderOrders
@@ -59,6 +63,7 @@ class ProviderCalls:
         contexts: ContextStore,
         counters: Counters,
     ) -> None:
+        self._errands = shell.errands
         self.http = AiohttpClient()
         self.specs = providers()
         check_credentials(credentials.values(), self.specs)
@@ -70,11 +75,9 @@ class ProviderCalls:
         self._book = ProviderBook()
         self.idle = self._book.idle
         self.traces = ProviderTraces()
-        self._making = ProviderMaking(
-            shell, self._book, self.traces, contexts, self.provider_call_ended
-        )
-        self._agents = shell.agents
-        self._orders = ProviderOrders(shell.journal)
+        self._elsewhere = Elsewhere(self._book, contexts, shell.errands)
+        self._making = ProviderMaking(shell, self._book, self.traces, contexts, self._elsewhere)
+        self._orders = ProviderOrders(shell.journal, shell.errands)
 
     def use(self, credentials: Mapping[str, Credential]) -> None:
         """Take other accounts, which were checked, and assistants for the calls to come."""
@@ -82,6 +85,11 @@ class ProviderCalls:
 
     def __len__(self) -> int:
         return len(self._book)
+
+    @property
+    def being_made(self) -> int:
+        """How many calls were let in that nobody else knows of yet."""
+        return self._book.being_made
 
     def of(self, call_id: str) -> ProviderCall | None:
         return self._book.of(call_id)
@@ -97,12 +105,12 @@ class ProviderCalls:
             return self._ordered(line, seen, request)
         known = self._book.named(line.spec, seen.provider_call_id)
         if known is not None and known.call is None:
-            return _traced(known, request, self._document(line, known))
+            return _traced(known, request, self._document(line, known.seen))
         if self._turnstile.enter() is not None:
             return line.telephony.refuse_call("busy")
         call = await self._making.make(line, seen, "inbound", line.assistant.parameters)
         self._journal.changed(call.info.id, CallState.RINGING, raw=seen.raw)
-        return _traced(call, request, self._document(line, call))
+        return _traced(call, request, self._document(line, call.seen))
 
     def _ordered(self, line: Line, seen: base.CallInfo, request: WebhookRequest) -> Reply:
         """Give the document of an order whose call asks for it by the webhook of a flow.
@@ -115,17 +123,21 @@ class ProviderCalls:
             return line.telephony.refuse_call("rejected")
         if call is not None and seen.provider_call_id:
             call.learn(replace(call.seen, provider_call_id=seen.provider_call_id, state=None))
-        url = self._context_url(line.spec, seen.context_id)
-        reply = line.telephony.inbound_call(seen, websocket_url(url), f"{url}/event")
+        reply = self._document(line, seen)
         return reply if call is None else _traced(call, request, reply)
 
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
-        """Give the document of an ordered call that was picked up."""
+        """Give the document of an ordered call that was picked up; of any engine's."""
+        call = self._book.of_context(context_id)
+        if call is None and self._book.over(context_id) is None:
+            line, context = await self._waiting(provider, context_id)
+            line.verify(request)
+            return self._document(line, seen_of(context))
         line, call = self._known(provider, context_id, request)
         if call is None:
             raise Refused(410, "the call is over")
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
-        return _traced(call, request, self._document(line, call))
+        return _traced(call, request, self._document(line, call.seen))
 
     async def status(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Take news of one call. News of a call that is over change nothing."""
@@ -180,25 +192,19 @@ class ProviderCalls:
         if over is not None:
             over.verify(request)
             raise Refused(410, "the call is over")
-        line = None if call is None else call.line
-        try:
-            if line is None:
-                # Another machine made the call: its context has all that is needed here.
-                context = await self._contexts.look(context_id, clock.monotonic())
-                line = self._lines.line(context.provider, context.assistant or "")
-            if line.spec is not spec:
-                raise Refused(404, "no such context waits")
-            # Whoever knows the id without being the provider must not use it up.
-            line.verify(request)
-            if call is not None and call.attempts.claim_again(clock.monotonic()):
-                _traced(call, request)
-                return call
-            context = await self._contexts.claim(context_id, clock.monotonic())
-        except ContextsUnavailable as error:
-            raise unavailable(error) from None
-        except ContextRefused as error:
-            self._counters.add("contexts_refused")
-            raise refused(error) from None
+        if call is None:
+            line, context = await self._waiting(provider, context_id)
+        else:
+            line = call.line
+        if line.spec is not spec:
+            raise Refused(404, "no such context waits")
+        # Whoever knows the id without being the provider must not use it up.
+        line.verify(request)
+        if call is not None and call.attempts.claim_again(clock.monotonic()):
+            _traced(call, request)
+            return call
+        with self._store():
+            await self._take(context_id, call)
         if call is None:
             call = self._making.make_again(line, context)
         call.attempts.claim(clock.monotonic())
@@ -212,11 +218,47 @@ class ProviderCalls:
         if call is None:
             return None
         try:
-            await self._contexts.claim(context_id, clock.monotonic())
+            await self._take(context_id, call)
         except (ContextsUnavailable, ContextRefused):
             return None
         call.attempts.claim(clock.monotonic())
         return call
+
+    async def _waiting(self, provider: str, context_id: str) -> tuple[Line, CallContext]:
+        """Find what another machine made: its context has all that is needed here."""
+        spec = self._lines.spec(provider)
+        with self._store():
+            context = await self._contexts.look(context_id, clock.monotonic())
+        line = self._lines.line(context.provider, context.assistant or "")
+        if line.spec is not spec:
+            raise Refused(404, "no such context waits")
+        return line, context
+
+    @contextmanager
+    def _store(self) -> Iterator[None]:
+        """Refuse what the store of contexts refuses, or cannot do for now."""
+        try:
+            yield
+        except ContextsUnavailable as error:
+            raise unavailable(error) from None
+        except ContextRefused as error:
+            self._counters.add("contexts_refused")
+            raise refused(error) from None
+
+    async def _take(self, context_id: str, call: ProviderCall | None) -> None:
+        """Claim a context, that of a call of ours also where the store has lost it, as a Redis does
+        that starts anew: nobody else can claim it then. Raises as the store does."""
+        if call is None:
+            await self._contexts.claim(context_id, clock.monotonic())
+            return
+        call.claims += 1
+        try:
+            await self._contexts.claim(context_id, clock.monotonic())
+        except ContextUnknown as error:
+            if call.attempts.is_claimed:
+                raise ContextUsed(str(error)) from None
+        finally:
+            call.claims -= 1
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -264,24 +306,14 @@ class ProviderCalls:
         """End calls whose media never came or stopped, or that last too long."""
         for call in self._book:
             call.look_over(now, media_timeout, max_call_seconds, LIFETIME_S)
+        self._elsewhere.look(now)
 
     async def stop(self) -> None:
         """End the calls that are left, tell their providers, and close the client."""
-        calls = tuple(self._book)
-        for call in calls:
+        for call in self._book:
             call.hang_up("engine_stopping")
-        pending = [*(call.settled() for call in calls), *self._orders.pending]
-        if pending:
-            waiting = [asyncio.ensure_future(each) for each in pending]
-            _, late = await asyncio.wait(waiting, timeout=STOP_S)
-            for each in late:
-                each.cancel()
+        await self._errands.finish(STOP_S)
         await self.http.close()
-
-    def provider_call_ended(self, call: ProviderCall) -> None:
-        """Let go of a call that is over; called by the call itself, once."""
-        self._book.end(call)
-        self._agents.outlives(call.agent_task)
 
     # -- finding -------------------------------------------------------------------------------
 
@@ -299,9 +331,9 @@ class ProviderCalls:
 
     # -- documents -----------------------------------------------------------------------------
 
-    def _document(self, line: Line, call: ProviderCall) -> Reply:
-        url = self._context_url(line.spec, call.seen.context_id)
-        return line.telephony.inbound_call(call.seen, websocket_url(url), f"{url}/event")
+    def _document(self, line: Line, seen: base.CallInfo) -> Reply:
+        url = self._context_url(line.spec, seen.context_id)
+        return line.telephony.inbound_call(seen, websocket_url(url), f"{url}/event")
 
     def _context_url(self, spec: ProviderSpec, context_id: str) -> str:
         return f"{self.public_url}/v1/talk/{spec.name}/ctx/{context_id}"

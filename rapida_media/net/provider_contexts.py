@@ -40,6 +40,7 @@ def seen_of(context: CallContext) -> base.CallInfo:
         caller=context.caller,
         called=context.called,
         context_id=context.id,
+        facts=context.facts,
     )
 
 

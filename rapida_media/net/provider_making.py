@@ -1,4 +1,5 @@
-"""How a call over a telephony provider comes to be: its context, its trace and its record.
+"""How a call over a telephony provider comes to be: its context, its trace and its record. At its
+end it is let go of here, too.
 
 Owned by ``ProviderCalls``.
 """
@@ -6,13 +7,14 @@ Owned by ``ProviderCalls``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rapida_media import clock
 from rapida_media.call.call import CallInfo
 from rapida_media.call.contexts import CallContext, ContextStore, ContextsUnavailable
 from rapida_media.call.records import record_of
+from rapida_media.net.elsewhere import Elsewhere
 from rapida_media.net.logs import redact
 from rapida_media.net.provider_book import ProviderBook
 from rapida_media.net.provider_call import ProviderCall
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class ProviderMaking:
-    """book, traces: where each call is found from then on. on_end: called by each at its end."""
+    """book, traces: where each call is found from then on. elsewhere: hears of those over."""
 
     def __init__(
         self,
@@ -34,13 +36,13 @@ class ProviderMaking:
         book: ProviderBook,
         traces: ProviderTraces,
         contexts: ContextStore,
-        on_end: Callable[[ProviderCall], None],
+        elsewhere: Elsewhere,
     ) -> None:
         self._shell = shell
         self._book = book
         self._traces = traces
         self._contexts = contexts
-        self._on_end = on_end
+        self._elsewhere = elsewhere
 
     async def make(
         self,
@@ -52,7 +54,10 @@ class ProviderMaking:
         call_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> ProviderCall:
-        """Make a call, and the context its media will name. Refused while the store is away."""
+        """Make a call that was let in, and the context its media will name. It counts at once.
+
+        Refused while the store is away.
+        """
         context = CallContext(
             id=self._shell.ids.token(),
             call_id=call_id or self._shell.ids.token(),
@@ -64,13 +69,15 @@ class ProviderMaking:
             credential=line.credential.name if line.credential is not None else None,
             provider_call_id=seen.provider_call_id or None,
             parameters={**parameters, **seen.parameters},
+            facts=seen.facts,
         )
-        try:
-            await self._contexts.put(context, clock.monotonic())
-        except ContextsUnavailable as error:
-            raise unavailable(error) from None
-        seen = replace(seen, context_id=context.id)
-        return self._enter(line, info_of(context), seen, idempotency_key)
+        with self._book.making():
+            try:
+                await self._contexts.put(context, clock.monotonic())
+            except ContextsUnavailable as error:
+                raise unavailable(error) from None
+            seen = replace(seen, context_id=context.id)
+            return self._enter(line, info_of(context), seen, idempotency_key)
 
     def make_again(self, line: Line, context: CallContext) -> ProviderCall:
         """Make a call of which another machine made the context."""
@@ -84,7 +91,7 @@ class ProviderMaking:
         idempotency_key: str | None = None,
     ) -> ProviderCall:
         trace = self._traces.open(info.id, line.spec.name)
-        call = ProviderCall(self._shell, self._on_end, line=line, info=info, seen=seen, trace=trace)
+        call = ProviderCall(self._shell, self._let_go, line=line, info=info, seen=seen, trace=trace)
         self._book.add(call)
         log.info(
             "%s call %s → %s over %s",
@@ -102,3 +109,9 @@ class ProviderMaking:
             )
         )
         return call
+
+    def _let_go(self, call: ProviderCall) -> None:
+        """The call is over; called by the call itself, once."""
+        self._book.end(call)
+        self._elsewhere.take_back(call)
+        self._shell.agents.outlives(call.agent_task)

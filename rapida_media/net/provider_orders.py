@@ -5,16 +5,16 @@ Owned by ``ProviderCalls``.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rapida_media.call.endings import order_refused
 from rapida_media.call.journal import Journal
 from rapida_media.call.records import CallRecord
 from rapida_media.errors import ProviderError
+from rapida_media.net.errands import Errands
 from rapida_media.net.http_client import ASKING_FOR
 from rapida_media.net.left_open import hang_up_left_open
 from rapida_media.net.provider_call import ProviderCall
@@ -26,30 +26,21 @@ log = logging.getLogger(__name__)
 
 
 class ProviderOrders:
-    """journal: of the calls; nothing is ordered before its record is kept."""
+    """journal: of the calls; nothing is ordered before its record is kept. errands: takes the
+    orders."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, errands: Errands) -> None:
         self._journal = journal
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def pending(self) -> Sequence[asyncio.Task[None]]:
-        """What providers have not answered yet."""
-        return tuple(self._tasks)
+        self._errands = errands
 
     def place(self, line: Line, call: ProviderCall, context_url: str, ring_seconds: int) -> None:
         """Order a call; returns at once. context_url: what its URLs here begin with."""
         call.being_placed = True
-        self._start(self._order(line, call, context_url, ring_seconds))
+        self._errands.start(self._order(line, call, context_url, ring_seconds))
 
     def hang_up_left_open(self, records: Sequence[CallRecord], lines: Lines) -> None:
         """End calls of an earlier run at their providers; returns at once."""
-        self._start(hang_up_left_open(records, lines))
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._errands.start(hang_up_left_open(records, lines))
 
     async def _order(
         self, line: Line, call: ProviderCall, context_url: str, ring_seconds: int

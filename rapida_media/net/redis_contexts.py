@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
@@ -98,6 +98,13 @@ class RedisContexts:
     async def claim(self, context_id: str, now: float) -> CallContext:
         asked = self._redis.eval(CLAIM, 2, *_keys(context_id))
         return await self._found(cast("Awaitable[Found]", asked))
+
+    async def claimed(self, context_ids: Collection[str], now: float) -> Collection[str]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for context_id in context_ids:
+                pipeline.get(_keys(context_id)[1])
+            marks = await self._ask(pipeline.execute())
+        return [each for each, mark in zip(context_ids, marks, strict=True) if mark == USED]
 
     async def _found(self, asked: Awaitable[Found]) -> CallContext:
         text, mark = await self._ask(asked)

@@ -14,6 +14,7 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
 from rapida_media.call.endings import Ending, ended, reason_header, turned_away
+from rapida_media.call.guard import uri_fault
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.second_leg import DialOrder, OnRinging
 from rapida_media.call.signalling import Signalling
@@ -141,6 +142,8 @@ class SipSignalling(ABC):
 
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if isinstance(target, str):
+            if uri_fault(target) is not None:
+                raise LocalProtocolError("transfer: expected a SIP URI or another call over SIP")
             why = self._shell.guard.check_target(target, trunk=self.info.trunk)
             if why is not None:
                 done(TransferOutcome(FORBIDDEN, f"not allowed: {why}"))

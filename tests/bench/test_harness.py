@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import __main__ as command
-from bench import peers, report, results, targets
+from bench import peers, report, results, tables, targets
 from bench.harness import NO_OP, Candidate, MissingPeerError, Plan, Row, each, measure, quartiles
 from bench.results import Figure, Results, RowResult
 from rapida_media import cli
@@ -184,6 +185,13 @@ def test_a_library_that_is_not_installed_says_how_to_get_it(
         peers.library("nothing")
 
 
+def test_every_package_that_a_table_asks_for_says_how_to_get_it() -> None:
+    sources = "".join(path.read_text() for path in Path(peers.__file__).parent.rglob("*.py"))
+    asked = {name.partition(".")[0] for name in re.findall(r'\bmodule\(f?"([\w.]+)', sources)}
+    assert asked >= {"soxr", "pesq", "pystoi", "aiortc"}
+    assert asked <= set(peers.PACKAGES)
+
+
 def test_the_survey_names_every_peer_once() -> None:
     versions, missing = peers.survey()
     assert set(versions) | set(missing) == set(peers.PACKAGES) | set(peers.LIBRARIES)
@@ -217,7 +225,19 @@ def row_of(**medians: float) -> RowResult:
 def run_of(**medians: float) -> Results:
     return {
         "format": results.FORMAT,
-        "machine": {"cpu": "one", "python": "CPython 3.11"},
+        "machine": {
+            "when": "2024-05-01T12:00:00+00:00",
+            "commit": "abc",
+            "cpu": "one",
+            "cores": 2,
+            "flags": [],
+            "load_average": 0.0,
+            "system": "here",
+            "python": "CPython 3.11",
+            "python_compiler": "",
+            "compiler_flags": "",
+            "variants": {},
+        },
         "versions": {},
         "missing": {},
         "tables": {
@@ -324,11 +344,52 @@ def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     assert results.load(tmp_path / "deeper" / "run.json") == run
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"format": 99}', "no json"])
-def test_a_file_that_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "tables": []}', "no json", ""],
+)
+def test_a_file_that_is_no_result_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises(
+        ValueError, match=r"run\.json: expected the benchmark's results in format 1"
+    ):
         results.load(tmp_path / "run.json")
+
+
+def test_runs_measured_for_two_lengths_are_compared_with_a_word_of_care() -> None:
+    old, new = run_of(ours=100), run_of(ours=100)
+    old["seconds"], new["seconds"] = 0.3, 0.04
+    assert results.other_machine(old, new) == "seconds per candidate: then 0.3, now 0.04"
+    del old["seconds"]
+    assert results.other_machine(old, new) is None
+
+
+def test_quality_is_ours_by_the_name_of_its_group_as_well() -> None:
+    old, new = run_of(ours=100, theirs=1000), run_of(ours=100, theirs=1000)
+    for run, mos in ((old, 4.2), (new, 4.1)):
+        run["tables"]["jitter"] = {
+            "title": "Jitter buffers",
+            "rows": {},
+            "facts": {
+                "rapida-media, adaptive": {"wifi": {"MOS": mos}},
+                "aiortc": {"wifi": {"MOS": mos}},
+            },
+        }
+
+    changes = results.compare(old, new)
+
+    assert [change.where for change in changes] == ["jitter: rapida-media, adaptive: wifi"]
+
+
+@pytest.mark.parametrize(("name", "peers_there"), [("bridge", 2), ("bots", 0), ("srtp", 0)])
+def test_what_is_ours_has_our_name_and_is_compared(name: str, peers_there: int) -> None:
+    others = {
+        candidate.name
+        for row in tables.table(name).rows()
+        for candidate in row.candidates
+        if not candidate.name.startswith(("rapida-media", "pylibsrtp"))
+    }
+    assert others == ({"the far end's sendto alone"} if peers_there else set())
 
 
 # ---- targets ----
@@ -385,10 +446,6 @@ def test_a_run_can_be_read_and_checked_without_measuring(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_of(ours=200, theirs=1500)
-    run["machine"] |= {
-        "commit": "abc", "when": "now", "cores": 2, "load_average": 0.0, "system": "here",
-        "flags": [], "variants": {},
-    }  # fmt: skip
     path = tmp_path / "run.json"
     path.write_text(json.dumps(run))
 
@@ -396,6 +453,92 @@ def test_a_run_can_be_read_and_checked_without_measuring(
     out = capsys.readouterr().out
     assert "8→16 kHz, 20 ms: soxr HQ" in out
     assert "NOT MET" in out
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        command.main(["g711", "--seconds", seconds])
+    assert refused.value.code == 2
+    assert f"--seconds: expected seconds above 0, got '{seconds}'" in capsys.readouterr().err
+
+
+def test_names_beside_a_file_to_read_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["g711", "--read", str(tmp_path / "run.json")]) == 2
+    assert "name no tables beside it" in capsys.readouterr().err
+
+
+def measured(name: str, plan: Plan, missing: dict[str, str]) -> results.TableResult:
+    return {"title": name, "rows": {"a row": row_of(ours=100)}, "facts": {}}
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*arguments: object) -> None:
+        pytest.fail("it was measured")
+
+    monkeypatch.setattr(command, "_measure_table", never)
+    (tmp_path / "file").touch()
+    assert command.main(["g711", "--out", str(tmp_path / "file" / "deeper")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bench: ")
+    assert "file" in line
+
+
+def test_an_interrupted_run_keeps_the_tables_that_were_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str, plan: Plan, missing: dict[str, str]) -> results.TableResult:
+        if name == "rtp":
+            raise KeyboardInterrupt
+        return measured(name, plan, missing)
+
+    monkeypatch.setattr(command, "_measure_table", interrupted)
+    options = ["--no-plots", "--out", str(tmp_path)]
+    assert command.main(["g711", "rtp", "srtp", *options]) == 130
+    assert set(results.load(next(tmp_path.glob("*.json")))["tables"]) == {"g711"}
+    assert capsys.readouterr().err.splitlines()[-1] == "bench: interrupted"
+
+
+def test_a_table_whose_quality_cannot_be_measured_keeps_its_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def facts() -> tables.Facts:
+        raise RuntimeError("the engine did not answer SIP\nits last words")
+
+    row = Row("job", [b""], [Candidate("ours", lambda: each(len))])
+    monkeypatch.setattr(command, "table", lambda name: tables.Table("calls", lambda: [row], facts))
+    missing: dict[str, str] = {}
+    made = command._measure_table("sip", Plan(0.001), missing)
+
+    assert set(made["rows"]["job"]["figures"]) == {"ours", NO_OP}
+    assert made["facts"] == {}
+    assert missing == {"sip: quality": "the engine did not answer SIP"}
+
+
+def test_the_length_of_a_run_is_told_in_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_measure_table", measured)
+    for options, seconds, rough in ((["--quick"], 0.04, True), ([], 0.3, False)):
+        out = tmp_path / f"{seconds}"
+        assert command.main(["g711", "--no-plots", "--out", str(out), *options]) == 0
+        assert results.load(next(out.glob("*.json")))["seconds"] == seconds
+        text = next(out.glob("*.txt")).read_text()
+        assert f"each candidate measured for {seconds} s a row" in text
+        assert ("rough figures" in text) is rough
+
+
+def test_a_picture_says_which_run_it_is_of(tmp_path: Path) -> None:
+    plots = pytest.importorskip("bench.plots")
+    figure = plots.times(
+        "One job", {"title": "", "rows": {"a": row_of(ours=1, theirs=2)}, "facts": {}}, None, "here"
+    )
+    plots._sign(figure, run_of(ours=1)["machine"])
+    assert "abc, 2024-05-01T12:00:00+00:00" in [text.get_text() for text in figure.texts]
 
 
 def test_a_table_is_measured_printed_and_written(

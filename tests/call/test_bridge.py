@@ -308,7 +308,7 @@ async def test_a_stall_of_one_side_is_no_lasting_delay(two: Two) -> None:
     joined.cancel()
 
 
-@pytest.mark.parametrize("wrong", ["itself", "ended", "bridged"])
+@pytest.mark.parametrize("wrong", ["itself", "ended", "bridged", "no call"])
 async def test_a_call_that_cannot_be_bridged_is_refused_and_left_alone(
     two: Two, wrong: str
 ) -> None:
@@ -323,7 +323,7 @@ async def test_a_call_that_cannot_be_bridged_is_refused_and_left_alone(
         await two.one.settle()
     before = other.bridged
     with pytest.raises(LocalProtocolError, match="cannot bridge"):
-        await two.one.call.bridge(other)
+        await two.one.call.bridge("sip:bob@192.0.2.9" if wrong == "no call" else other)
     assert other.bridged is before
     if joined is not None:
         joined.cancel()
@@ -514,7 +514,14 @@ async def test_a_caller_that_hangs_up_ends_the_hunt() -> None:
 
 @pytest.mark.parametrize(
     ("target", "options"),
-    [([], {"mode": "bridge"}), (["sip:a@b"], {}), ("call", {"mode": "bridge"})],
+    [
+        ([], {"mode": "bridge"}),
+        (["sip:a@b"], {}),
+        ("call", {"mode": "bridge"}),
+        ("sip:a@b", {"mode": "blind"}),
+        ([7], {"mode": "bridge"}),
+        ("sip:a@b", {"mode": "bridge", "ring_seconds": "20"}),
+    ],
 )
 async def test_a_transfer_that_makes_no_sense_is_refused(target, options) -> None:
     scene = Dialling()

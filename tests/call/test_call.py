@@ -179,6 +179,8 @@ async def test_a_text_is_an_event(line):
 async def test_a_letter_that_is_no_key_is_refused_before_anything_is_sent(line):
     with pytest.raises(LocalProtocolError, match="'x'"):
         await line.call.send_digits("1x")
+    with pytest.raises(LocalProtocolError, match="keys as a text, got int"):
+        await line.call.send_digits(1)
     assert line.call.queued_ms == 0
 
 

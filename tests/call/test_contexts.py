@@ -31,6 +31,14 @@ async def test_a_context_is_claimed_once():
         await store.claim("y", 2.0)
 
 
+async def test_which_contexts_were_claimed_is_told():
+    store = MemoryContexts()
+    for context_id in "abc":
+        await store.put(context(context_id), 0.0)
+    await store.claim("b", 1.0)
+    assert await store.claimed("abcd", 2.0) == ["b"]
+
+
 async def test_a_context_that_is_looked_at_stays():
     store = MemoryContexts()
     await store.put(context(), 0.0)

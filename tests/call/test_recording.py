@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from call_line import Line
 
 from rapida_media.agents.events import RecordingFailed, RecordingPaused
+from rapida_media.call.endings import Ending
 from rapida_media.call.recording import BATCHES_MAX, Recording
 from rapida_media.errors import LocalProtocolError
 from rapida_media.kernels import Tone
@@ -74,6 +76,17 @@ async def test_a_pause_is_silence_on_the_time_line_and_an_event(line: Line, tmp_
     assert events(line) == [RecordingPaused(True), RecordingPaused(False)]
     with pytest.raises(LocalProtocolError):
         recording.pause()
+
+
+async def test_a_recording_of_a_call_that_is_over_is_empty_and_nobody_waits_for_it(
+    line: Line, tmp_path: Path
+) -> None:
+    line.call.end(Ending("bye"))
+    recording = line.call.record(tmp_path / "call.wav")
+    assert recording.closed
+    async with asyncio.timeout(1):
+        assert await line.call.recorded() == tmp_path / "call.wav"
+    assert seconds_with_sound(tmp_path / "call.wav") == []
 
 
 async def test_a_full_disk_is_an_event_and_the_call_goes_on(line: Line) -> None:

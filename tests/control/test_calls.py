@@ -16,6 +16,7 @@ from engine.waiting import eventually
 
 from rapida_media.call.call import Call
 from rapida_media.demo.ports import free_port
+from rapida_media.net.record_store import RecordsUnavailable
 
 from .conftest import ASSISTANT, AgentNamer, Desk
 
@@ -122,6 +123,46 @@ async def test_the_same_key_tells_how_its_call_is_now_also_when_that_is_over(des
     await desk.until(call_id, "completed")
     status, again = await desk.post("/v1/calls", order)
     assert (status, again["call_id"], again["status"]) == (202, call_id, "completed")
+
+
+async def test_after_a_restart_too_a_key_belongs_to_one_order(desk: Desk) -> None:
+    port = free_port()
+    config = f"""
+[sip]
+listen = ["udp:127.0.0.1:{port}"]
+dial_hosts = ["127.0.0.1"]
+[trunks.loop]
+hosts = ["127.0.0.1"]
+proxy = "127.0.0.1:{port}"
+country_code = "44"
+allow = ["*"]
+[assistants.support]
+agent = "silence"
+numbers = ["+442079460018"]
+"""
+    orders = [
+        {"assistant": "support", "to": to, "idempotency_key": key}
+        for key, to in (
+            ("uri", f"sip:support@127.0.0.1:{port}"),
+            ("number", "02079460018"),
+            ("code", "*100#"),
+        )
+    ]
+    await desk.open(config)
+    ids = [(await desk.post("/v1/calls", order))[1]["call_id"] for order in orders]
+    for call_id in ids[:2]:
+        await desk.until(call_id, "in-progress")
+    await desk.close()
+    again = Desk(desk.bench, desk.folder)
+    await again.open(config)
+    answers = [await again.post("/v1/calls", order) for order in orders]
+    assert [(status, answer["call_id"]) for status, answer in answers] == [(202, i) for i in ids]
+    for order in orders:
+        other = {**order, "to": "+442079460019"}
+        status, problem = await again.post("/v1/calls", other)
+        assert (status, problem["field"]) == (409, "idempotency_key")
+    await again.close()
+    desk.url = ""
 
 
 async def test_an_order_by_a_provider_without_an_account_names_the_field_at_fault(
@@ -302,6 +343,34 @@ async def test_a_call_is_recorded_and_the_recording_fetched(desk: Desk) -> None:
         assert file.getnframes() > 16_000 * 0.2
 
 
+async def test_a_range_that_cannot_be_read_is_ignored_and_one_beyond_the_end_refused(
+    desk: Desk,
+) -> None:
+    await desk.open(TWO)
+    call_id = await placed(desk)
+    await desk.until(call_id, "in-progress")
+    path = f"/v1/calls/{call_id}"
+    await desk.post(f"{path}/record")
+    await desk.post(f"{path}/hangup")
+    await desk.until(call_id, "completed")
+
+    async def asked(wanted: str) -> tuple[int, int, str | None]:
+        headers = {"Range": wanted}
+        async with desk.client.get(f"{desk.url}{path}/recording", headers=headers) as answer:
+            return answer.status, len(await answer.read()), answer.headers.get("Content-Range")
+
+    size = (desk.folder / "recordings" / f"{call_id}.wav").stat().st_size
+    assert await asked("bytes=4-7") == (206, 4, f"bytes 4-7/{size}")
+    # RFC 9110 section 14.1.1: a last position before the first is invalid, and so is the rest.
+    for wanted in ("bytes=7-4", "bytes=x-y", "bytes=-", "bytes", "lines=1-2", "bytes=0-1,8-9"):
+        assert await asked(wanted) == (200, size, None), wanted
+    beyond = {"Range": f"bytes={size}-"}
+    async with desk.client.get(f"{desk.url}{path}/recording", headers=beyond) as answer:
+        assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
+        assert answer.content_type == "application/problem+json"
+        assert (await answer.json())["type"] == "urn:rapida-media:no-such-part"
+
+
 async def test_a_recording_is_paused_for_a_card_number_and_resumed(desk: Desk) -> None:
     await desk.open(TWO)
     call_id = await placed(desk)
@@ -383,6 +452,21 @@ async def test_a_stream_of_one_call_ends_with_it_and_others_with_the_server(desk
     desk.server._events.close()
     assert {event[2]["id"] for event in await everything} >= {call_id}
     assert (await desk.get("/v1/calls/unknown/events"))[0] == 404
+
+
+async def test_while_the_store_is_away_every_question_about_a_call_is_answered_503(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise RecordsUnavailable("call records cannot be read: disk I/O error")
+
+    await desk.open(TWO)
+    for name in ("get", "page"):
+        monkeypatch.setattr(desk._records, name, away)
+    for path in ("", "/unknown", "/unknown/events", "/unknown/stats", "/unknown/recording"):
+        status, problem = await desk.get(f"/v1/calls{path}")
+        assert (status, problem["type"]) == (503, "urn:rapida-media:records-unavailable")
+        assert problem["retry_after_s"] == 5
 
 
 async def test_what_was_spent_today_is_known_after_a_restart(desk: Desk) -> None:

@@ -107,6 +107,8 @@ def test_a_key_ring_fills_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
         (b'{"assistant":"nobody","to":"+1"}', {}, 422, "assistant"),
         (b'{"assistant":"support","to":"+1","provider":"carrier-pigeon"}', {}, 422, "provider"),
         (b'{"assistant":"support","to":"sip:a@192.0.2.1"}', {}, 403, "to"),
+        (b'{"assistant":"support","to":"sip:@@"}', {}, 422, "to"),
+        (b'{"assistant":"support","to":"sip:a@127.0.0.1","from":"sip:<>@"}', {}, 422, "from"),
         (b'{"assistant":"support","to":"+1"}', {"Content-Type": "text/plain"}, 415, None),
         (b'{"assistant":"support","to":"+1"}', {"Content-Type": "multipart/x"}, 415, None),
         (b" " * 70_000, {}, 413, None),
@@ -133,6 +135,7 @@ async def test_what_does_not_fit_is_told_with_its_field(
         ("/x/record", {"action": "begin"}, "expected one of start, stop, pause, resume"),
         ("?status=over", None, "expected one of queued, initiated, ringing, .*failed, canceled"),
         ("?since=2026-01-01T00:00:00", None, ".*RFC3339.*|.*timezone.*"),
+        ("?since=2026", None, ".*RFC3339.*"),
     ],
 )
 async def test_what_is_expected_is_told_in_words(
@@ -196,7 +199,7 @@ async def test_a_body_that_is_not_encoded_as_it_says_is_the_askers_fault(
     desk: Desk, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await desk.open()
-    for encoding, status in (("gzip", 400), ("deflate", 400), ("exi", 415)):
+    for encoding, status in (("gzip", 400), ("deflate", 400), ("exi", 415), ("br", 400)):
         headers = {
             "Content-Type": "application/json",
             "Content-Encoding": encoding,
@@ -205,6 +208,8 @@ async def test_a_body_that_is_not_encoded_as_it_says_is_the_askers_fault(
         asking = desk.client.post(desk.url + path, data=b"{}", headers=headers)
         async with asking as answer:
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
+            detail = json.loads(await answer.read())["detail"]
+            assert encoding in detail or "Content-Encoding" in detail
     assert "Traceback" not in caplog.text
 
 
@@ -215,6 +220,8 @@ async def test_a_body_may_be_compressed_and_the_limit_is_for_what_it_says(desk: 
         packed = gzip.compress(body)
         async with desk.client.post(f"{desk.url}/v1/calls", data=packed, headers=headers) as answer:
             assert answer.status == status
+            problem = json.loads(await answer.read())
+    assert problem["detail"] == "the body is longer than 65536 octets"
 
 
 async def test_who_connects_and_says_nothing_is_sent_away(

@@ -22,7 +22,7 @@ from engine.waiting import eventually
 
 from rapida_media import clock
 from rapida_media.call.call import Call
-from rapida_media.call.contexts import CallContext
+from rapida_media.call.contexts import CallContext, MemoryContexts
 from rapida_media.call.records import CallRecord
 from rapida_media.call.state import CallState
 from rapida_media.config import parse_config
@@ -69,7 +69,7 @@ class Platform:
         self._runner: web.AppRunner
         self._config = ""
 
-    async def start(self, agent: str = "silence", limits: str = "") -> None:
+    async def start(self, agent: str = "silence", limits: str = "", **options: Any) -> None:
         app = web.Application()
         app.router.add_post("/calls", self._order)
         app.router.add_delete("/calls/{call}", self._hang_up)
@@ -82,7 +82,7 @@ class Platform:
             f'api_base = "http://127.0.0.1:{port}"\n'
             f'[assistants.support]\nagent = "{agent}"\ncredential = "main"\n{limits}'
         )
-        await self.desk.open(self._config)
+        await self.desk.open(self._config, **options)
 
     async def reload(self, before: str, after: str) -> None:
         """Have the server take a configuration that differs in this."""
@@ -279,6 +279,26 @@ async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Pla
     await eventually(lambda: platform.hung_up == ["out-1"])
 
 
+async def test_an_engine_that_stops_still_ends_at_the_provider_what_is_over_here(
+    platform: Platform,
+) -> None:
+    await platform.start()
+    engine = platform.desk.bench.engine
+    rings = await platform.order()
+    await platform.desk.until(rings, "initiated")
+    platform.ready.clear()
+    await platform.order()
+    await eventually(lambda: len(platform.orders) == 2)
+    draining = asyncio.create_task(engine.drain())
+    await asyncio.sleep(0)
+    engine.signalling(rings).hang_up("canceled")
+    platform.answer = (201, {"call": "out-2"})
+    asyncio.get_running_loop().call_later(0.1, platform.ready.set)
+    await platform.desk.bench.stop()
+    assert sorted(platform.hung_up) == ["out-1", "out-2"]
+    await draining
+
+
 async def test_media_that_never_come_end_the_call(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,6 +493,69 @@ async def test_who_is_not_the_provider_uses_no_context_up_that_another_machine_m
     call = await platform.desk.until("c9", "in-progress")
     assert (call["from"], call["assistant"]) == ("+1555", "support")
     await socket.close()
+
+
+class SlowStore:
+    """Has contexts wait to be stored. storing: how many have asked to be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.storing = 0
+        self.stored = asyncio.Event()
+        put = MemoryContexts.put
+
+        async def put_slowly(store: MemoryContexts, context: CallContext, now: float) -> None:
+            self.storing += 1
+            await self.stored.wait()
+            await put(store, context, now)
+
+        monkeypatch.setattr(MemoryContexts, "put", put_slowly)
+
+
+async def ordered_at_once(platform: Platform, store: SlowStore) -> list[int]:
+    """Order three calls while the store is slow, of which one is refused; give the statuses."""
+    order = {"assistant": "support", "to": "+15550100"}
+    orders = [asyncio.create_task(platform.desk.post("/v1/calls", order)) for _ in range(3)]
+    await eventually(lambda: any(each.done() for each in orders))
+    store.stored.set()
+    return sorted([status for status, _ in await asyncio.gather(*orders)])
+
+
+async def test_calls_whose_contexts_are_being_stored_count_among_those_let_in(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore(monkeypatch)
+    await platform.start(limits="[limits]\nmax_calls = 2\n")
+    assert await ordered_at_once(platform, store) == [202, 202, 503]
+    assert store.storing == 2
+    announced = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    assert announced == (200, {"refuse": "busy"})
+
+
+async def test_orders_whose_contexts_are_being_stored_count_among_those_of_their_assistant(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore(monkeypatch)
+    await platform.start(limits="max_outbound_calls = 2\n")
+    assert await ordered_at_once(platform, store) == [202, 202, 403]
+    assert store.storing == 2
+
+
+async def test_a_drain_waits_for_a_call_whose_context_is_being_stored(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore(monkeypatch)
+    await platform.start()
+    ordering = asyncio.create_task(platform.order())
+    await eventually(lambda: store.storing)
+    draining = asyncio.create_task(platform.desk.bench.engine.drain())
+    await asyncio.sleep(0.05)
+    assert not draining.done()
+    store.stored.set()
+    call_id = await ordering
+    await platform.desk.until(call_id, "initiated")
+    assert not draining.done()
+    await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+    await draining
 
 
 async def test_keys_of_the_agent_are_tones_in_the_audio(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rapida_media.agents.base import Agent
+from rapida_media.call.contexts import ContextStore
 from rapida_media.config import parse_config
 from rapida_media.net.engine import Engine
 from rapida_media.sip.address import Address
@@ -65,6 +66,7 @@ class Bench:
         *,
         agent: str | None = "echo",
         timers: TimerValues = FAST,
+        contexts: ContextStore | None = None,
     ) -> Engine:
         """Start an engine; tables of config replace those of BASE."""
         document = tomllib.loads(BASE) | tomllib.loads(config)
@@ -72,6 +74,7 @@ class Bench:
             parse_config(document, self.folder),
             directory=self.folder,
             default_agent=agent,
+            contexts=contexts,
             timers=timers,
         )
         await self.engine.start()

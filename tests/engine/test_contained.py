@@ -31,8 +31,15 @@ async def exiting(call: Call) -> None:
     sys.exit(3)
 
 
-async def canceling_itself(call: Call) -> None:
+async def raising_cancelled(call: Call) -> None:
     raise asyncio.CancelledError
+
+
+async def canceling_itself(call: Call) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(10)
 
 
 async def interrupting(call: Call) -> None:
@@ -44,8 +51,12 @@ async def returning_nothing_to_await(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    "agent", [raising, exiting, interrupting, canceling_itself, returning_nothing_to_await]
-)
+    "agent",
+    [
+        raising, exiting, interrupting, raising_cancelled, canceling_itself,
+        returning_nothing_to_await,
+    ],
+)  # fmt: skip
 async def test_an_agent_that_fails_ends_its_call_and_no_other(
     bench: Bench, agent_named: AgentNamer, agent: agent_task.Agent
 ) -> None:

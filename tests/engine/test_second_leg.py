@@ -143,7 +143,7 @@ async def test_a_refusal_tells_its_status_and_when_to_try_again(
     await nothing_is_left(bench)
 
 
-@pytest.mark.parametrize("uri", ["sip:bob@nowhere.invalid", "nonsense"])
+@pytest.mark.parametrize("uri", ["sip:bob@nowhere.invalid", "nonsense", "sip:@@"])
 async def test_a_target_that_cannot_be_called_is_404(
     bench: Bench, agent_named: AgentNamer, uri: str
 ) -> None:
@@ -158,17 +158,30 @@ async def test_a_target_that_cannot_be_called_is_404(
 async def test_an_order_that_cannot_be_written_is_refused_and_costs_nothing(
     bench: Bench, agent_named: AgentNamer, callees: list[Callee]
 ) -> None:
-    errors: list[LocalProtocolError] = []
+    errors: list[str] = []
 
     async def agent(call: Call) -> None:
-        try:
-            await call.dial(callees[0].uri, headers=[("X-Order", "a\r\nEvil: yes")])
-        except LocalProtocolError as error:
-            errors.append(error)
+        for headers in (
+            [("X-Order", "a\r\nEvil: yes")],
+            [("Via", "SIP/2.0/UDP elsewhere")],
+            [("X Order", "7")],
+            [("X-Order", 7)],
+            {"X-Order": "7"},
+        ):
+            try:
+                await call.dial(callees[0].uri, headers=headers)  # type: ignore[arg-type]
+            except LocalProtocolError as error:
+                errors.append(str(error))
 
     call = await call_in(bench, agent_named, agent)
     answer(call, await call.hung_up())
-    assert "CR or LF" in str(errors[0])
+    assert errors == [
+        "headers: X-Order: expected a text without control characters",
+        "headers: Via: the engine writes this one itself",
+        "headers: 'X Order' is no name of a header field",
+        "headers: X-Order: expected a text without control characters",
+        'headers: expected pairs of name and value, such as [("X-Ticket", "7")]',
+    ]
     assert callees[0].received == []
     await nothing_is_left(bench)
 

@@ -59,6 +59,7 @@ async def quiet(callee: Callee) -> None:
     [
         ("sip:bob@198.51.100.7", None, "the host is none that [sip] dial_hosts names"),
         ("+4930", "carrier", "the number begins with nothing that [trunks.carrier] allow names"),
+        ("+4930", "carier", "there is no [trunks.carier]"),
         (
             "sip:+4930@carrier.example",
             None,

@@ -101,6 +101,19 @@ async def test_a_blind_transfer_that_works_ends_the_call(
     assert bench.logged("ended: transferred")
 
 
+@pytest.mark.parametrize("target", ["+4930123456", "carol", "", "sip:@@", "tel:+4930123456"])
+async def test_what_is_no_sip_uri_is_not_ordered(
+    bench: Bench, agent_named: AgentNamer, target: str
+) -> None:
+    echo = Echo()
+    await bench.start(agent=agent_named(echo))
+    call = await (await bench.phone()).call()
+    with pytest.raises(LocalProtocolError, match="expected a SIP URI or another call"):
+        await (await echo.call()).transfer(target)
+    assert not call.requests("REFER")
+    assert await call.bye() == 200
+
+
 async def test_a_transfer_that_fails_leaves_the_call_with_the_agent(
     bench: Bench, agent_named: AgentNamer
 ) -> None:

@@ -65,6 +65,20 @@ async def test_a_context_put_by_one_engine_is_claimed_once_by_another(server: Re
                 await store.claim("y", 0.0)
 
 
+async def test_who_made_a_context_finds_out_that_another_engine_claimed_it(
+    server: RedisServer,
+) -> None:
+    async with contexts(server.url) as one, contexts(server.url) as other:
+        for context_id in "abc":
+            await one.put(context(context_id), 0.0)
+        assert await one.claimed("abcd", 0.0) == []
+        await other.claim("b", 0.0)
+        assert await one.claimed("abcd", 0.0) == ["b"]
+        await server.stop()
+        with pytest.raises(ContextsUnavailable):
+            await one.claimed("abcd", 0.0)
+
+
 async def test_who_comes_too_late_hears_so_every_time(server: RedisServer) -> None:
     async with contexts(server.url, lifetime_s=0.05) as store:
         await store.put(context(), 0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapida_media.kernels import Tone, gain_ramp, level_dbov, mix
+from rapida_media.kernels import Concealer, Tone, gain_ramp, level_dbov, mix
 
 SAMPLE = st.integers(-32768, 32767)
 
@@ -86,6 +86,16 @@ def test_a_tone_that_the_rate_cannot_carry_is_refused(hz, rate_hz):
         Tone(hz, rate_hz=rate_hz)
     with pytest.raises(ValueError, match="expected a number of samples"):
         Tone(1.0).read(-1)
+    with pytest.raises(ValueError, match="expected a level in dBov, got nan"):
+        Tone(1.0, float("nan"))
+
+
+@pytest.mark.parametrize("samples", [2**62, 2**63 - 1])
+def test_more_samples_than_memory_can_have_are_refused(samples):
+    with pytest.raises(MemoryError):
+        Tone(1.0).read(samples)
+    with pytest.raises(MemoryError):
+        Concealer().extrapolate(samples)
 
 
 def test_a_gain_ramp_is_a_straight_line_that_the_next_ramp_continues():

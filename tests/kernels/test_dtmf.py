@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -225,6 +227,25 @@ def test_what_cannot_be_pushed_is_refused_and_changes_nothing():
     assert detector.push(SERIES) == DtmfDetector().push(SERIES)
     with pytest.raises(ValueError, match="expected 8000 or 16000 Hz, got 44100"):
         DtmfDetector(44100)
+
+
+def test_pushes_of_several_threads_come_one_after_the_other_and_touch_no_foreign_memory():
+    """Long ones run without the GIL, each from where it began: digits suffer then, memory not."""
+    detector, short, long = DtmfDetector(8000), bytes(2 * 160), bytes(2 * 9000)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for piece, count in ((short, 500), (long, 20)):
+            detector.reset()
+            with ThreadPoolExecutor(4) as threads:
+                assert all(not digits for digits in threads.map(detector.push, [piece] * count))
+            if piece is short:
+                key = packed(tone("5", 100, 8000), pause(100, 8000))
+                ((symbol, start, _),) = detector.push(key)
+                assert symbol == "5"
+                assert abs(start - 500 * 160) <= 3.2 * 8
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_digit_held_for_an_hour_is_reported_once_it_ends():

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import g711_golden as golden
 import g711_spec as spec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,3 +171,31 @@ def test_any_buffer_is_accepted_and_nothing_else(kernel):
     assert kernel(b"") == b""
     with pytest.raises(TypeError):
         kernel("text")
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f8", "<i4", ">i2", "<u2", "<c8"])
+def test_pcm_in_a_buffer_of_anything_but_octets_or_int16_is_refused(kind):
+    """Its octets would be heard as noise."""
+    samples = np.zeros(40, kind)
+    for encode in (ulaw_encode, alaw_encode):
+        with pytest.raises(TypeError, match="expected PCM as octets or int16, got a buffer of"):
+            encode(samples)
+    for into in (ulaw_decode_into, ulaw_encode_into):
+        with pytest.raises(TypeError, match="expected room for octets or int16, got a buffer of"):
+            into(b"\0\0", samples)
+    assert not samples.any()
+
+
+@pytest.mark.parametrize("kind", ["<i2", "u1", "i1"])
+def test_pcm_in_a_buffer_of_octets_or_int16_is_taken(kind):
+    samples = np.frombuffer(EVERY_SAMPLE, kind)
+    assert ulaw_encode(samples) == ulaw_encode(EVERY_SAMPLE)
+    assert ulaw_encode(samples.reshape(2, -1)) == ulaw_encode(EVERY_SAMPLE)
+    room = np.zeros(1000, "<i2")
+    assert ulaw_decode_into(EVERY_OCTET, room) == 512
+    assert room.tobytes() == ulaw_decode(EVERY_OCTET) + bytes(1488)
+
+
+def test_every_second_sample_of_an_array_is_taken_as_it_reads():
+    samples = np.frombuffer(EVERY_SAMPLE, "<i2")
+    assert alaw_encode(samples[::2]) == alaw_encode(EVERY_SAMPLE)[::2]

@@ -24,6 +24,12 @@ def test_a_long_piece_and_any_buffer_at_any_alignment_are_taken():
     assert swap16(b"") == b""
 
 
+def test_an_array_in_network_order_is_taken_for_its_octets():
+    samples = np.arange(-500, 500)
+    assert swap16(samples.astype(">i2")) == samples.astype("<i2").tobytes()
+    assert swap16(samples.astype("<i2")) == samples.astype(">i2").tobytes()
+
+
 def test_half_a_sample_is_refused():
     with pytest.raises(ValueError, match="expected whole 16-bit samples, got 3 octets"):
         swap16(b"abc")

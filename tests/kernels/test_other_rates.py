@@ -29,6 +29,15 @@ def test_cuts_change_neither_the_samples_nor_their_number(pair, sizes):
     assert b"".join(pieces) == Resampler(*pair).push(data)
 
 
+@pytest.mark.parametrize("pair", [(16000, 100), (100, 8000), (7, 1), (100, 25600)], ids=str)
+def test_the_lowest_rates_keep_their_number_of_samples_too(pair):
+    resampler, taken, given_out = Resampler(*pair), 0, 0
+    for size in (1, 0, 700, 3, 1500, 1, 1):
+        given_out += len(resampler.push(bytes(2 * size))) // 2
+        taken += size
+        assert given_out == -(-taken * pair[1] // pair[0])
+
+
 @PAIRS
 def test_a_tone_comes_out_later_by_the_declared_delay_and_otherwise_the_same(pair):
     resampler = Resampler(*pair)

@@ -251,6 +251,13 @@ def test_half_a_sample_is_refused_and_changes_nothing(conversion):
     assert resampler.push(noise(50, 3)) == fresh.push(noise(50, 3))
 
 
+def test_floats_are_refused_and_change_nothing():
+    resampler = new(UP)
+    with pytest.raises(TypeError, match="expected PCM as octets or int16"):
+        resampler.push(np.ones(300, np.float32))
+    assert resampler.push(noise(300)) == new(UP).push(noise(300))
+
+
 @pytest.mark.parametrize(
     ("from_hz", "to_hz", "profile", "why"),
     [

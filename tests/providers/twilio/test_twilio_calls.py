@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -12,13 +13,14 @@ from engine.waiting import eventually
 from providers import scenarios
 from providers.deployment import Deployment
 from providers.hearing import TONE_PCM, heard_by, middle, steady_hertz
-from recorded_twilio import ACCOUNT
+from recorded_twilio import ACCOUNT, TOKEN
 from simulated_twilio import agent_named as agent_named
 from simulated_twilio import bench as bench
 from simulated_twilio import desk as desk
 from simulated_twilio import twilio as twilio
 
 from rapida_media.providers.twilio import SPEC
+from rapida_media.providers.twilio.signature import sign
 from rapida_media.testing.twilio import Callee, TwilioPlatform
 
 # -- audio -----------------------------------------------------------------------------------------
@@ -149,3 +151,22 @@ async def test_forgeries_and_replays_are_refused(twilio: Deployment) -> None:
         _, _, again = await twilio.platform.ask(url, {**fields, "CallSid": "CA2"})
         _, _, told_twice = await twilio.platform.ask(url, {**fields, "CallSid": "CA2"})
         assert again == told_twice, "announced twice, it is one call"
+
+
+async def test_a_webhook_whose_target_is_a_whole_url_is_verified(twilio: Deployment) -> None:
+    await twilio.start("silence")
+    fields = {"CallSid": "CA1", "From": "+14155550100", "To": "+15005550006"}
+    body = urlencode(fields)
+    signature = sign(twilio.webhook, tuple(fields.items()), TOKEN)
+    host, _, port = twilio.desk.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    # RFC 9112 section 3.2.2: a proxy writes it so, and every server takes it.
+    writer.write(
+        f"POST {twilio.webhook} HTTP/1.1\r\nHost: voice.example.com\r\nConnection: close\r\n"
+        f"X-Twilio-Signature: {signature}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'<Stream url="wss://voice.example.com/v1/talk/twilio/ctx/' in answer
