@@ -184,8 +184,9 @@ class SpeexDSP(Pieces):
 
 class PJMedia(Pieces):
     """pjmedia's adaptive buffer and its concealment by WSOLA, as its own streams use and set them:
-    PCMU in frames of 10 ms, numbered by timestamp, half a second at most, 240 ms made up and then
-    silence, payload types that it does not know ignored, a new source a new beginning."""
+    PCMU in frames of 10 ms, numbered by timestamp, asked for two at a time, half a second at most,
+    240 ms made up and then silence, payload types that it does not know ignored, a new source a new
+    beginning."""
 
     MISSING, NORMAL = 0, 1  # all others: there is nothing, or not yet enough, to play
     MOST, MADE_UP = 50, 24  # frames
@@ -222,6 +223,10 @@ class PJMedia(Pieces):
             )
 
     def _ask(self) -> None:
+        for _ in range(2):
+            self._ask_for_a_frame()
+
+    def _ask_for_a_frame(self) -> None:
         null, self._size[0] = self._ffi.NULL, TICK
         self._lib.pjmedia_jbuf_get_frame3(
             self._buffer, self._frame, self._size, self._kind, self._info, null, null
