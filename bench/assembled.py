@@ -45,12 +45,6 @@ class Given:
     holes: int
 
 
-def _places(call: Call) -> list[int]:
-    """Positions of the packets in order of arrival, by their timestamps."""
-    first = call.packets[0].timestamp - call.first_sample
-    return [(packet.timestamp - first) & 0xFFFFFFFF for packet in call.packets]
-
-
 def _decoded(packet: RtpPacket) -> Samples:
     return np.frombuffer(ulaw_decode(packet.payload), np.int16)
 
@@ -92,7 +86,7 @@ def _collect(
 
 def _first_of_each(call: Call) -> dict[int, RtpPacket]:
     found: dict[int, RtpPacket] = {}
-    for place, packet in zip(_places(call), call.packets, strict=True):
+    for place, packet in zip(call.places, call.packets, strict=True):
         found.setdefault(place, packet)
     return found
 
@@ -100,7 +94,7 @@ def _first_of_each(call: Call) -> dict[int, RtpPacket]:
 def silence(call: Call) -> Assembled:
     pcm = np.zeros(len(call.pcm) // 2, np.int16)
     newest = -1
-    for place, packet in zip(_places(call), call.packets, strict=True):
+    for place, packet in zip(call.places, call.packets, strict=True):
         if place > newest:
             newest = place
             pcm[place : place + len(packet.payload)] = _decoded(packet)
@@ -110,7 +104,7 @@ def silence(call: Call) -> Assembled:
 def as_it_comes(call: Call) -> Assembled:
     pcm = np.concatenate([_decoded(packet) for packet in call.packets])
     size = len(call.packets[0].payload)
-    places = np.array(_places(call))
+    places = np.array(call.places)
     begins = [int((places < start).sum()) * size for start in range(0, len(call.pcm) // 2, PIECE)]
     return Assembled(pcm, begins)
 

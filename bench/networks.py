@@ -14,13 +14,14 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.buffers import TICK_MS, Player, open_player
 from bench.concealers import Samples
 from bench.losses import RATE_HZ, files_in, recordings
-from rapida_media.testing.jitter import PEER, Begin, Call, make_call, open_stream
+from rapida_media.testing.jitter import Begin, Call, make_call
 from rapida_media.testing.traces import MODELS, Trace, make_trace, read_trace
 
 TRACES = "RAPIDA_BENCH_TRACES"  # in the environment: a folder of traces in CSV
-SECONDS, VARY, TICK_MS = 30, 0.3, 10
+SECONDS, VARY = 30, 0.3
 PIECE = 5 * RATE_HZ  # PESQ is asked for so much at a time
 DELAY_PRICE = 0.005
 SPEECH_RMS, DEAD_RMS = 100.0, 16.0  # of 10 ms: -50 and -66 dBov
@@ -100,10 +101,11 @@ def _spoken(pcm: Samples) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def listen(call: Call, policy: str, pesq: Pesq, seed: int) -> Heard:
-    """Play a call through a policy, the ticks at any phase, and judge what comes out."""
+def listen(call: Call, player: str, pesq: Pesq, seed: int) -> Heard:
+    """Play a call through a policy of ours or through another's buffer, the ticks at any phase, and
+    judge what comes out."""
     begin_us = call.packets[0].arrival_us + Random(seed).randrange(TICK_MS * 1000)
-    pcm, positions, owed, idle = _play(call, policy, begin_us)
+    pcm, positions, owed, idle = play(call, open_player(player), begin_us)
     ticks = np.arange(len(positions))
     scale = (1 - call.drift_ppm * 1e-6) * 1000 / RATE_HZ
     heard_ms = (begin_us - call.heard_us) / 1000 + TICK_MS * (ticks + 1)
@@ -123,24 +125,18 @@ def listen(call: Call, policy: str, pesq: Pesq, seed: int) -> Heard:
     )
 
 
-def _play(
-    call: Call, policy: str, begin_us: int
+def play(
+    call: Call, player: Player, begin_us: int
 ) -> tuple[Samples, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Give the sound and, by tick, the position that was reached, the samples made up since while
-    waiting for more, and whether the sender paused."""
-    stream, packets, at = open_stream(policy), call.packets, 0
-    pcm, positions, waited, pauses = [], [], [], []
-    for now_us in range(begin_us, packets[-1].arrival_us, TICK_MS * 1000):
-        while packets[at].arrival_us <= now_us:
-            stream.receive_datagram(packets[at].datagram(), PEER, packets[at].arrival_us / 1e6)
+    """Give the sound and, by tick, what `Played` tells."""
+    played, at = [], 0
+    for now_us in range(begin_us, call.packets[-1].arrival_us, TICK_MS * 1000):
+        while call.packets[at].arrival_us <= now_us:
+            player.receive(call.packets[at], call.places[at])
             at += 1
-        pcm.append(stream.pull(now_us / 1e6, TICK_MS))
-        position, owed, idle = stream.playout_state()
-        positions.append(position + call.first_sample)
-        waited.append(owed)
-        pauses.append(idle)
-    made = np.frombuffer(b"".join(pcm), np.int16)
-    return made, np.array(positions), np.array(waited), np.array(pauses)
+        played.append(player.pull(now_us))
+    pcm, positions, owed, idle = zip(*played, strict=True)
+    return np.concatenate(pcm), np.array(positions), np.array(owed), np.array(idle)
 
 
 def _mos(spoken: Samples, pcm: Samples, call: Call, begin_us: int, pesq: Pesq) -> float:

@@ -43,14 +43,49 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "soxr": ("soxr", "pip install soxr"),
 }
 LIBRARIES: dict[str, tuple[str, str]] = {
+    "pjmedia": (
+        "libpjmedia.so.2",
+        "build pjproject after ./configure --enable-shared, and name the folders of its libraries"
+        " in LD_LIBRARY_PATH",
+    ),
     "spandsp": ("libspandsp.so.2", "apt-get install libspandsp2"),
     "speexdsp": ("libspeexdsp.so.1", "apt-get install libspeexdsp1"),
 }
 DECLARATIONS = {
+    "pjmedia": """
+        typedef struct { const char *text; long length; } pj_str_t;
+        int pj_init(void);
+        void pj_log_set_level(int level);
+        void *pj_pool_create_on_buf(const char *name, char *memory, size_t size);
+        int pjmedia_jbuf_create(void *pool, const pj_str_t *name, unsigned frame_size,
+            unsigned ptime, unsigned most, void **buffer);
+        int pjmedia_jbuf_set_adaptive(void *buffer, unsigned first, unsigned least, unsigned most);
+        int pjmedia_jbuf_reset(void *buffer);
+        void pjmedia_jbuf_put_frame3(void *buffer, const char *frame, size_t size, uint32_t info,
+            int number, uint32_t timestamp, int *discarded);
+        void pjmedia_jbuf_get_frame3(void *buffer, char *frame, size_t *size, uint8_t *kind,
+            uint32_t *info, uint32_t *timestamp, int *number);
+        int pjmedia_plc_create(void *pool, unsigned rate_hz, unsigned samples, unsigned options,
+            void **plc);
+        int pjmedia_plc_save(void *plc, int16_t *frame);
+        int pjmedia_plc_generate(void *plc, int16_t *frame);
+    """,
     "speexdsp": """
         void *speex_resampler_init(uint32_t channels, uint32_t in, uint32_t out, int q, int *err);
         int speex_resampler_process_int(void *state, uint32_t channel, const char *in,
             uint32_t *in_samples, int16_t *out, uint32_t *out_samples);
+        typedef struct {
+            char *data;
+            uint32_t len, timestamp, span;
+            uint16_t sequence;
+            uint32_t user_data;
+        } JitterBufferPacket;
+        void *jitter_buffer_init(int step);
+        void jitter_buffer_reset(void *buffer);
+        void jitter_buffer_destroy(void *buffer);
+        void jitter_buffer_put(void *buffer, const JitterBufferPacket *packet);
+        int jitter_buffer_get(void *buffer, JitterBufferPacket *packet, int span, int *offset);
+        void jitter_buffer_tick(void *buffer);
     """,
     "spandsp": """
         void *g711_init(void *state, int mode);
@@ -64,6 +99,9 @@ DECLARATIONS = {
         int plc_rx(void *state, int16_t *pcm, int samples);
         int plc_fillin(void *state, int16_t *pcm, int samples);
         int plc_free(void *state);
+        void *noise_init_dbov(void *state, int seed, float level, int class, int quality);
+        int16_t noise(void *state);
+        int noise_free(void *state);
     """,
 }
 

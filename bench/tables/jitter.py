@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
 from bench.assembled import Stoi, as_it_comes, immediate, judge, silence
+from bench.buffers import OTHERS
 from bench.harness import Candidate, MissingPeerError, Row, Run
 from bench.material import items
 from bench.networks import Pesq, conditions, listen, make_condition
@@ -114,7 +116,11 @@ def facts() -> Facts:
         pesq: Callable[..., float] = module("pesq").pesq
     except MissingPeerError:
         return {}
-    heard = {f"rapida-media, {policy}": _listen_to_all(policy, pesq) for policy in POLICIES}
+    heard = {}
+    ours = {f"rapida-media, {policy}": policy for policy in POLICIES}
+    for name, player in (ours | {other: other for other in OTHERS}).items():
+        with suppress(MissingPeerError):
+            heard[name] = _listen_to_all(player, pesq)
     try:
         stoi: Stoi = module("pystoi").stoi
     except MissingPeerError:
@@ -122,10 +128,10 @@ def facts() -> Facts:
     return {**heard, "rapida-media, immediate": _assemble_all(pesq, stoi)}
 
 
-def _listen_to_all(policy: str, pesq: Callable[..., float]) -> dict[str, dict[str, Fact]]:
+def _listen_to_all(player: str, pesq: Callable[..., float]) -> dict[str, dict[str, Fact]]:
     table: dict[str, dict[str, Fact]] = {}
     for name in conditions():
-        heard = [listen(make_condition(name, seed), policy, pesq, seed) for seed in LISTENED_SEEDS]
+        heard = [listen(make_condition(name, seed), player, pesq, seed) for seed in LISTENED_SEEDS]
         table[name] = {
             "MOS": round(statistics.fmean(each.mos for each in heard), 2),
             "delay ms": round(statistics.fmean(each.delay_ms for each in heard), 1),

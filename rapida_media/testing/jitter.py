@@ -69,13 +69,15 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Packets in order of arrival. pcm: what was said, s16 at 8 kHz.
+    """Packets in order of arrival. pcm: what was said, s16 at 8 kHz. places: the first sample of
+    each packet in it.
 
     heard_us: when the first sample would be heard without a buffer. first_sample: of the first
     packet with sound that arrives.
     """
 
     packets: Sequence[RtpPacket]
+    places: Sequence[int]
     pcm: bytes
     ptime_ms: int
     heard_us: float
@@ -102,16 +104,18 @@ def make_call(
     total = len(trace.sent_ms) * samples
     pcm = (pcm * (total * 2 // len(pcm) + 1))[: total * 2]
     numbers = _send(trace, pcm, first, spoken, begins)
-    packets = [
-        packet._replace(arrival_us=round(arrival.at_ms * 1000))
+    arrived = [
+        (packet._replace(arrival_us=round(arrival.at_ms * 1000)), arrival.number * samples)
         for arrival in trace.arrivals
         if (packet := numbers[arrival.number]) is not None
     ]
+    packets, places = [packet for packet, _ in arrived], [place for _, place in arrived]
     heard_us = (trace.sent_ms[0] + trace.least_delay_ms) * 1000
     ranges = list(spoken) if spoken is not None else [(0, total)]
-    sound = next(packet for packet in packets if packet.payload_type == PCMU)
-    first_sample = (sound.timestamp - first[1]) & 0xFFFFFFFF
-    return Call(packets, pcm, trace.ptime_ms, heard_us, trace.drift_ppm, ranges, first_sample)
+    first_sample = next(place for packet, place in arrived if packet.payload_type == PCMU)
+    return Call(
+        packets, places, pcm, trace.ptime_ms, heard_us, trace.drift_ppm, ranges, first_sample
+    )
 
 
 def _send(
