@@ -10,7 +10,7 @@ import logging
 from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
-from rapida_media.call.identity import called_of, caller_of
+from rapida_media.call.identity import called_of, caller_of, is_private
 from rapida_media.call.negotiation import refusal
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
@@ -96,6 +96,7 @@ class Incoming:
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
                 max_forwards=MAX_FORWARDS if hops is None else hops,
+                private=is_private(request),
             ),
             self._assistants.agent(assistant),
             address=self._calls.address_for(session.dialog.flow, event.body),
