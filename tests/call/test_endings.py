@@ -9,6 +9,7 @@ from rapida_media.call.endings import (
     Ending,
     ended,
     not_answered,
+    offer_refused,
     reason_header,
     turned_away,
 )
@@ -90,3 +91,8 @@ def test_a_cause_of_ours_says_whose_fault_it_is(cause, ending):
 def test_a_call_turned_away_is_the_agents_choice_unless_no_codec_fits():
     assert turned_away(486) == Ending("rejected", 486, "agent")
     assert turned_away(488) == Ending("rejected", 488, "media")
+
+
+def test_an_offer_that_cannot_be_used_is_not_the_agents_fault():
+    assert offer_refused(488) == Ending("rejected", 488, "media")
+    assert offer_refused(400) == Ending("rejected", 400, "configuration")
