@@ -51,6 +51,7 @@ class CallInfo:
 
     provider_call_id: what the provider calls it, "" where that is not known.  context_id: what its
     URLs here call it, None over SIP.  max_forwards: how many more elements may pass the call on.
+    private: the caller does not want to be shown to others (RFC 3323).
     """
 
     id: str
@@ -65,6 +66,7 @@ class CallInfo:
     provider_call_id: str = ""
     context_id: str | None = None
     max_forwards: int = MAX_FORWARDS
+    private: bool = False
 
 
 class Conversation:
@@ -123,6 +125,11 @@ class Conversation:
     @property
     def called(self) -> str:
         return self.info.called
+
+    @property
+    def private(self) -> bool:
+        """Whether the caller asked not to be shown to others (RFC 3323, RFC 3325)."""
+        return self.info.private
 
     @property
     def assistant(self) -> str | None:

@@ -207,6 +207,11 @@ def turned_away(status: int) -> Ending:
     return Ending("rejected", status, "media" if media else "agent")
 
 
+def offer_refused(status: int) -> Ending:
+    """Say how a call to us ended whose offer cannot be met, or read."""
+    return Ending("rejected", status, not_answered(status).failure_class)
+
+
 def reason_header(reason: str) -> tuple[str, str]:
     """Give the Reason header (RFC 3326) of the BYE or CANCEL that ends a call for ``reason``."""
     cause, text = _Q850.get(reason, _NORMAL)

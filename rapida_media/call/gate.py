@@ -84,6 +84,11 @@ class Gate:
         """Give the trunk of an INVITE that was let in, None for one of our own machine."""
         return self._passed.get(request)
 
+    def is_of_trunk(self, request: Request, source: Address) -> bool:
+        """Tell whether a request, which may be unreadable, is a trunk's."""
+        by_source = self._by_source(source.host, proven=source.proven)
+        return self._passed.get(request) is not None or by_source is not None
+
     def knows(self, host: str) -> bool:
         """Tell whether a host (an IP literal) is no stranger: a trunk's, or our own."""
         if not self._trunks or self._by_source(host) is not None:

@@ -1,7 +1,8 @@
 """Who calls whom over a trunk: from which header fields, written how.
 
-In: P-Asserted-Identity (RFC 3325), Remote-Party-ID, Diversion (RFC 5806), History-Info (RFC 7044).
-Out: From and P-Asserted-Identity. Numbers are E.164: ``+`` and up to fifteen digits.
+In: P-Asserted-Identity (RFC 3325), Remote-Party-ID, Diversion (RFC 5806), History-Info (RFC 7044),
+and Privacy (RFC 3323). Out: From, P-Asserted-Identity, Privacy. Numbers are E.164: ``+`` and up to
+fifteen digits.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ USUAL_NATIONAL = ("0", 0)
 SHORTEST_NATIONAL = 7
 # Where the caller's identity stands, the most trustworthy first.
 CALLER_FIELDS = ("P-Asserted-Identity", "Remote-Party-ID", "From")
+# Who calls without showing who (RFC 3323 section 4.1.1.3).
+ANONYMOUS = "sip:anonymous@anonymous.invalid"
+# What of Privacy is about who calls: RFC 3323 section 4.2, RFC 3325 section 9.3.
+_WITHHOLDING = {"user", "id"}
 
 
 def normalise(number: str, country_code: str | None) -> str:
@@ -59,6 +64,11 @@ def normalise(number: str, country_code: str | None) -> str:
     return f"+{country_code}{digits}"
 
 
+def is_number(text: str) -> bool:
+    """Tell a telephone number, however it is written, from a name."""
+    return _DIGITS.fullmatch(text.translate(_SEPARATORS)) is not None
+
+
 def caller_of(request: Request, trunk: Trunk) -> str:
     """Give the calling number, or the URI where there is none.
 
@@ -72,6 +82,23 @@ def caller_of(request: Request, trunk: Trunk) -> str:
             if user is not None and party == "calling":
                 return normalise(user, trunk.country_code)
     return request.from_.uri_text
+
+
+def is_private(request: Request) -> bool:
+    """Tell whether a caller does not want the callee to learn who it is.
+
+    It says so in Privacy, in its From, or its network does in Remote-Party-ID.
+    """
+    wishes = {each.strip().lower() for each in re.split("[;,]", request.header("Privacy") or "")}
+    if "none" in wishes:
+        return False
+    hidden = (
+        (value.params.get("privacy") or "").lower().startswith(("full", "uri"))
+        for value in _addresses(request, "Remote-Party-ID")
+        if (value.params.get("party") or "calling").lower() == "calling"
+    )
+    anonymous = (_user(request.from_) or "").lower() == "anonymous"
+    return bool(wishes & _WITHHOLDING) or anonymous or any(hidden)
 
 
 def called_of(request: Request, trunk: Trunk) -> str | None:

@@ -11,6 +11,7 @@ from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import CallInfo
 from rapida_media.call.guard import is_sip_uri, uri_fault
+from rapida_media.call.identity import ANONYMOUS
 from rapida_media.call.records import CallRecord
 from rapida_media.call.second_leg import DialOrder
 from rapida_media.errors import ConfigError, DialError, LocalProtocolError, RapidaError
@@ -30,7 +31,7 @@ from rapida_media.sip.digest import Credentials
 from rapida_media.sip.endpoint import SipEndpoint
 from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.outgoing_session import OutgoingSession
-from rapida_media.sip.uri import escape_user
+from rapida_media.sip.uri import escape_user, user_of
 from rapida_media.sip.user_agent import Headers
 
 FORBIDDEN, TOO_MANY_HOPS = 403, 483
@@ -128,7 +129,8 @@ class Dialling:
         hops = owner.info.max_forwards
         if not hops:
             raise DialError(TOO_MANY_HOPS, REASONS[TOO_MANY_HOPS])
-        way = await self.way_to(order.uri, order.trunk, order.caller_id)
+        private = owner.info.private and order.caller_id in _names(owner.info.caller)
+        way = await self.way_to(order.uri, order.trunk, order.caller_id, private=private)
         self._ask_guard(order, assistant)  # others may have dialled meanwhile
         codecs = _preferring(owner.codec, way.codecs or DEFAULT_CODECS)
         return self._dial(
@@ -144,17 +146,21 @@ class Dialling:
         if why is not None:
             raise DialError(FORBIDDEN, f"not allowed: {why}")
 
-    async def way_to(self, whom: str, trunk: str | None, caller_id: str | None) -> Outbound:
+    async def way_to(
+        self, whom: str, trunk: str | None, caller_id: str | None, private: bool = False
+    ) -> Outbound:
         """Find out how to call a SIP URI, by its trunk where it belongs to one, or a number by a
-        trunk. ConfigError."""
+        trunk. private: the callee is not to learn who calls. ConfigError."""
         if is_sip_uri(whom):
             owner = self._guard.trunk_of(whom)
             if trunk not in {None, owner}:
                 raise ConfigError(f"the URI is none of the trunk {trunk!r}")
             trunk = owner
         if trunk is not None:
-            return await self._trunks.outbound(trunk, whom, caller_id)
+            return await self._trunks.outbound(trunk, whom, caller_id, private=private)
         target = await resolve_target(whom, None, self._resolver)
+        if private:
+            return Outbound(target, ANONYMOUS)
         user = escape_user(caller_id or "rapida")
         return Outbound(target, f"sip:{user}@{format_host(target.local_host)}")
 
@@ -245,6 +251,11 @@ class Dialling:
         call.sessions.add(session)
         call.mover.placed(session, negotiation)
         self._shell.drain_signalling(now)
+
+
+def _names(caller: str) -> tuple[str | None, ...]:
+    """Give what an agent may call a caller by."""
+    return caller, user_of(caller)
 
 
 def _preferring(first: str | None, codecs: tuple[str, ...]) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class Engine:
             resolver,
             self.drain_signalling,
             trunks=self._trunks,
-            incoming=Incoming(self._calls, self._gate, self._ids, self.assistants),
+            incoming=Incoming(self._calls, self._gate, self._ids, self.assistants, self.counters),
             calls=self._calls,
         )
         self._dialling = Dialling(

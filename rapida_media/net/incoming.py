@@ -10,7 +10,7 @@ import logging
 from rapida_media.call.call import CallInfo
 from rapida_media.call.gate import Gate
 from rapida_media.call.headers import CallHeaders
-from rapida_media.call.identity import called_of, caller_of
+from rapida_media.call.identity import called_of, caller_of, is_private
 from rapida_media.call.negotiation import refusal
 from rapida_media.config import Assistant
 from rapida_media.errors import NegotiationError, RemoteProtocolError
@@ -24,15 +24,30 @@ from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.invite_session import InviteSession
 from rapida_media.sip.outgoing import MAX_FORWARDS
 from rapida_media.sip.uri import unescape
+from rapida_media.stats import Counters
 
 log = logging.getLogger(__name__)
 
+# What of a peer's option tags the log shows.
+WHY_MAX = 200
+# How long one refusal in the log stands for all others with its status.
+TELL_AGAIN_S = 60.0
+
 
 class Incoming:
-    """gate: knows whose call it is. assistants: who takes it."""
+    """gate: knows whose call it is. assistants: who takes it. counters: hear of what is refused."""
 
-    def __init__(self, calls: Calls, gate: Gate, ids: IdSource, assistants: Assistants) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        gate: Gate,
+        ids: IdSource,
+        assistants: Assistants,
+        counters: Counters,
+    ) -> None:
         self._calls = calls
+        self._counters = counters
+        self._told: dict[int, float] = {}  # statuses, and until when the log says no more of them
         self._gate = gate
         self._ids = ids
         self._assistants = assistants
@@ -52,6 +67,18 @@ class Incoming:
         except (NegotiationError, RemoteProtocolError) as error:
             log.info("offer refused: %s", error, extra={"call_id": call.call.id})
             call.refuse_offer(*refusal(error))
+
+    def note_refused(self, event: events.InviteRefused, now: float) -> None:
+        """Leave a trace of a trunk's call that the endpoint refused before it was one: the first
+        in the log, all of them in a counter."""
+        if not self._gate.is_of_trunk(event.request, event.source):
+            return
+        self._counters.add(f"refused_{event.status}")
+        if self._told.get(event.status, now) > now:
+            return
+        self._told[event.status] = now + TELL_AGAIN_S
+        why = event.why[:WHY_MAX]
+        log.info("INVITE from %s refused: %d %s", event.source.host, event.status, why)
 
     def _replace(
         self, session: IncomingSession, replaced: InviteSession, offer: bytes, now: float
@@ -96,6 +123,7 @@ class Incoming:
                 parameters=assistant.parameters,
                 headers=CallHeaders(request),
                 max_forwards=MAX_FORWARDS if hops is None else hops,
+                private=is_private(request),
             ),
             self._assistants.agent(assistant),
             address=self._calls.address_for(session.dialog.flow, event.body),

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from rapida_media import clock
+from rapida_media.call.identity import ANONYMOUS
 from rapida_media.errors import RapidaError
 from rapida_media.net.mover import NOT_FOUND
 from rapida_media.net.trunks import Outbound
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from rapida_media.net.sip_call import SipCall
     from rapida_media.sip.user_agent import Headers
 
-FindWay = Callable[[str, None, str | None], Awaitable[Outbound]]
+
+FindWay = Callable[[str, None, str | None, bool], Awaitable[Outbound]]
 Invite = Callable[["SipCall", Outbound, "Headers"], None]
 
 
@@ -44,7 +46,8 @@ class Placing:
 
     async def _place(self, call: SipCall, uri: str, headers: Headers) -> None:
         try:
-            way = await self._find_way(uri, None, _number(call.local_uri))
+            caller = call.local_uri
+            way = await self._find_way(uri, None, _number(caller), caller == ANONYMOUS)
             if not call.finished.done():
                 self._invite(call, way, headers)
         except RapidaError:

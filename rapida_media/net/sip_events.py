@@ -61,6 +61,8 @@ class SipEvents:
         """Take one event further, at once or when its names are known."""
         if isinstance(event, events.HopNamed):
             self._look_up(event.hop)
+        elif isinstance(event, events.InviteRefused):
+            self._incoming.note_refused(event, now)
         elif not isinstance(event, events.Event):
             self._trunks.handle(event)
         elif not self._media_names.hold(event):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rapida_media import clock
 from rapida_media.agents.base import Agent
 from rapida_media.call.call import Call, CallInfo
-from rapida_media.call.endings import Ending, ended, reason_header, turned_away
+from rapida_media.call.endings import Ending, ended, offer_refused, reason_header, turned_away
 from rapida_media.call.guard import uri_fault
 from rapida_media.call.negotiation import Negotiation
 from rapida_media.call.second_leg import DialOrder, OnRinging
@@ -119,7 +119,7 @@ class SipSignalling(ABC):
 
     def refuse_offer(self, status: int, headers: Headers) -> None:
         """Refuse a call to us whose offer cannot be answered."""
-        self._turn_away(status, headers, turned_away(status))
+        self._turn_away(status, headers, offer_refused(status))
 
     def redirect(self, uri: str) -> None:
         self._turn_away(302, [("Contact", f"<{uri}>")], ended("redirected", 302))

@@ -16,6 +16,7 @@ from operator import attrgetter
 from rapida_media import clock
 from rapida_media.call.gate import Gate
 from rapida_media.call.guard import is_sip_uri
+from rapida_media.call.identity import ANONYMOUS, is_number
 from rapida_media.call.trunk_uri import goes_to_server
 from rapida_media.config import Trunk
 from rapida_media.errors import ConfigError
@@ -215,11 +216,14 @@ class Trunks:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*leaving)
 
-    async def outbound(self, name: str, whom: str, caller_id: str | None) -> Outbound:
+    async def outbound(
+        self, name: str, whom: str, caller_id: str | None, *, private: bool = False
+    ) -> Outbound:
         """Find out how to call a number, a user or a SIP URI of the trunk by it.
 
-        caller_id: in place of the trunk's. ConfigError when the trunk is unknown, has no server to
-        call a number by, or that is not found now.
+        caller_id: in place of the trunk's. private: for the trunk alone, which keeps it from the
+        callee ("Privacy: id", RFC 3325 section 9.3). ConfigError when the trunk is unknown, has no
+        server to call a number by, or that is not found now.
         """
         link = self._links.get(name)
         if link is None:
@@ -227,12 +231,16 @@ class Trunks:
         trunk = link.trunk
         target = await self._target(link, whom)
         host = format_host(trunk.domain or target.local_host)
+        if private and not is_number(caller_id or ""):
+            caller_id = None  # "anonymous" is nobody to assert
         shown = caller_id or trunk.caller_id
-        asserted = (("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>"),) if shown else ()
+        asserted = [("P-Asserted-Identity", f"<sip:{escape_user(shown)}@{host}>")] if shown else []
+        if private:
+            asserted.append(("Privacy", "id"))
         user = escape_user(shown or trunk.username or "rapida")
         return Outbound(
             target,
-            f"sip:{user}@{host}",
+            ANONYMOUS if private else f"sip:{user}@{host}",
             (*asserted, *trunk.headers),
             link.credentials,
             trunk.codecs,

@@ -30,6 +30,7 @@ __all__ = [
     "IncomingInvite",
     "InfoAnswered",
     "InfoReceived",
+    "InviteRefused",
     "MessageReceived",
     "OfferDue",
     "OfferReceived",
@@ -332,4 +333,17 @@ class HopNamed:
     hop: Hop
 
 
-AnyEvent = Event | RegistrationEvent | PingEvent | HopNamed
+@dataclass(frozen=True, slots=True)
+class InviteRefused:
+    """An INVITE came to no session, since it cannot be read or wants what we have not.
+
+    why: what the refusal said besides, "" for nothing.
+    """
+
+    request: Request
+    source: Address
+    status: int
+    why: str
+
+
+AnyEvent = Event | RegistrationEvent | PingEvent | HopNamed | InviteRefused

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rapida_media.errors import RemoteProtocolError
 from rapida_media.sip.address import Address, Datagram, Path
 from rapida_media.sip.builder import build_response
-from rapida_media.sip.events import IncomingInvite
+from rapida_media.sip.events import IncomingInvite, InviteRefused
 from rapida_media.sip.incoming_session import IncomingSession
 from rapida_media.sip.refer import Replaces, replaces_of
 from rapida_media.sip.request_checks import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rapida_media.sip.message import Request
     from rapida_media.sip.server_transaction import ServerTransaction
 
+INTERVAL_TOO_SMALL = 422
+
 
 class RequestReceiver:
     """Takes the requests of one endpoint."""
@@ -53,6 +55,7 @@ class RequestReceiver:
             self._agent.counters.add("malformed_requests")
             if self._guarded(None, path.remote, now) != IGNORED:
                 self._refuse_statelessly(request, path, error.status or 400, str(error))
+                self._tell_refused(request, path.remote, error.status or 400, str(error))
             return
         key = server_key(request, request.method)
         if self._layer.receive_request(key, request, now):
@@ -103,6 +106,13 @@ class RequestReceiver:
             self._agent.counters.add("malformed_requests")
             status = error.status or 400
             self._agent.respond(transaction, request, status, now, reason=str(error))
+            if request.to.tag is None:
+                self._tell_refused(request, transaction.source, status, str(error))
+
+    def _tell_refused(self, request: Request, source: Address, status: int, why: str) -> None:
+        """Have it known that a call came to nothing; 422 is how its interval is agreed on."""
+        if request.method == "INVITE" and status != INTERVAL_TOO_SMALL:
+            self._agent.events.append(InviteRefused(request, source, status, why))
 
     def _overloaded(self, request: Request) -> bool:
         """Whether there is no room for another transaction; a BYE that makes room is let in."""
@@ -169,7 +179,10 @@ class RequestReceiver:
             replaced = None if wanted is None else self._session_to_replace(wanted)
         if isinstance(replaced, int):
             refused = replaced, ()
-        elif refused is None:
+        if refused is not None:
+            why = ", ".join(f"{name}: {value}" for name, value in refused[1])
+            self._tell_refused(request, transaction.source, refused[0], why)
+        else:
             # Also of OPTIONS: "The response code chosen MUST be the same that would have been
             # chosen had the request been an INVITE" (section 11.2).
             refused = self._admit(request, transaction.source, anew=replaced is None)

@@ -9,6 +9,7 @@ from rapida_media.call.endings import (
     Ending,
     ended,
     not_answered,
+    offer_refused,
     reason_header,
     turned_away,
 )
@@ -107,3 +108,8 @@ def test_a_call_turned_away_is_the_agents_choice_unless_no_codec_fits():
 )
 def test_the_log_says_in_one_line_how_a_call_ended(ending, cause, line):
     assert ending.line(cause) == line
+
+
+def test_an_offer_that_cannot_be_used_is_not_the_agents_fault():
+    assert offer_refused(488) == Ending("rejected", 488, "media")
+    assert offer_refused(400) == Ending("rejected", 400, "configuration")

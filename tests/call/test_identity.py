@@ -2,7 +2,7 @@
 
 import pytest
 
-from rapida_media.call.identity import called_of, caller_of, normalise
+from rapida_media.call.identity import called_of, caller_of, is_private, normalise
 from rapida_media.config import Trunk
 from rapida_media.sip.message import parse_message
 
@@ -67,6 +67,32 @@ FROM = '"Dave" <sip:0155-50125@carrier.example;user=phone>;tag=1'
 )
 def test_the_caller_is_who_the_trunk_asserts_first_of_all(lines, from_, caller):
     assert caller_of(invite(*lines, from_=from_), Trunk("t")) == caller
+
+
+NOBODY = "<sip:anonymous@anonymous.invalid>;tag=1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "from_", "private"),
+    [
+        ((ASSERTED,), FROM, False),
+        ((ASSERTED, "Privacy: id"), FROM, True),
+        (("Privacy: header;user;critical",), FROM, True),
+        (("Privacy: header; ID",), FROM, True),
+        (("Privacy: history",), FROM, False),  # of others, RFC 7044
+        (("Privacy: ",), FROM, False),
+        ((ASSERTED,), NOBODY, True),
+        ((), '"Anonymous" <sip:Anonymous@carrier.example>;tag=1', True),
+        ((ASSERTED, "Privacy: none"), NOBODY, False),
+        ((f"{REMOTE};privacy=full;screen=yes",), FROM, True),
+        ((f'{REMOTE};privacy="uri-network"',), FROM, True),
+        ((f"{REMOTE};privacy=off",), FROM, False),
+        ((f"{REMOTE};privacy=name",), FROM, False),
+        ((f"{OTHERS};privacy=full", REMOTE), FROM, False),
+    ],
+)
+def test_a_caller_says_whether_it_may_be_shown(lines, from_, private):
+    assert is_private(invite(*lines, from_=from_)) is private
 
 
 DIVERTED = (

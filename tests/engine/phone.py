@@ -40,6 +40,7 @@ class Phone:
         self.host = host
         self.port = 0
         self.max_forwards = 70
+        self.user = "phone"
         self.received: list[Request | Response] = []
         self.raw = b""  # everything a stream brought
         self.closed = False
@@ -141,7 +142,7 @@ class Phone:
             f"Via: SIP/2.0/{transport.upper()} {format_host(self.host)}:{self.port}"
             f";branch={branch or f'z9hG4bK{self.port}-{next(_numbers)}'};rport",
             f"Max-Forwards: {self.max_forwards}",
-            f"From: <sip:phone@{format_host(self.host)}>;tag={local_tag}",
+            f"From: <sip:{self.user}@{format_host(self.host)}>;tag={local_tag}",
             f"To: <{uri}>" + (f";tag={to_tag}" if to_tag else ""),
             f"Call-ID: {call_id}",
             f"CSeq: {cseq} {method}",

@@ -74,6 +74,68 @@ async def test_a_redirected_call_has_no_more_hops_than_before(bench: Bench, call
     assert await call.final() == 486
 
 
+PRIVATE = [
+    ("P-Asserted-Identity", "<sip:+442079460018@carrier.example>"),
+    ("Privacy", "id"),
+]
+CARRIER = """
+[trunks.carrier]
+hosts = ["127.0.0.1"]
+"""
+OUT = """
+[trunks.out]
+hosts = ["192.0.2.1"]
+domain = "out.example"
+proxy = "127.0.0.1:{port}"
+allow = ["*"]
+caller_id = "+15550100"
+"""
+
+
+async def test_a_caller_that_is_not_to_be_shown_is_not(bench: Bench, callee: Callee) -> None:
+    await bench.start(BRIDGE.format(uri=callee.uri) + CARRIER)
+    call = (await bench.phone()).invite("desk", headers=PRIVATE)
+    # The callee is at the trunk's host here, which makes it the trunk's: see below for the others.
+    invite = await callee.request("INVITE")
+    assert invite.from_.uri_text == "sip:anonymous@anonymous.invalid"
+    assert invite.header("P-Asserted-Identity") == "<sip:+442079460018@127.0.0.1>"
+    assert invite.header("Privacy") == "id"
+    callee.respond(invite, 486)
+    assert await call.final() == 486
+
+
+async def test_one_that_is_not_to_be_shown_is_not_told_beyond_the_trunks(
+    bench: Bench, callee: Callee
+) -> None:
+    stranger = await Callee.open("127.0.0.2")
+    try:
+        uri = f"sip:desk@127.0.0.2:{stranger.port}"
+        await bench.start(BRIDGE.format(uri=uri) + CARRIER)
+        call = (await bench.phone()).invite("desk", headers=PRIVATE)
+        invite = await stranger.request("INVITE")
+        assert invite.from_.uri_text == "sip:anonymous@anonymous.invalid"
+        assert b"2079460018" not in invite.raw
+        stranger.respond(invite, 486)
+        assert await call.final() == 486
+    finally:
+        stranger.close()
+
+
+async def test_a_caller_without_a_number_is_not_asserted_to_be_anybody(
+    bench: Bench, callee: Callee
+) -> None:
+    await bench.start(BRIDGE.format(uri="sip:+15550199@out.example") + OUT.format(port=callee.port))
+    phone = await bench.phone()
+    phone.user = "anonymous"
+    call = phone.invite("desk")
+    invite = await callee.request("INVITE")
+    assert invite.from_.uri_text == "sip:anonymous@anonymous.invalid"
+    assert invite.header("P-Asserted-Identity") == "<sip:+15550100@out.example>"
+    assert invite.header("Privacy") == "id"
+    callee.respond(invite, 486)
+    assert await call.final() == 486
+
+
 async def test_a_call_that_went_round_too_often_goes_no_further(
     bench: Bench, callee: Callee
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 
 import pytest
@@ -35,6 +36,42 @@ async def test_calls_above_the_rate_get_503_and_the_admitted_one_goes_on(bench: 
     await admitted.rtp.hears(said)
     assert await admitted.bye() == 200
     await bench.idle()
+
+
+CARRIER = '[trunks.carrier]\nhosts = ["127.0.0.1"]\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "told"),
+    [
+        ([("Require", "100rel, early-session")], 420, "420 Unsupported: early-session"),
+        ([("Accept", "text/plain")], 406, "406 Accept: application/sdp"),
+        ([("Expires", "soon")], 400, "400 malformed Expires"),
+    ],
+)
+async def test_a_carriers_invite_that_comes_to_no_call_is_counted_and_told_once(
+    bench: Bench,
+    caplog: pytest.LogCaptureFixture,
+    headers: list[tuple[str, str]],
+    status: int,
+    told: str,
+) -> None:
+    engine = await bench.start(CARRIER)
+    phone = await bench.phone()
+    with caplog.at_level(logging.INFO, "rapida_media"):
+        for _ in range(3):
+            assert await phone.invite(headers=headers).final() == status
+    assert engine.counters[f"refused_{status}"] == 3
+    assert [each for each in caplog.messages if "INVITE" in each] == [
+        f"INVITE from 127.0.0.1 refused: {told}"
+    ]
+
+
+async def test_a_session_interval_that_is_agreed_on_is_no_refusal(bench: Bench) -> None:
+    engine = await bench.start(CARRIER)
+    call = (await bench.phone()).invite(headers=[("Session-Expires", "10")])
+    assert await call.final() == 422
+    assert not engine.counters["refused_422"]
 
 
 async def test_a_burst_far_above_the_limit_harms_no_call_that_was_admitted(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from rapida_media.sip.events import (
     IncomingInvite,
     InfoAnswered,
     InfoReceived,
+    InviteRefused,
     MessageReceived,
 )
 from rapida_media.sip.incoming_session import IncomingSession
@@ -112,7 +113,9 @@ def test_an_offer_we_cannot_read_or_answer_is_refused(
 ) -> None:
     response = desk.ask_one(desk.peer.request("INVITE", headers=headers, body=body))
     assert (response.status, response.header(header[0])) == (status, header[1])
-    assert desk.bob.events == []
+    (event,) = desk.bob.events
+    assert isinstance(event, InviteRefused)
+    assert (event.status, event.why) == (status, ": ".join(header))
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity"])
@@ -346,7 +349,7 @@ def test_an_invite_with_two_contacts_gets_400_and_leaves_no_session(desk: Desk) 
     headers = [("Contact", "<sip:a@192.0.2.9>, <sip:b@192.0.2.9>")]
     assert desk.ask_one(desk.peer.request("INVITE", headers=headers, body=OFFER)).status == 400
     assert not desk.bob.endpoint.sessions
-    assert desk.bob.events == []
+    assert [type(event) for event in desk.bob.events] == [InviteRefused]
 
 
 def test_an_invite_that_expires_unanswered_gets_487(desk: Desk) -> None:
@@ -366,7 +369,7 @@ def test_a_field_found_malformed_where_it_is_used_gets_400(
     response = desk.ask_one(request)
     assert (response.status, response.reason) == (400, f"malformed {header[0]}")
     assert not desk.bob.endpoint.sessions
-    assert desk.bob.events == []
+    assert [type(event) for event in desk.bob.events] == [InviteRefused]
 
 
 def test_a_value_that_ends_in_an_empty_continuation_line_can_be_written_again(

@@ -7,6 +7,7 @@ from corpus import BY_NAME, CORPUS, Torture
 
 from rapida_media.sip.address import Address
 from rapida_media.sip.endpoint import EndpointConfig, SipEndpoint
+from rapida_media.sip.events import IncomingInvite
 from rapida_media.sip.message import Response, parse_message
 from rapida_media.stats import Counters
 from rapida_media.testing.clock import SeededIds
@@ -28,7 +29,8 @@ class Uas:
     def answers(self, data: bytes) -> list[Response]:
         self.endpoint.receive_datagram(data, SOURCE, None, 0.0)
         while (event := self.endpoint.next_event()) is not None:
-            event.session.reject(404, 0.0)
+            if isinstance(event, IncomingInvite):
+                event.session.reject(404, 0.0)
         responses = []
         for datagram in self.endpoint.datagrams_to_send():
             message = parse_message(datagram.data)
