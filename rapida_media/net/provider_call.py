@@ -267,9 +267,7 @@ class ProviderCall:
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
-        account = self.line.credential
-        credential = None if account is None else account.name
-        why = self._shell.guard.check_target(target, credential=credential)
+        why = self._shell.guard.check_target(target, credential=self.line.account)
         if why is not None:
             done(TransferOutcome(403, f"not allowed: {why}"))
             return

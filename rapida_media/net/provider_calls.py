@@ -128,7 +128,7 @@ class ProviderCalls:
         seen = _understood(lambda: line.telephony.receive_call(request))
         if seen.context_id:
             return self._ordered(line, seen, request)
-        known = self._book.named(line.spec, seen.provider_call_id)
+        known = self._book.named(line.spec, line.account, seen.provider_call_id)
         if known is not None and known.call is None:
             return _traced(known, request, self._document(line, known.seen))
         if self._turnstile.enter() is not None:
@@ -180,19 +180,22 @@ class ProviderCalls:
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
-        call = None if news is None else self._book.named(line.spec, news.provider_call_id)
         reply = Reply(line.spec.news_status)
-        if news is not None and call is not None:
+        if news is None:
+            return reply
+        call = self._book.named(line.spec, line.account, news.provider_call_id)
+        if call is not None:
             _traced(call, request, reply)
             self._tell(call, news)
         return reply
 
-    def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
-        """Take news that came over a feed: those of strange calls, or late, change nothing."""
+    def told(self, spec: ProviderSpec, account: str, news: StatusInfo) -> None:
+        """Take news that came over an account's feed: those of strange calls, or late, change
+        nothing."""
         call = self._book.of_context(news.context_id) or self._book.named(
-            spec, news.provider_call_id
+            spec, account, news.provider_call_id
         )
-        if call is not None and call.spec is spec:
+        if call is not None and call.spec is spec and call.line.account == account:
             self._tell(call, news)
 
     def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:

@@ -371,6 +371,23 @@ async def test_news_by_the_providers_id_reach_the_call(platform: Platform) -> No
     assert (await platform.tell("/v1/talk/acme/call/nobody", call="x"))[0] == 404
 
 
+async def test_an_account_tells_nothing_of_the_calls_of_another(platform: Platform) -> None:
+    other = '[credentials.other]\nprovider = "acme"\nsecret = "quite-another"\n'
+    assistant = '[assistants.sales]\nagent = "silence"\ncredential = "other"\n'
+    await platform.start(limits=other + assistant)
+    _, ours = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    socket, call_id, _ = await platform.call_in("c-2")
+    platform.secret = "quite-another"
+    _, theirs = await platform.tell("/v1/talk/acme/call/sales", call="c-1")
+    assert theirs["connect"] != ours["connect"], "an id may be given twice, by two platforms"
+    assert (await platform.tell("/v1/talk/acme/event/sales", call="c-2", status="done"))[0] == 204
+    assert (await platform.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "in-progress"
+    platform.secret = SECRET
+    assert (await platform.tell("/v1/talk/acme/event/support", call="c-2", status="done"))[0] == 204
+    await platform.desk.until(call_id, "completed")
+    await socket.close()
+
+
 async def test_the_document_is_given_when_an_order_is_picked_up(platform: Platform) -> None:
     await platform.start()
     await platform.order()
