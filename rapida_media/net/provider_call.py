@@ -40,7 +40,7 @@ from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.stream import Started, Stopped
-from rapida_media.providers.trace import ProviderTrace
+from rapida_media.providers.trace import ProviderTrace, redact
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,9 @@ _STATUS_OF = {
     CallState.CANCELED: 487,
     CallState.FAILED: 500,
 }
+# Before a hang-up that a provider could not take is tried again; it may name a longer time.
+HANG_UP_PAUSES_S = (0.5, 2.0)
+LONGEST_PAUSE_S = 10
 # What the end of the stream on their side means for the call.
 _FAR_END_LEFT = "bye"
 
@@ -344,10 +347,19 @@ class ProviderCall:
         self._finish(ending, raw=raw, cause=cause, retry_after_s=retry_after_s, state=state)
 
     async def _hang_up_at_provider(self) -> None:
-        try:
-            await self.line.telephony.hang_up(self.seen)
-        except ProviderError as error:
-            log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
+        """End the call there, also where that does not go through at once: else it rings on."""
+        for pause_s in (*HANG_UP_PAUSES_S, None):
+            try:
+                await self.line.telephony.hang_up(self.seen)
+            except ProviderError as error:
+                known = {"call_id": self.info.id}
+                log.warning("hanging up failed: %s", redact(str(error)), extra=known)
+                if pause_s is None or not error.retryable:
+                    return
+                wished_s = min(error.retry_after_s or 0, LONGEST_PAUSE_S)
+                await asyncio.sleep(max(pause_s, wished_s))
+            else:
+                return
 
     def _start(self, work: Any) -> asyncio.Task[None]:
         context = copy_context()
