@@ -70,6 +70,9 @@ class RedisContexts:
             socket_connect_timeout=PATIENCE_S,
             # A claim that was carried out and not answered must not be tried again.
             retry=Retry(NoBackoff(), 0),
+            # With RESP3 the client waits for notices of maintenance, and takes a connection that
+            # Redis has closed for one on which such a notice has come.
+            protocol=2,
             decode_responses=True,
         )
         self._redis = Redis.from_pool(pool)  # and closes it

@@ -152,6 +152,18 @@ async def test_a_restart_of_redis_under_load_needs_none_of_ours(server: RedisSer
     assert slowest < 3 * redis_contexts.PATIENCE_S
 
 
+async def test_a_restart_of_redis_that_nobody_noticed_costs_no_call(server: RedisServer) -> None:
+    async with contexts(server.url) as store:
+        for round_ in "ab":  # the connections of the first are stale in the second
+            puts = (store.put(context(f"{round_}{number}"), 0.0) for number in range(10))
+            await asyncio.gather(*puts)
+            await server.stop()
+            await server.start()
+            await asyncio.sleep(0.05)
+        with pytest.raises(ContextUnknown):
+            await store.claim("b0", 0.0)
+
+
 async def test_a_redis_that_does_not_answer_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
