@@ -77,6 +77,10 @@ class ProviderBook:
     def of_context(self, context_id: str) -> ProviderCall | None:
         return self._by_context.get(context_id)
 
+    def knows(self, context_id: str) -> bool:
+        """Whether the call of a context is or was here."""
+        return context_id in self._by_context or context_id in self._over
+
     def over(self, context_id: str) -> Line | None:
         """Give what a call went over that is no more; None of a living or unknown one."""
         return self._over.get(context_id)

@@ -196,7 +196,7 @@ class ProviderCall:
         self.learn(seen)
         self.being_placed = False
         if seen.state is not None and CallState(seen.state).ended:
-            self.status(StatusInfo(seen.provider_call_id, seen.raw or seen.state, seen.state))
+            self.hear(StatusInfo(seen.provider_call_id, seen.raw or seen.state, seen.state))
         if self.finished.done() and not self._over_at_provider:
             self._start(self._hang_up_at_provider())
 
@@ -225,8 +225,10 @@ class ProviderCall:
             state = None  # an end has its reason, and is told by news
         self._shell.journal.changed(self.info.id, state, raw=seen.raw, **facts)
 
-    def status(self, news: StatusInfo) -> None:
-        """Follow a status callback: late and repeated ones change nothing."""
+    def hear(self, news: StatusInfo) -> None:
+        """Follow what the provider says of the call: late and repeated news change nothing."""
+        if news.provider_call_id and not self.seen.provider_call_id:
+            self.learn(replace(self.seen, provider_call_id=news.provider_call_id, state=None))
         if self.finished.done():
             return
         if news.state is None or not CallState(news.state).ended:

@@ -79,6 +79,19 @@ async def test_who_made_a_context_finds_out_that_another_engine_claimed_it(
             await one.claimed("abcd", 0.0)
 
 
+async def test_news_are_left_for_who_made_a_context_and_taken_once(server: RedisServer) -> None:
+    async with contexts(server.url) as one, contexts(server.url) as other:
+        for _ in range(60):
+            await other.tell("a", "ringing", 0.0)
+            await other.tell("a", "busy", 0.0)
+        await other.tell("c", "ringing", 0.0)
+        told = await one.told("abc", 0.0)
+        assert told[:2] == [("a", "ringing"), ("a", "busy")]
+        assert told[-1] == ("c", "ringing")
+        assert len(told) == 101
+        assert await one.told("abc", 0.0) == []
+
+
 async def test_who_comes_too_late_hears_so_every_time(server: RedisServer) -> None:
     async with contexts(server.url, lifetime_s=0.05) as store:
         await store.put(context(), 0.0)
