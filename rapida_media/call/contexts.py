@@ -7,8 +7,8 @@ Several machines share a store; this one keeps them in the process.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from rapida_media.errors import RapidaError
 LIFETIME_S = 300.0
 # Contexts that wait at once, and as many that are remembered: five minutes at 100 calls a second.
 LIMIT = 30_000
+# Of one context: what a provider tells before the media come.
+NEWS_LIMIT = 100
 
 
 class ContextRefused(RapidaError):  # noqa: N818 — an outcome, not a fault
@@ -85,6 +87,14 @@ class ContextStore(Protocol):
         """Tell which of these were claimed, by whomever. ContextsUnavailable."""
         ...
 
+    async def tell(self, context_id: str, news: str, now: float) -> None:
+        """Leave news for who made a context; a hundred of each at most. ContextsUnavailable."""
+        ...
+
+    async def told(self, context_ids: Collection[str], now: float) -> Sequence[tuple[str, str]]:
+        """Take the news of these contexts, each with its context, in order. ContextsUnavailable."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -99,6 +109,7 @@ class MemoryContexts:
         self._lifetime_s = lifetime_s
         self._waiting: OrderedDict[str, tuple[CallContext, float]] = OrderedDict()
         self._gone: OrderedDict[str, type[ContextRefused]] = OrderedDict()
+        self._news: defaultdict[str, list[str]] = defaultdict(list)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -124,6 +135,13 @@ class MemoryContexts:
     async def claimed(self, context_ids: Collection[str], now: float) -> Collection[str]:
         return [each for each in context_ids if self._gone.get(each) is ContextUsed]
 
+    async def tell(self, context_id: str, news: str, now: float) -> None:
+        if context_id in self._waiting and len(self._news[context_id]) < NEWS_LIMIT:
+            self._news[context_id].append(news)
+
+    async def told(self, context_ids: Collection[str], now: float) -> Sequence[tuple[str, str]]:
+        return [(each, news) for each in context_ids for news in self._news.pop(each, ())]
+
     async def close(self) -> None:
         self._waiting.clear()
 
@@ -136,6 +154,7 @@ class MemoryContexts:
             self._remember(context_id, ContextExpired)
 
     def _remember(self, context_id: str, why: type[ContextRefused]) -> None:
+        self._news.pop(context_id, None)
         self._gone[context_id] = why
         if len(self._gone) > self._limit:
             self._gone.popitem(last=False)

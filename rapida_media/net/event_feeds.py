@@ -136,7 +136,7 @@ class _Follower:
 
     def _heard(self, heard: FeedNews) -> None:
         for news in heard.news:
-            self._calls.told(self._spec, news)
+            self._calls.told(self._spec, self.credential.name, news)
         if heard.requests:
             self._start(self._ask(heard))
 
@@ -156,7 +156,8 @@ class _Follower:
                 continue
             if reply.status == NOT_FOUND:
                 state: CommonState = "failed" if call.answered_at is None else "completed"
-                self._calls.told(self._spec, StatusInfo(channel, "gone", state))
+                news = StatusInfo(channel, "gone", state)
+                self._calls.told(self._spec, self.credential.name, news)
 
     async def _all_done(self, requests: Sequence[HttpRequest]) -> bool:
         """Send one after the other; False where one was refused. What is gone need not be ended."""

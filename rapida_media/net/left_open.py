@@ -13,6 +13,7 @@ from rapida_media.call.records import CallRecord
 from rapida_media.errors import ProviderError
 from rapida_media.net.provider_lines import Lines, Refused
 from rapida_media.providers.base import CallInfo
+from rapida_media.providers.trace import redact
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ async def _hang_up(record: CallRecord, lines: Lines, turn: asyncio.Semaphore) ->
             telephony = lines.telephony(record.provider, record.credential)
             await telephony.hang_up(_seen(record))
         except (ProviderError, Refused) as error:
-            log.warning("hanging up failed: %s", error, extra=known)
+            log.warning("hanging up failed: %s", redact(str(error)), extra=known)
         except Exception:
             log.exception("hanging up failed", extra=known)
         else:

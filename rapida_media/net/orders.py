@@ -22,6 +22,7 @@ from rapida_media.config import Assistant, Config
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.engine import Engine
+from rapida_media.net.logs import redact
 from rapida_media.net.provider_lines import Refused
 from rapida_media.net.sip_call import SipCall
 from rapida_media.sip.uri import unescape, user_of
@@ -241,7 +242,7 @@ class Orders:
                            ordered=record)  # fmt: skip
 
     def _failed(self, record: CallRecord, reason: str, error: BaseException) -> None:
-        log.warning("the order failed: %s", error, extra={"call_id": record.id})
+        log.warning("the order failed: %s", redact(str(error)), extra={"call_id": record.id})
         facts = ended(reason).facts()
         self._engine.journal.ended(record.id, **facts, cause=str(error) or None)
 

@@ -77,19 +77,28 @@ class ProviderBook:
     def of_context(self, context_id: str) -> ProviderCall | None:
         return self._by_context.get(context_id)
 
+    def knows(self, context_id: str) -> bool:
+        """Whether the call of a context is or was here."""
+        return context_id in self._by_context or context_id in self._over
+
     def over(self, context_id: str) -> Line | None:
         """Give what a call went over that is no more; None of a living or unknown one."""
         return self._over.get(context_id)
 
-    def named(self, spec: ProviderSpec, provider_call_id: str) -> ProviderCall | None:
-        """Find a living call by the provider's own id."""
+    def named(
+        self, spec: ProviderSpec, account: str | None, provider_call_id: str
+    ) -> ProviderCall | None:
+        """Find a living call by the provider's own id, among those of an account: an id is unique
+        there, and nobody else's to tell of."""
         if not provider_call_id:
             return None
         return next(
             (
                 call
                 for call in self._by_id.values()
-                if call.spec is spec and call.seen.provider_call_id == provider_call_id
+                if call.spec is spec
+                and call.line.account == account
+                and call.seen.provider_call_id == provider_call_id
             ),
             None,
         )
@@ -102,6 +111,5 @@ class ProviderBook:
             if call.spec is spec
             and call.info.direction == "outbound"
             and call.seen.provider_call_id
-            and call.line.credential is not None
-            and call.line.credential.name == credential
+            and call.line.account == credential
         ]

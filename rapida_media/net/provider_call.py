@@ -36,7 +36,7 @@ from rapida_media.net.traced_wire import TracedWire
 from rapida_media.providers import base
 from rapida_media.providers.base import ProviderSpec, StatusInfo
 from rapida_media.providers.stream import Started, Stopped
-from rapida_media.providers.trace import ProviderTrace
+from rapida_media.providers.trace import ProviderTrace, redact
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,9 @@ _STATUS_OF = {
     CallState.CANCELED: 487,
     CallState.FAILED: 500,
 }
+# Before a hang-up that a provider could not take is tried again; it may name a longer time.
+HANG_UP_PAUSES_S = (0.5, 2.0)
+LONGEST_PAUSE_S = 10
 # What the end of the stream on their side means for the call.
 _FAR_END_LEFT = "bye"
 
@@ -179,7 +182,7 @@ class ProviderCall:
         self.learn(seen)
         self.being_placed = False
         if seen.state is not None and CallState(seen.state).ended:
-            self.status(StatusInfo(seen.provider_call_id, seen.raw or seen.state, seen.state))
+            self.hear(StatusInfo(seen.provider_call_id, seen.raw or seen.state, seen.state))
         if self.finished.done() and not self._over_at_provider:
             self._start(self._hang_up_at_provider())
 
@@ -208,8 +211,10 @@ class ProviderCall:
             state = None  # an end has its reason, and is told by news
         self._shell.journal.changed(self.info.id, state, raw=seen.raw, **facts)
 
-    def status(self, news: StatusInfo) -> None:
-        """Follow a status callback: late and repeated ones change nothing."""
+    def hear(self, news: StatusInfo) -> None:
+        """Follow what the provider says of the call: late and repeated news change nothing."""
+        if news.provider_call_id and not self.seen.provider_call_id:
+            self.learn(replace(self.seen, provider_call_id=news.provider_call_id, state=None))
         if self.finished.done():
             return
         if news.state is None or not CallState(news.state).ended:
@@ -253,9 +258,7 @@ class ProviderCall:
     def transfer(self, target: str | Signalling, done: Callable[[TransferOutcome], None]) -> None:
         if not self.spec.transfers or not isinstance(target, str):
             self._cannot("transfer a call" if isinstance(target, str) else "join two calls")
-        account = self.line.credential
-        credential = None if account is None else account.name
-        why = self._shell.guard.check_target(target, credential=credential)
+        why = self._shell.guard.check_target(target, credential=self.line.account)
         if why is not None:
             done(TransferOutcome(403, f"not allowed: {why}"))
             return
@@ -332,10 +335,19 @@ class ProviderCall:
         self._finish(ending, raw=raw, cause=cause, retry_after_s=retry_after_s, state=state)
 
     async def _hang_up_at_provider(self) -> None:
-        try:
-            await self.line.telephony.hang_up(self.seen)
-        except ProviderError as error:
-            log.warning("hanging up failed: %s", error, extra={"call_id": self.info.id})
+        """End the call there, also where that does not go through at once: else it rings on."""
+        for pause_s in (*HANG_UP_PAUSES_S, None):
+            try:
+                await self.line.telephony.hang_up(self.seen)
+            except ProviderError as error:
+                known = {"call_id": self.info.id}
+                log.warning("hanging up failed: %s", redact(str(error)), extra=known)
+                if pause_s is None or not error.retryable:
+                    return
+                wished_s = min(error.retry_after_s or 0, LONGEST_PAUSE_S)
+                await asyncio.sleep(max(pause_s, wished_s))
+            else:
+                return
 
     def _start(self, work: Any) -> asyncio.Task[None]:
         context = copy_context()

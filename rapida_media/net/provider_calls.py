@@ -46,6 +46,7 @@ T = TypeVar("T")
 # How long ``stop`` waits for providers to be told that calls are over.
 STOP_S = 3.0
 UPGRADE = Reply(101)
+GONE = 410
 
 
 class ProviderCalls:
@@ -103,7 +104,7 @@ class ProviderCalls:
         seen = _understood(lambda: line.telephony.receive_call(request))
         if seen.context_id:
             return self._ordered(line, seen, request)
-        known = self._book.named(line.spec, seen.provider_call_id)
+        known = self._book.named(line.spec, line.account, seen.provider_call_id)
         if known is not None and known.call is None:
             return _traced(known, request, self._document(line, known.seen))
         if self._turnstile.enter() is not None:
@@ -128,56 +129,74 @@ class ProviderCalls:
 
     async def answer(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Give the document of an ordered call that was picked up; of any engine's."""
-        call = self._book.of_context(context_id)
-        if call is None and self._book.over(context_id) is None:
+        if not self._book.knows(context_id):
             line, context = await self._waiting(provider, context_id)
             line.verify(request)
             return self._document(line, seen_of(context))
         line, call = self._known(provider, context_id, request)
         if call is None:
-            raise Refused(410, "the call is over")
+            raise Refused(GONE, "the call is over")
         call.learn(_understood(lambda: line.telephony.receive_call(request)))
         return _traced(call, request, self._document(line, call.seen))
 
     async def status(self, provider: str, context_id: str, request: WebhookRequest) -> Reply:
         """Take news of one call. News of a call that is over change nothing."""
+        if not self._book.knows(context_id):
+            return await self._status_elsewhere(provider, context_id, request)
         line, call = self._known(provider, context_id, request)
         reply = Reply(line.spec.news_status)
         if call is not None:
             _traced(call, request, reply)
             news = _understood(lambda: line.telephony.status_callback(request, call.seen))
             if news is not None:
-                self._tell(call, news)
+                call.hear(news)
         return reply
+
+    async def _status_elsewhere(
+        self, provider: str, context_id: str, request: WebhookRequest
+    ) -> Reply:
+        """Hand news to the engine whose call waits; those of a call that does not change nothing
+        here."""
+        try:
+            line, context = await self._waiting(provider, context_id)
+        except Refused as refused:
+            if refused.status != GONE:
+                raise
+            return Reply(self._lines.spec(provider).news_status)
+        line.verify(request)
+        seen = seen_of(context)
+        news = _understood(lambda: line.telephony.status_callback(request, seen))
+        if news is not None:
+            with self._store():
+                await self._elsewhere.tell(context_id, news)
+        return Reply(line.spec.news_status)
 
     async def catch_all(self, provider: str, assistant: str, request: WebhookRequest) -> Reply:
         """Take news that name the call by the provider's id."""
         line = self._lines.line(provider, assistant)
         line.verify(request)
         news = _understood(lambda: line.telephony.catch_all_status_callback(request))
-        call = None if news is None else self._book.named(line.spec, news.provider_call_id)
         reply = Reply(line.spec.news_status)
-        if news is not None and call is not None:
+        if news is None:
+            return reply
+        call = self._book.named(line.spec, line.account, news.provider_call_id)
+        if call is not None:
             _traced(call, request, reply)
-            self._tell(call, news)
+            call.hear(news)
         return reply
 
-    def told(self, spec: ProviderSpec, news: StatusInfo) -> None:
-        """Take news that came over a feed: those of strange calls, or late, change nothing."""
+    def told(self, spec: ProviderSpec, account: str, news: StatusInfo) -> None:
+        """Take news that came over an account's feed: those of strange calls, or late, change
+        nothing."""
         call = self._book.of_context(news.context_id) or self._book.named(
-            spec, news.provider_call_id
+            spec, account, news.provider_call_id
         )
-        if call is not None and call.spec is spec:
-            self._tell(call, news)
+        if call is not None and call.spec is spec and call.line.account == account:
+            call.hear(news)
 
     def placed_by(self, spec: ProviderSpec, credential: str) -> list[ProviderCall]:
         """Give the living calls that the provider has placed for an account."""
         return self._book.placed_by(spec, credential)
-
-    def _tell(self, call: ProviderCall, news: StatusInfo) -> None:
-        if news.provider_call_id and not call.seen.provider_call_id:
-            call.learn(replace(call.seen, provider_call_id=news.provider_call_id, state=None))
-        call.status(news)
 
     # -- media ---------------------------------------------------------------------------------
 
@@ -191,7 +210,7 @@ class ProviderCalls:
         over = self._book.over(context_id)
         if over is not None:
             over.verify(request)
-            raise Refused(410, "the call is over")
+            raise Refused(GONE, "the call is over")
         if call is None:
             line, context = await self._waiting(provider, context_id)
         else:

@@ -51,6 +51,11 @@ class Line:
     credential: Credential | None
     telephony: Telephony
 
+    @property
+    def account(self) -> str | None:
+        """The name of the credential."""
+        return None if self.credential is None else self.credential.name
+
     def verify(self, request: WebhookRequest) -> None:
         """Refuse a request that is not the provider's."""
         why = self.spec.verify(request, self.credential)

@@ -66,7 +66,7 @@ class ProviderMaking:
             caller=seen.caller,
             called=seen.called,
             assistant=line.assistant.name,
-            credential=line.credential.name if line.credential is not None else None,
+            credential=line.account,
             provider_call_id=seen.provider_call_id or None,
             parameters={**parameters, **seen.parameters},
             facts=seen.facts,
@@ -102,7 +102,7 @@ class ProviderMaking:
             record_of(
                 info,
                 clock.wall(),
-                credential=line.credential.name if line.credential is not None else None,
+                credential=line.account,
                 context_id=seen.context_id,
                 provider_call_id=seen.provider_call_id or None,
                 idempotency_key=idempotency_key,

@@ -21,6 +21,7 @@ from rapida_media.net.provider_call import ProviderCall
 from rapida_media.net.provider_contexts import websocket_url
 from rapida_media.net.provider_lines import Line, Lines
 from rapida_media.providers.base import CallOrder
+from rapida_media.providers.trace import redact
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class ProviderOrders:
         try:
             seen = await line.telephony.outbound_call(order)
         except ProviderError as error:
-            log.warning("the order failed: %s", error, extra={"call_id": call.info.id})
+            log.warning("the order failed: %s", redact(str(error)), extra={"call_id": call.info.id})
             ending = order_refused(error.code, status=error.status, retryable=error.retryable)
             call.not_placed(ending, str(error), error.retry_after_s)
         except Exception:

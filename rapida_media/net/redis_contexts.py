@@ -2,8 +2,9 @@
 
 Each context is two keys. One holds it, for five minutes, and is taken by ``GETDEL``; the other
 remembers for longer that there was one and whether it was claimed, so that "used", "expired" and
-"unknown" stay apart. Redis alone decides who was first. While it is away every answer is
-ContextsUnavailable within a second, and nothing has to be restarted afterwards.
+"unknown" stay apart. A third has the news that came to others than who made it. Redis alone decides
+who was first. While it is away every answer is ContextsUnavailable within a second, and nothing has
+to be restarted afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
@@ -23,6 +24,7 @@ from redis.exceptions import RedisError
 
 from rapida_media.call.contexts import (
     LIFETIME_S,
+    NEWS_LIMIT,
     CallContext,
     ContextExpired,
     ContextsUnavailable,
@@ -70,6 +72,9 @@ class RedisContexts:
             socket_connect_timeout=PATIENCE_S,
             # A claim that was carried out and not answered must not be tried again.
             retry=Retry(NoBackoff(), 0),
+            # With RESP3 the client waits for notices of maintenance, and takes a connection that
+            # Redis has closed for one on which such a notice has come.
+            protocol=2,
             decode_responses=True,
         )
         self._redis = Redis.from_pool(pool)  # and closes it
@@ -105,6 +110,21 @@ class RedisContexts:
                 pipeline.get(_keys(context_id)[1])
             marks = await self._ask(pipeline.execute())
         return [each for each, mark in zip(context_ids, marks, strict=True) if mark == USED]
+
+    async def tell(self, context_id: str, news: str, now: float) -> None:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.rpush(_news_key(context_id), news)
+            pipeline.ltrim(_news_key(context_id), 0, NEWS_LIMIT - 1)
+            pipeline.pexpire(_news_key(context_id), self._lifetime_ms)
+            await self._ask(pipeline.execute())
+
+    async def told(self, context_ids: Collection[str], now: float) -> Sequence[tuple[str, str]]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for context_id in context_ids:
+                pipeline.lpop(_news_key(context_id), NEWS_LIMIT)
+            left = await self._ask(pipeline.execute())
+        pairs = zip(context_ids, left, strict=True)
+        return [(context_id, text) for context_id, texts in pairs for text in texts or ()]
 
     async def _found(self, asked: Awaitable[Found]) -> CallContext:
         text, mark = await self._ask(asked)
@@ -159,3 +179,7 @@ class RedisContexts:
 def _keys(context_id: str) -> tuple[str, str]:
     # The part in braces alone chooses the node of a cluster, so that both lie on the same one.
     return f"rapida:{{{context_id}}}:context", f"rapida:{{{context_id}}}:mark"
+
+
+def _news_key(context_id: str) -> str:
+    return f"rapida:{{{context_id}}}:news"

@@ -39,6 +39,23 @@ async def test_which_contexts_were_claimed_is_told():
     assert await store.claimed("abcd", 2.0) == ["b"]
 
 
+async def test_news_are_left_for_who_made_a_context_and_taken_once():
+    store = MemoryContexts()
+    await store.put(context("a"), 0.0)
+    await store.put(context("b"), 0.0)
+    for _ in range(60):
+        await store.tell("a", "ringing", 1.0)
+        await store.tell("a", "busy", 1.0)
+    await store.tell("c", "of nobody", 1.0)
+    told = await store.told("abc", 2.0)
+    assert told[:2] == [("a", "ringing"), ("a", "busy")]
+    assert len(told) == 100
+    assert await store.told("abc", 2.0) == []
+    await store.tell("b", "ringing", 3.0)
+    await store.claim("b", 3.0)
+    assert await store.told("b", 3.0) == []
+
+
 async def test_a_context_that_is_looked_at_stays():
     store = MemoryContexts()
     await store.put(context(), 0.0)

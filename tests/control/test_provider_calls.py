@@ -29,7 +29,7 @@ from rapida_media.config import parse_config
 from rapida_media.errors import ProviderError
 from rapida_media.media.recorder import StereoRecorder
 from rapida_media.media.wav import read_wav
-from rapida_media.net import provider_calls
+from rapida_media.net import provider_call, provider_calls
 from rapida_media.net.record_store import RecordStore
 from rapida_media.providers.base import CallInfo, CallOrder, ProviderSpec
 from rapida_media.providers.registry import providers
@@ -175,6 +175,20 @@ async def test_an_order_that_is_refused_says_why(
     assert platform.hung_up == []
 
 
+async def test_no_number_that_a_provider_names_is_logged(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: TransferringAcme, order: CallOrder) -> CallInfo:
+        raise ProviderError(f"{order.to} is not valid", code=400)
+
+    monkeypatch.setattr(TransferringAcme, "outbound_call", refused)
+    await platform.start()
+    over = await platform.desk.until(await platform.order(), "failed")
+    assert over["cause"] == "+15550100 is not valid"
+    (logged,) = platform.desk.bench.logged("the order failed")
+    assert logged.getMessage() == "the order failed: +1…00 is not valid"
+
+
 async def test_a_provider_that_is_too_busy_says_when_to_order_again(platform: Platform) -> None:
     platform.answer, platform.headers = (429, {}), {"Retry-After": "7"}
     await platform.start()
@@ -279,6 +293,36 @@ async def test_an_order_given_up_while_it_is_placed_is_ended_there(platform: Pla
     await eventually(lambda: platform.hung_up == ["out-1"])
 
 
+async def test_a_hang_up_that_does_not_go_through_is_tried_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answers = [
+        ProviderError("too many for +15550100", code=429, retryable=True, retry_after_s=0),
+        ProviderError("no answer", retryable=True),
+        None,
+        ProviderError("a wrong password", code=401),
+    ]
+
+    async def hang_up(self: TransferringAcme, call: CallInfo) -> None:
+        asked.append(call.provider_call_id)
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(TransferringAcme, "hang_up", hang_up)
+    monkeypatch.setattr(provider_call, "HANG_UP_PAUSES_S", (0.05, 0.05, 0.05))
+    await platform.start()
+    for number in (3, 4):
+        call_id = await platform.order()
+        await platform.desk.until(call_id, "initiated")
+        await platform.desk.post(f"/v1/calls/{call_id}/hangup")
+        await eventually(lambda: len(asked) == number)  # noqa: B023
+    await asyncio.sleep(0.2)
+    assert asked == ["out-1"] * 4
+    failures = [each.getMessage() for each in platform.desk.bench.logged("hanging up failed")]
+    assert failures[0] == "hanging up failed: too many for +1…00"
+
+
 async def test_an_engine_that_stops_still_ends_at_the_provider_what_is_over_here(
     platform: Platform,
 ) -> None:
@@ -369,6 +413,23 @@ async def test_news_by_the_providers_id_reach_the_call(platform: Platform) -> No
     assert unsigned[0] == 403
     assert (await platform.tell("/v1/talk/acme/call/support", no="call"))[0] == 400
     assert (await platform.tell("/v1/talk/acme/call/nobody", call="x"))[0] == 404
+
+
+async def test_an_account_tells_nothing_of_the_calls_of_another(platform: Platform) -> None:
+    other = '[credentials.other]\nprovider = "acme"\nsecret = "quite-another"\n'
+    assistant = '[assistants.sales]\nagent = "silence"\ncredential = "other"\n'
+    await platform.start(limits=other + assistant)
+    _, ours = await platform.tell("/v1/talk/acme/call/support", call="c-1")
+    socket, call_id, _ = await platform.call_in("c-2")
+    platform.secret = "quite-another"
+    _, theirs = await platform.tell("/v1/talk/acme/call/sales", call="c-1")
+    assert theirs["connect"] != ours["connect"], "an id may be given twice, by two platforms"
+    assert (await platform.tell("/v1/talk/acme/event/sales", call="c-2", status="done"))[0] == 204
+    assert (await platform.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "in-progress"
+    platform.secret = SECRET
+    assert (await platform.tell("/v1/talk/acme/event/support", call="c-2", status="done"))[0] == 204
+    await platform.desk.until(call_id, "completed")
+    await socket.close()
 
 
 async def test_the_document_is_given_when_an_order_is_picked_up(platform: Platform) -> None:

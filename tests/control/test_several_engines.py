@@ -117,6 +117,33 @@ async def test_the_document_of_an_order_is_given_by_every_engine(pair: Pair) -> 
     assert (await pair.other.tell(answer.replace("/ctx/", "/ctx/x"), call="out-1"))[0] == 404
 
 
+async def test_news_of_a_call_reach_it_by_every_engine(pair: Pair) -> None:
+    await pair.start()
+    call_id = await pair.one.order()
+    await pair.one.desk.until(call_id, "initiated")
+    news = pair.at_the_other(pair.one.orders[0]["news"])
+    for status, state in (("ringing", "ringing"), ("engaged", "busy")):
+        assert (await pair.other.tell(news, call="out-1", status=status))[0] == 204
+        over = await pair.one.desk.until(call_id, state)
+    assert (over["raw_status"], over["reason"], over["retryable"]) == ("engaged", "busy", True)
+    assert pair.one.hung_up == []
+    assert (await pair.other.tell(news, call="out-1", status="up"))[0] == 204
+    await asyncio.sleep(0.1)
+    assert (await pair.one.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "busy"
+
+
+async def test_news_that_are_not_the_providers_reach_no_call_by_another_engine(pair: Pair) -> None:
+    await pair.start()
+    call_id = await pair.one.order()
+    await pair.one.desk.until(call_id, "initiated")
+    news = pair.at_the_other(pair.one.orders[0]["news"])
+    pair.other.secret = "a guess"
+    assert (await pair.other.tell(news, call="out-1", status="engaged"))[0] == 403
+    assert (await pair.other.tell(news.replace("/ctx/", "/ctx/x"), status="engaged"))[0] == 404
+    await asyncio.sleep(0.2)
+    assert (await pair.one.desk.get(f"/v1/calls/{call_id}"))[1]["status"] == "initiated"
+
+
 async def test_what_a_provider_said_of_a_call_is_known_where_its_media_come(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,19 @@ async def test_who_made_a_context_finds_out_that_another_engine_claimed_it(
             await one.claimed("abcd", 0.0)
 
 
+async def test_news_are_left_for_who_made_a_context_and_taken_once(server: RedisServer) -> None:
+    async with contexts(server.url) as one, contexts(server.url) as other:
+        for _ in range(60):
+            await other.tell("a", "ringing", 0.0)
+            await other.tell("a", "busy", 0.0)
+        await other.tell("c", "ringing", 0.0)
+        told = await one.told("abc", 0.0)
+        assert told[:2] == [("a", "ringing"), ("a", "busy")]
+        assert told[-1] == ("c", "ringing")
+        assert len(told) == 101
+        assert await one.told("abc", 0.0) == []
+
+
 async def test_who_comes_too_late_hears_so_every_time(server: RedisServer) -> None:
     async with contexts(server.url, lifetime_s=0.05) as store:
         await store.put(context(), 0.0)
@@ -148,6 +161,18 @@ async def test_a_restart_of_redis_under_load_needs_none_of_ours(server: RedisSer
         done.set()
         await asyncio.gather(*workers)
     assert slowest < 3 * redis_contexts.PATIENCE_S
+
+
+async def test_a_restart_of_redis_that_nobody_noticed_costs_no_call(server: RedisServer) -> None:
+    async with contexts(server.url) as store:
+        for round_ in "ab":  # the connections of the first are stale in the second
+            puts = (store.put(context(f"{round_}{number}"), 0.0) for number in range(10))
+            await asyncio.gather(*puts)
+            await server.stop()
+            await server.start()
+            await asyncio.sleep(0.05)
+        with pytest.raises(ContextUnknown):
+            await store.claim("b0", 0.0)
 
 
 async def test_a_redis_that_does_not_answer_is_not_waited_for(

@@ -27,6 +27,7 @@ from rapida_media.providers.http import (
     Reply,
     WebhookRequest,
 )
+from rapida_media.providers.trace import redact
 from rapida_media.providers.vonage import ncco
 from rapida_media.providers.vonage.signature import (
     application_token,
@@ -71,7 +72,8 @@ OWN_MEMBERS = frozenset({
     "conversation_uuid_to", "network", "rate", "start_time",
 })  # fmt: skip
 # What a webhook says beyond the numbers that an agent may want to know.
-TOLD = ("custom_data", "from_user")
+CUSTOM_DATA = "custom_data"
+TOLD = (CUSTOM_DATA, "from_user")
 SIP_HEADER = "SipHeader_"
 LONGEST_RING_S = 120
 REFUSALS = {"busy": "All lines are busy. Please call again later."}
@@ -135,9 +137,13 @@ class VonageTelephony:
         """Read news of the phone's leg. The stream is a leg of its own at Vonage, with news of its
         own: of these only a failure matters."""
         news = self.catch_all_status_callback(request)
-        if news is None or not call.provider_call_id or not news.provider_call_id:
+        if news is None or not news.provider_call_id:
             return news
-        if news.provider_call_id == call.provider_call_id:
+        if call.provider_call_id:
+            of_stream = news.provider_call_id != call.provider_call_id
+        else:  # Vonage has not named the phone's leg yet, or to another engine
+            of_stream = request.fields().get("to", "").startswith(("wss://", "ws://"))
+        if not of_stream:
             return news
         if news.state in ("failed", "no-answer"):
             raw = f"stream {news.raw}"
@@ -152,7 +158,7 @@ class VonageTelephony:
         if raw := said.get("status"):
             return StatusInfo(call_id, raw, STATES.get(raw), _code(said), detail)
         if detail:
-            log.warning("Vonage reports: %s", detail[:200])
+            log.warning("Vonage reports: %s", redact(detail)[:200])
             return StatusInfo(call_id, f"error: {detail[:200]}", cause=detail)
         return None
 
@@ -261,6 +267,10 @@ def _parameters(request: WebhookRequest, said: Mapping[str, str]) -> dict[str, s
         for name, value in said.items()
         if value and (name in TOLD or name.startswith(SIP_HEADER))
     }
+    posted = request.json
+    custom = posted.get(CUSTOM_DATA) if isinstance(posted, dict) else None
+    if isinstance(custom, dict | list) and custom:  # in a query it is the same, as a text
+        told[CUSTOM_DATA] = json.dumps(custom, separators=(",", ":"))
     return {**query, **told}
 
 

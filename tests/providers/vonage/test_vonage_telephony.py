@@ -111,6 +111,17 @@ def test_a_call_is_read_from_json_and_from_a_query() -> None:
     assert vonage.receive_call(gotten(url, told)) == expected
 
 
+def test_custom_data_are_a_text_however_they_come() -> None:
+    vonage, _ = telephony()
+    data = {"ticket": 7, "of": ["zoë"]}
+    text = '{"ticket":7,"of":["zo\\u00eb"]}'
+    for request in (
+        posted(f"{BASE}/call/support", {**RINGING, "custom_data": data}),
+        gotten(f"{BASE}/call/support", {**RINGING, "custom_data": text}),
+    ):
+        assert vonage.receive_call(request).parameters == {"custom_data": text}
+
+
 def test_a_caller_who_is_no_number_stays_as_he_is() -> None:
     vonage, _ = telephony()
     for caller in ("anonymous", "sip:zoe@example.com", "+14155550100", "123"):
@@ -243,6 +254,16 @@ def test_the_legs_of_the_stream_do_not_end_the_call() -> None:
         CALL, "stream failed", cause="no socket"
     )
     assert news(event("completed")) == StatusInfo(CALL, "completed", "completed")
+
+
+def test_the_legs_of_the_stream_do_not_end_a_call_that_vonage_has_not_named() -> None:
+    vonage, _ = telephony()
+    leg = {"uuid": STREAM_LEG, "to": MEDIA_URL}
+    for status in ("started", "answered", "completed", "disconnected"):
+        asked = posted(f"{BASE}/ctx/42/event", {**event(status), **leg})
+        assert vonage.status_callback(asked, CallInfo()) is None
+    asked = posted(f"{BASE}/ctx/42/event", event("answered"))
+    assert vonage.status_callback(asked, CallInfo()) == StatusInfo(CALL, "answered", "in-progress")
 
 
 def test_errors_without_a_status_are_kept_and_logged(caplog: pytest.LogCaptureFixture) -> None:
