@@ -210,11 +210,7 @@ class BotTalk:
         """There is no bot: say so if there are words for it, and end the call."""
         self.figures.counters.add("fallbacks")
         call, apology = self._call, self._place.apology
-        if not self._is_answered() and (apology is None or not await call.answer()):
-            if call.ended is None:
-                await call.reject(480)
-            return
-        if apology is not None:
+        if apology is not None and (self._is_answered() or await call.answer()):
             await call.clear()
             call.write(apology)
             await call.drain()
@@ -319,6 +315,10 @@ def filled(parameters: Mapping[str, Any], call: Call) -> dict[str, Any]:
         if isinstance(value, str):
             for name, fact in facts.items():
                 value = value.replace(name, fact)
+        elif isinstance(value, Mapping):
+            return {name: fill(each) for name, each in value.items()}
+        elif isinstance(value, list | tuple):
+            return [fill(each) for each in value]
         return value
 
     return {name: fill(value) for name, value in parameters.items()}

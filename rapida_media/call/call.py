@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Literal
 from rapida_media.agents.events import Answered, HangUp, Hold, Transferred
 from rapida_media.call.bridge import Bridge
 from rapida_media.call.conversation import CallInfo, Conversation, resolve
-from rapida_media.call.endings import Ending
+from rapida_media.call.endings import Ending, check_cause, check_reason
 from rapida_media.call.hunt import hunt
 from rapida_media.call.ring_back import RingBack
 from rapida_media.call.second_leg import DIAL_S, DialOrder, Headers
 from rapida_media.call.signalling import OVER, Future, Signalling
 from rapida_media.call.transfer import TransferOutcome
-from rapida_media.errors import LocalProtocolError
+from rapida_media.errors import LocalProtocolError, RemoteProtocolError
 from rapida_media.legs.base import Leg
+from rapida_media.sip.uri import parse_request_uri
 
 if TYPE_CHECKING:
     from rapida_media.agents.base import Agent
@@ -89,13 +90,20 @@ class Call(Conversation):
         cause: what the caller is given as the Reason (RFC 3326). retry_after_s: when it may call
         again.
         """
-        if not 400 <= status <= 699:
-            raise LocalProtocolError(f"a call is rejected with 400 to 699, not {status}")
+        if not (isinstance(status, int) and 400 <= status <= 699):
+            raise LocalProtocolError(f"a call is rejected with 400 to 699, not {status!r}")
+        if not (retry_after_s is None or (isinstance(retry_after_s, int) and retry_after_s >= 0)):
+            raise LocalProtocolError(f"expected whole retry_after_s, not {retry_after_s!r}")
+        check_cause(cause)
         if self._undecided("reject"):
             self._signalling.reject(status, cause, retry_after_s)
 
     async def redirect(self, uri: str) -> None:
         """Send the caller to another URI (302)."""
+        try:
+            parse_request_uri(uri)
+        except (RemoteProtocolError, TypeError):
+            raise LocalProtocolError("redirect: expected a SIP URI, or one of tel:") from None
         if self._undecided("redirect"):
             self._signalling.redirect(uri)
 
@@ -272,8 +280,11 @@ class Call(Conversation):
     async def hang_up(self, reason: str = "agent_hangup", *, cause: str | None = None) -> None:
         """End the call now; ``drain`` first when a goodbye must be heard.
 
-        cause: what the far end is given as the Reason (RFC 3326) in place of ours.
+        reason: for log and record, one line of up to 256 characters. cause: what the far end is
+        given as the Reason (RFC 3326) in place of ours.
         """
+        check_reason(reason)
+        check_cause(cause)
         if self._hang_up is None:
             self._signalling.hang_up(reason, cause)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from rapida_media.errors import LocalProtocolError
+
 # Where the fault lies. The vocabulary is closed: dashboards and retry rules are written for it.
 #   caller          gave up, or is not wanted
 #   callee          busy, away, unwilling, or no such number
@@ -32,6 +34,8 @@ FailureClass = Literal[
     "engine",
 ]
 FAILURE_CLASSES: tuple[str, ...] = get_args(FailureClass)
+# Of an agent's own reason: a word, or a few.
+LONGEST_REASON = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +220,17 @@ def reason_header(reason: str) -> tuple[str, str]:
     """Give the Reason header (RFC 3326) of the BYE or CANCEL that ends a call for ``reason``."""
     cause, text = _Q850.get(reason, _NORMAL)
     return "Reason", f'Q.850;cause={cause};text="{text}"'
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason of the agent's that is not for a line of the log; LocalProtocolError."""
+    if not (isinstance(reason, str) and reason.isprintable() and 0 < len(reason) <= LONGEST_REASON):
+        raise LocalProtocolError(
+            f"hang_up: expected a reason of one line, of 1 to {LONGEST_REASON} characters"
+        )
+
+
+def check_cause(cause: str | None) -> None:
+    """Refuse what no Reason header can carry; LocalProtocolError."""
+    if not (cause is None or (isinstance(cause, str) and not {"\r", "\n"} & set(cause))):
+        raise LocalProtocolError("cause: expected the text of one Reason header")

@@ -370,8 +370,12 @@ def test_facts_of_the_call_take_their_place_in_parameters() -> None:
     class FakeCall:
         id, caller, called = "c1", "+1", "+2"
 
-    told = filled({"a": "{caller}>{called}", "b": "{call_id}", "c": 5, "d": "{other}"}, FakeCall())  # type: ignore[arg-type]
-    assert told == {"a": "+1>+2", "b": "c1", "c": 5, "d": "{other}"}
+    written = {
+        "a": "{caller}>{called}", "b": "{call_id}", "c": 5, "d": "{other}",
+        "e": {"f": ["{caller}", 1]},
+    }  # fmt: skip
+    told = filled(written, FakeCall())  # type: ignore[arg-type]
+    assert told == {"a": "+1>+2", "b": "c1", "c": 5, "d": "{other}", "e": {"f": ["+1", 1]}}
 
 
 async def test_the_vendors_proof_and_the_configured_headers_go_with_the_request() -> None:

@@ -248,6 +248,36 @@ async def test_verbs_reach_the_signalling_only_in_the_right_state(line):
         await call.reject(200)
 
 
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("reject", {"status": 486.5}),
+        ("reject", {"status": "486"}),
+        ("reject", {"status": 302}),
+        ("reject", {"cause": "a\r\nContact: <sip:x@192.0.2.9>"}),
+        ("reject", {"cause": 17}),
+        ("reject", {"retry_after_s": "soon"}),
+        ("reject", {"retry_after_s": -1}),
+        ("redirect", {"uri": "carol"}),
+        ("redirect", {"uri": "sip:carol@192.0.2.4>\r\nX: y"}),
+        ("redirect", {"uri": 7}),
+        ("hang_up", {"reason": ""}),
+        ("hang_up", {"reason": "two\nlines"}),
+        ("hang_up", {"reason": "x" * 257}),
+        ("hang_up", {"reason": None}),
+        ("hang_up", {"cause": "a\nb"}),
+    ],
+)
+async def test_what_cannot_be_said_to_a_caller_is_refused_and_changes_nothing(
+    line, verb, arguments
+):
+    with pytest.raises(LocalProtocolError, match=r"expected|400 to 699"):
+        await getattr(line.call, verb)(**arguments)
+    assert line.signals.asked == []
+    await line.call.redirect("tel:+15550100")
+    assert line.signals.asked == [("redirect", "tel:+15550100")]
+
+
 async def test_a_transfer_gives_what_became_of_it(line):
     call = line.call
     with pytest.raises(LocalProtocolError, match="not answered"):

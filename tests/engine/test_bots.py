@@ -161,6 +161,7 @@ async def test_with_answer_agent_a_call_is_answered_only_by_a_bot_that_is_there(
     phone = await bench.phone()
     refused = phone.invite("bot")
     assert await refused.final() == 480
+    assert bench.logged("ended: bot_unreachable (480), failed: agent")
     call = await phone.call("bot")
     said = speech(0.6)
     await call.rtp.say(said)
