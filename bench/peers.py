@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import os
+import shutil
 import sys
 import warnings
 from functools import cache
@@ -51,6 +52,8 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "spandsp": ("libspandsp.so.2", "apt-get install libspandsp2"),
     "speexdsp": ("libspeexdsp.so.1", "apt-get install libspeexdsp1"),
 }
+# What speaks the sentences that losses are heard in; bench/losses.py does without.
+PROGRAMS: dict[str, str] = {"espeak-ng": "apt-get install espeak-ng"}
 DECLARATIONS = {
     "pjmedia": """
         typedef struct { const char *text; long length; } pj_str_t;
@@ -166,6 +169,11 @@ def survey() -> tuple[dict[str, str], dict[str, str]]:
             versions[peer] = soname
         except MissingPeerError as reason:
             missing[peer] = str(reason)
+    for program, how in PROGRAMS.items():
+        if shutil.which(program):
+            versions[program] = "of the system"
+        else:
+            missing[program] = how
     return versions, missing
 
 

@@ -49,7 +49,15 @@ cdef class G722Encoder:
         cdef bytes codes = new_octets(n)
         cdef const int16_t *source = samples_of(pcm)
         cdef uint8_t *target = <uint8_t *>octets_of(codes)
-        rm_g722_encode(&self._state, source, target, n)
+        cdef rm_g722_encoder state
+        if len(pcm) < LONG_INPUT:
+            rm_g722_encode(&self._state, source, target, n)
+            return codes
+        # On a copy: a second thread that encodes meanwhile gets poor sound, and no foreign memory.
+        state = self._state
+        with nogil:
+            rm_g722_encode(&state, source, target, n)
+        self._state = state
         return codes
 
 
@@ -74,5 +82,14 @@ cdef class G722Decoder:
         cdef bytes codes = octets(payload)
         cdef Py_ssize_t n = len(codes)
         cdef bytes pcm = new_octets(4 * n)
-        rm_g722_decode(&self._state, octets_of(codes), <int16_t *>samples_of(pcm), n)
+        cdef const uint8_t *source = octets_of(codes)
+        cdef int16_t *target = <int16_t *>samples_of(pcm)
+        cdef rm_g722_decoder state
+        if n < LONG_INPUT:
+            rm_g722_decode(&self._state, source, target, n)
+            return pcm
+        state = self._state  # as in the encoder
+        with nogil:
+            rm_g722_decode(&state, source, target, n)
+        self._state = state
         return pcm

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
+import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pesq import pesq
 
 from bench.concealers import FILLS, PACKET, appendix_i, ours, silence, wsola
-from bench.losses import PATTERNS, RATE_HZ, SPEECH, coded, read
+from bench.losses import FOLDER, PATTERNS, RATE_HZ, SPEECH, coded, files_in, read
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +71,27 @@ def test_a_published_method_repeats_a_tone(fill):
     assert error[: 50 * PACKET + PACKET // 2].max() < 50
     assert error.max() < 0.2 * 5000  # Appendix I fades by a fifth in the second 10 ms
     assert np.abs(silence(tone, places).astype(float) - tone).max() > 4000
+
+
+def test_recordings_are_taken_from_the_folder_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(FOLDER, raising=False)
+    assert files_in(FOLDER, "*.wav") == []
+    monkeypatch.setenv(FOLDER, str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=rf"{FOLDER}: no \*\.wav in .*nowhere"):
+        files_in(FOLDER, "*.wav")
+    monkeypatch.setenv(FOLDER, str(SPEECH.parent))
+    assert SPEECH in files_in(FOLDER, "*.wav")
+
+
+def test_a_recording_of_another_kind_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(ValueError, match=r"text\.wav, got no WAV"):
+        read(tmp_path / "text.wav")
+    with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+    with pytest.raises(ValueError, match=r"stereo\.wav, got 16-bit, 2 channels, 16000 Hz"):
+        read(tmp_path / "stereo.wav")

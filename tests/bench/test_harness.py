@@ -192,9 +192,17 @@ def test_every_package_that_a_table_asks_for_says_how_to_get_it() -> None:
     assert asked <= set(peers.PACKAGES)
 
 
+def test_a_program_that_is_not_installed_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert peers.survey()[1]["espeak-ng"] == "apt-get install espeak-ng"
+
+
 def test_the_survey_names_every_peer_once() -> None:
     versions, missing = peers.survey()
-    assert set(versions) | set(missing) == set(peers.PACKAGES) | set(peers.LIBRARIES)
+    known = set(peers.PACKAGES) | set(peers.LIBRARIES) | set(peers.PROGRAMS)
+    assert set(versions) | set(missing) == known
     assert not set(versions) & set(missing)
 
 
