@@ -124,7 +124,10 @@ class Negotiation:
         Raises NegotiationError or RemoteProtocolError when it cannot be used.
         """
         if self._offers.awaiting_answer:
-            self._configure(_with_stream(self._offers.receive_answer(body or self._early_answer)))
+            answer = body or self._early_answer
+            if not answer:
+                raise RemoteProtocolError("there is none, though there was an offer")
+            self._configure(_with_stream(self._offers.receive_answer(answer)))
 
     def _configure(self, audio: NegotiatedAudio | None) -> None:
         """Follow what was agreed; None: the session has no stream, for now."""
@@ -151,7 +154,9 @@ class Negotiation:
             case events.EarlyAnswer(body=body):
                 self.receive_answer(body)
             case events.ReinviteConfirmed(body=body):
-                if self._offers.awaiting_answer:
+                if not body:
+                    self.withdraw_offer()  # nobody took it: the session stays as it was
+                elif self._offers.awaiting_answer:
                     self._configure(self._offers.receive_answer(body))
             case events.ReinviteReceived(body=body):
                 self.answer_change(body, session.answer_reinvite, session.reject_reinvite, now)

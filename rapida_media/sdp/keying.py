@@ -22,7 +22,7 @@ from rapida_media.errors import NegotiationError
 from rapida_media.ids import IdSource
 from rapida_media.sdp.crypto import SUITES, Crypto, SrtpKeys
 from rapida_media.sdp.peer_audio import PLAIN, PROFILES, SECURE, PeerAudio
-from rapida_media.sdp.unusable import NO_KEYS, NO_SRTP, NO_SUITE, Unusable
+from rapida_media.sdp.unusable import NO_KEYS, NO_SRTP, NO_SUITE, UNKEYED, Unusable
 
 MODES = ("off", "optional", "required")
 
@@ -76,7 +76,9 @@ class Keying:
             if theirs.suite in suites:
                 own = Crypto(theirs.tag, theirs.suite, self._key(theirs.suite))
                 return Keyed(peer.protocol, (own,)), SrtpKeys(own.suite, own.key, theirs)
-        return NO_SUITE if peer.keyed else NO_KEYS
+        if peer.keyed:
+            return NO_SUITE
+        return UNKEYED if peer.secure else NO_KEYS
 
     def receive_answer(
         self, peer: PeerAudio, offered: Keyed, mode: str

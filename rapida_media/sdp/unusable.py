@@ -32,6 +32,7 @@ OTHER_FAMILY = {
 }
 NO_SRTP = Unusable(5, 302, "encrypted audio (RTP/SAVP) is not taken here")
 NO_KEYS = Unusable(5, 302, "audio must be encrypted here (RTP/SAVP with a=crypto)")
+UNKEYED = Unusable(6, 302, "the encrypted audio (RTP/SAVP) has no keys (a=crypto)")
 NO_SUITE = Unusable(6, 306, "none of the crypto suites is ours")
 
 

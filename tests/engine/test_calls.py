@@ -47,6 +47,7 @@ async def test_an_ack_that_leaves_the_late_offer_unanswered_ends_the_call(bench:
     assert await call.final() == 200
     await call.hung_up()
     assert bench.logged("ended: no_common_codec")
+    assert bench.logged("no usable answer: there is none, though there was an offer")
     assert not call.rtp.heard
     await bench.idle()
 
@@ -60,6 +61,21 @@ async def test_a_reinvite_without_an_offer_gets_ours_and_the_call_goes_on(bench:
     await call.rtp.say(said)
     await call.rtp.hears(said)
     assert await call.bye() == 200
+
+
+async def test_a_reinvite_whose_late_offer_nobody_answers_leaves_the_session_as_it_was(
+    bench: Bench,
+) -> None:
+    await bench.start()
+    call = await (await bench.phone()).call()
+    call.send_invite("")
+    assert await call.final() == 200
+    said = speech(0.8)
+    await call.rtp.say(said)
+    await call.rtp.hears(said)
+    assert b"m=audio" in (await call.reinvite(call.sdp(version=2))).body
+    assert await call.bye() == 200
+    await bench.idle()
 
 
 async def test_keys_reach_the_agent_once_each_in_order(

@@ -271,6 +271,9 @@ def test_an_offer_without_anything_usable_is_refused_and_changes_nothing(media: 
         (["m=audio 4000 RTP/AVP 18"], "off", 305, "no codec of PCMU, PCMA"),
         (["m=audio 4000 RTP/SAVP 0"], "off", 302, "not taken"),
         (["m=audio 4000 RTP/AVP 0"], "required", 302, "must be encrypted"),
+        (["m=audio 4000 RTP/SAVP 0"], "optional", 302, "has no keys"),
+        (["m=audio 4000 RTP/SAVP 0"], "required", 302, "has no keys"),
+        (["m=audio 4000 RTP/SAVP 0"], "off", 302, "is not taken here"),
         (["m=audio 4000 RTP/SAVP 0", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x"], "optional", 306,
          "crypto suites"),
         # Of several lines the one that came furthest says most.
