@@ -152,8 +152,10 @@ class AudioSocketWire:
         while not self._messages:
             try:
                 data = await self._reader.read(READ_BYTES)
-            except (ConnectionResetError, BrokenPipeError):
-                # Closed with audio of ours unread, as there nearly always is.
+            except (ConnectionResetError, BrokenPipeError) as error:
+                # Closed with audio of ours unread, as there nearly always is. The reader keeps the
+                # error, whose traceback would keep us, who keep the reader.
+                error.__traceback__ = None
                 data = b""
             except OSError:
                 return None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 from control.conftest import Desk
 from control.conftest import bench as bench
 from control.conftest import desk as desk
+from engine.collector import no_collection as no_collection
 from engine.waiting import eventually
 
 from rapida_media.config import parse_config
 from rapida_media.errors import ConfigError
 from rapida_media.net import audiosocket as server_module
+from rapida_media.net.audiosocket import AudioSocketWire
 from rapida_media.providers.asterisk.audiosocket import Framing, pack
 
 CONFIG = (
@@ -167,3 +171,14 @@ async def test_strangers_are_let_go(desk: Desk) -> None:
     assert await (await gateway.connect(pack(1, await gateway.announced()))).rest() == []
     assert gateway.refused() == 1
     gateway.sockets[0].writer.close()
+
+
+async def test_a_connection_that_is_reset_is_kept_by_nobody(no_collection: None) -> None:
+    reader = asyncio.StreamReader()
+    reader.set_exception(ConnectionResetError())
+    wire = AudioSocketWire(reader, cast("asyncio.StreamWriter", None))
+    gone = weakref.ref(wire)
+    assert await wire.receive() is None
+    assert wire.closed_properly
+    del wire, reader
+    assert gone() is None
