@@ -112,6 +112,7 @@ class Dialling:
         )
         if call is None:
             raise RapidaError("no RTP port pair is free")
+        call.headers = headers
         self._invite(call, target, caller, credentials, headers)
         return call
 
@@ -244,7 +245,7 @@ class Dialling:
             max_forwards=max_forwards,
             ordered=ordered,
         )
-        call.headers = headers
+        call.headers = headers  # what the trunk adds, another way has not
         return call
 
     def move(self, call: SipCall, way: Outbound, headers: Headers) -> None:
