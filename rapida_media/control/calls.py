@@ -146,6 +146,7 @@ class CallOperations:
                     parameters=order.parameters,
                     idempotency_key=order.idempotency_key,
                     ring_seconds=order.ring_seconds,
+                    headers=order.headers,
                 )
             )
         except Refused as refused:

@@ -20,15 +20,19 @@ _PARTY = r"^(\+?[0-9*#]{1,32}|sips?:[!-~]{1,250})$"
 _WORD = "^[a-z][a-z0-9_]{0,63}$"
 _FILE_NAME = r"^[^/\\\x00]+$"
 _DIGITS = "^[0-9*#A-D]{1,64}$"
+_FIELD = r"^[A-Za-z0-9.!%*_+`'~-]+$"
 # What people are told in place of a pattern.
 IN_WORDS: Mapping[str, str] = {
     _PARTY: 'a number such as "+15550100", or a SIP URI',
     _WORD: "a word of a-z, 0-9 and _, up to 64 of them, a letter first",
     _FILE_NAME: "the name of a file, without a folder",
     _DIGITS: "1 to 64 keys of 0-9 * # A-D",
+    _FIELD: "the name of a header field",
 }
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+FieldName = Annotated[str, Meta(pattern=_FIELD, max_length=64)]
+FieldValue = Annotated[str, Meta(max_length=1024)]
 Party = Annotated[
     str,
     Meta(
@@ -60,6 +64,7 @@ class CallOrder(
     provider: by which way; without it by the assistant's credential, else sip.  trunk: for sip,
     when ``to`` is a number; without it the only one there is.  parameters: handed to the agent.
     idempotency_key: the same key again gives the same call.  ring_seconds: how long it may ring.
+    headers: for sip, header fields that the INVITE carries besides the engine's own.
     """
 
     assistant: Name
@@ -70,6 +75,7 @@ class CallOrder(
     parameters: Annotated[dict[Name, Any], Meta(max_length=64)] = {}
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     ring_seconds: Annotated[int, Meta(ge=1, le=600)] = 60
+    headers: Annotated[dict[FieldName, FieldValue], Meta(max_length=32)] = {}
 
 
 class CallAccepted(msgspec.Struct):

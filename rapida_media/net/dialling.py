@@ -71,6 +71,7 @@ class Dialling:
         early_agent: bool = False,
         credentials: Credentials | None = None,
         from_uri: str | None = None,
+        headers: Headers = (),
         assistant: str | None = None,
         ordered: CallRecord | None = None,
     ) -> SipCall:
@@ -78,7 +79,7 @@ class Dialling:
         as the callee sends early media. None: somebody else acts on the call.
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
-        names another, and what answers a challenge. assistant: whose agent ordered it. ordered: the
+        names another, and what answers a challenge. headers: more of the INVITE. assistant: whose agent ordered it. ordered: the
         call's record, where it was journalled before; its id, assistant and parameters are the
         call's.
         RapidaError when no port is free, LocalProtocolError for what cannot be written. The
@@ -88,7 +89,14 @@ class Dialling:
             from_uri = f"sip:{escape_user(credentials.username)}@{target.host}"
         caller = from_uri or f"sip:rapida@{format_host(target.local_host)}"
         way = Outbound(target, caller, credentials=credentials, codecs=codecs, srtp=srtp)
-        return self._dial(way, agent, early_agent=early_agent, assistant=assistant, ordered=ordered)
+        return self._dial(
+            way,
+            agent,
+            early_agent=early_agent,
+            headers=headers,
+            assistant=assistant,
+            ordered=ordered,
+        )
 
     async def dial_trunk(
         self,

@@ -19,6 +19,7 @@ from rapida_media.call.endings import ended
 from rapida_media.call.guard import is_sip_uri, uri_fault
 from rapida_media.call.records import CallRecord
 from rapida_media.config import Assistant, Config
+from rapida_media.config.trunk import header_fault
 from rapida_media.errors import ConfigError, RapidaError
 from rapida_media.ids import IdSource
 from rapida_media.net.engine import Engine
@@ -43,7 +44,10 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator orders. provider, trunk: None for what the configuration suggests."""
+    """What an operator orders. provider, trunk: None for what the configuration suggests.
+
+    headers: more of the INVITE, over SIP.
+    """
 
     assistant: str
     to: str
@@ -53,6 +57,7 @@ class Order:
     parameters: Mapping[str, object] = field(default_factory=dict)
     idempotency_key: str | None = None
     ring_seconds: int = 60
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Orders:
@@ -157,6 +162,8 @@ class Orders:
         calls = self._engine.provider_calls
         if order.trunk is not None:
             raise Refused(422, "only calls over sip go by a trunk", field="trunk")
+        if order.headers:
+            raise Refused(422, "only calls over sip have header fields", field="headers")
         if (spec := calls.specs.get(provider)) is None or spec.telephony is None:
             raise Refused(422, f"there is no provider {provider!r}", field="provider")
         try:
@@ -178,6 +185,9 @@ class Orders:
             )
 
     def _place_sip(self, order: Order, assistant: Assistant) -> CallRecord:
+        for name, value in order.headers.items():
+            if (fault := header_fault(name, value)) is not None:
+                raise Refused(422, fault, field="headers")
         if not is_sip_uri(order.to):
             trunk: str | None = self._trunk_for(order)
         elif order.trunk is None:
@@ -230,16 +240,18 @@ class Orders:
 
     async def _invite(self, record: CallRecord, order: Order, agent: Agent) -> SipCall:
         engine = self._engine
+        headers = tuple(order.headers.items())
         if record.trunk is not None:
             caller_id = order.from_
             if caller_id is not None and is_sip_uri(caller_id):
                 caller_id = user_of(caller_id)
             return await engine.dial_trunk(
-                record.trunk, record.called, agent, caller_id=caller_id, ordered=record
-            )
+                record.trunk, record.called, agent,
+                caller_id=caller_id, headers=headers, ordered=record,
+            )  # fmt: skip
         target = await engine.resolve(record.called)
         return engine.dial(target, agent, from_uri=_caller_uri(order.from_, target.local_host),
-                           ordered=record)  # fmt: skip
+                           headers=headers, ordered=record)  # fmt: skip
 
     def _failed(self, record: CallRecord, reason: str, error: BaseException) -> None:
         log.warning("the order failed: %s", redact(str(error)), extra={"call_id": record.id})

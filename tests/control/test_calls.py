@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import wave
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from engine.far_end import answer, request_number
+from engine.far_end import Callee, answer, request_number
 from engine.rtp import speech
 from engine.test_agents import write_wav
 from engine.test_beside_the_media import plain_call
@@ -99,6 +100,60 @@ async def test_a_callee_that_does_not_answer_rings_no_longer_than_ordered(
     over = await desk.until(call_id, "no-answer")
     assert over["reason"] == "no_answer"
     assert over["retryable"]
+
+
+@pytest.fixture
+async def callees() -> AsyncIterator[list[Callee]]:
+    made = [await Callee.open() for _ in range(2)]
+    yield made
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("by", ["uri", "trunk"])
+async def test_an_order_may_have_header_fields_which_go_wherever_the_call_does(
+    desk: Desk, callees: list[Callee], by: str
+) -> None:
+    callee, other = callees
+    carrier = f"""
+[trunks.carrier]
+hosts = ["198.51.100.9"]
+proxy = "127.0.0.1:{callee.port}"
+allow = ["+1"]
+headers = {{ X-Account = "9" }}
+"""
+    await desk.open(TWO if by == "uri" else TWO + carrier)
+    to = callee.uri if by == "uri" else "+15550199"
+    call_id = await placed(desk, to=to, headers={"X-Ticket": "7", "Subject": "Bestellung für 2"})
+    invite = await callee.request("INVITE")
+    moved = ("Contact", f"<{other.uri}>")
+    callee.respond(invite, 302, headers=[moved])
+    again = await other.request("INVITE")
+    for each in (invite, again):
+        assert (each.header("X-Ticket"), each.header("Subject")) == ("7", "Bestellung für 2")
+    assert invite.header("X-Account") == (None if by == "uri" else "9")
+    other.respond(again, 486)
+    await desk.until(call_id, "busy")
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ({"Via": "SIP/2.0/UDP elsewhere"}, "Via: the engine writes this one itself"),
+        ({"i": "7"}, "i: the engine writes this one itself"),
+        ({"X-A": "a\r\nb"}, "X-A: expected a text without control characters"),
+        ({"X A": "b"}, "expected the name of a header field"),
+    ],
+)
+async def test_a_header_field_that_an_invite_cannot_have_is_told(
+    desk: Desk, headers: dict[str, str], detail: str
+) -> None:
+    await desk.open(TWO)
+    order = {"assistant": "support", "to": echo_uri(desk), "headers": headers}
+    status, problem = await desk.post("/v1/calls", order)
+    assert (status, problem["detail"]) == (422, detail)
+    assert problem["field"].startswith("headers")
+    assert (await desk.get("/v1/calls"))[1]["calls"] == []
 
 
 async def test_the_same_key_gives_the_same_call_also_at_once(desk: Desk) -> None:

@@ -702,6 +702,13 @@ async def test_an_assistant_that_is_removed_ends_none_of_its_calls(platform: Pla
     assert (await platform.tell(news, call="c-1", status="up"))[0] == 204
 
 
+async def test_an_order_over_a_provider_has_no_header_fields(platform: Platform) -> None:
+    await platform.start()
+    order = {"assistant": "support", "to": "+15550100", "headers": {"X-Ticket": "7"}}
+    status, problem = await platform.desk.post("/v1/calls", order)
+    assert (status, problem["field"]) == (422, "headers")
+
+
 async def test_an_allow_that_is_narrowed_refuses_at_once(platform: Platform) -> None:
     await platform.start()
     order = {"assistant": "support", "to": "+15550100"}
