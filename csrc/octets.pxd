@@ -1,6 +1,7 @@
 # Arguments and results of the kernels' Python side: octets in, new bytes out.
 # A bytes argument is used where it lies; a typed memoryview would cost more than most kernels.
-from cpython.buffer cimport PyBUF_CONTIG, PyBUF_FORMAT, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_FULL_RO
+from cpython.buffer cimport PyBuffer_Release, PyBuffer_ToContiguous, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint8_t, uintptr_t
 
@@ -23,14 +24,25 @@ cdef inline bint holds_pcm(const char *form) noexcept:
         form += 1
     return form[0] in b"Bbch" and form[1] == 0
 
-cdef inline bytes copied_pcm(object view):
-    cdef bytes form = view.format.encode()
-    if not holds_pcm(form):
-        raise TypeError(f"expected PCM as octets or int16, got a buffer of format {view.format!r}")
-    return view.tobytes()
+cdef inline int check_pcm(str what, const Py_buffer *view) except -1:
+    if view.format != NULL and not holds_pcm(view.format):
+        form = view.format.decode()
+        raise TypeError(f"expected {what} octets or int16, got a buffer of format {form!r}")
+    return 0
+
+cdef inline bytes copied_pcm(object data):
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_FULL_RO)
+    try:
+        check_pcm("PCM as", &view)
+        pcm = new_octets(view.len)
+        PyBuffer_ToContiguous(PyBytes_AS_STRING(pcm), &view, view.len, b"C")
+    finally:
+        PyBuffer_Release(&view)
+    return pcm
 
 cdef inline bytes pcm_octets(object data):
-    return whole_samples(<bytes>data if PyBytes_Check(data) else copied_pcm(memoryview(data)))
+    return whole_samples(<bytes>data if PyBytes_Check(data) else copied_pcm(data))
 
 cdef inline const uint8_t *octets_of(bytes data) noexcept:
     return <const uint8_t *>PyBytes_AS_STRING(data)
@@ -52,10 +64,11 @@ cdef inline int borrow(object out, Py_buffer *view, Py_ssize_t size, bint sample
     # Open a caller's buffer for writing `size` octets; the caller of this releases it.
     PyObject_GetBuffer(out, view, PyBUF_CONTIG | PyBUF_FORMAT)
     cdef Py_ssize_t room = view.len
-    if view.format != NULL and not holds_pcm(view.format):
-        form = view.format.decode()
+    try:
+        check_pcm("room for", view)
+    except TypeError:
         PyBuffer_Release(view)
-        raise TypeError(f"expected room for octets or int16, got a buffer of format {form!r}")
+        raise
     if room < size or (samples and <uintptr_t>view.buf & 1):
         PyBuffer_Release(view)
         if room < size:
