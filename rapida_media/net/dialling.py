@@ -79,9 +79,9 @@ class Dialling:
         as the callee sends early media. None: somebody else acts on the call.
 
         srtp: "off", "optional" or "required". credentials: who we are, also in From unless from_uri
-        names another, and what answers a challenge. headers: more of the INVITE. assistant: whose agent ordered it. ordered: the
-        call's record, where it was journalled before; its id, assistant and parameters are the
-        call's.
+        names another, and what answers a challenge. headers: more of the INVITE. assistant: whose
+        agent ordered it. ordered: the call's record, where it was journalled before; its id,
+        assistant and parameters are the call's.
         RapidaError when no port is free, LocalProtocolError for what cannot be written. The
         result's ``finished`` tells the end.
         """
