@@ -27,6 +27,8 @@ from rapida_media.sip.address import format_host_port
 log = logging.getLogger(__name__)
 
 DEFAULT_AGENT = "echo"
+# For agents whose calls the stop has ended, once all else is over.
+AGENTS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ async def _run(
     await _drain(engine, signals, config.limits.drain_seconds)
     await engine.stop()
     await server.stop()
+    if left := await engine.agents_ended(AGENTS_S):
+        log.warning("%d agents still had something to do after their calls; they are cut off", left)
 
 
 def _spare_the_collector() -> None:

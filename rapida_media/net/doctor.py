@@ -327,12 +327,13 @@ async def _redis(config: Config) -> list[Finding]:
 def _entrances(config: Config) -> Iterator[Entrance]:
     listen = config.sip.listen[0]
     host = format_host(config.sip.external_address or reachable(listen.host))
+    by = "" if listen.transport == "udp" else f";transport={listen.transport}"
     base = config.http.public_url or f"http://{config.http.listen}"
     specs = providers()
     used = sorted({each.provider for each in config.credentials.values()})
     for assistant in config.assistants.values():
         for user in (assistant.name, *assistant.numbers):
-            yield Entrance(assistant.name, "sip", f"sip:{user}@{host}:{listen.port}")
+            yield Entrance(assistant.name, "sip", f"sip:{user}@{host}:{listen.port}{by}")
         for provider in used:
             if provider in specs and specs[provider].stream is not None:
                 url, tail = f"{base}/v1/talk/{provider}", _webhook_tail(config, assistant, provider)

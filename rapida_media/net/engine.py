@@ -310,6 +310,14 @@ class Engine:
             await busy.idle.wait()
         await self.disk.flushed()
 
+    async def agents_ended(self, seconds: float) -> int:
+        """Let agents whose calls are over store what they learnt, for so long; gives how many are
+        not done by then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._agents.idle.wait()
+        return len(self._agents)
+
     async def stop(self) -> None:
         """End the calls that are left (BYE) and close everything."""
         self._turnstile.close()

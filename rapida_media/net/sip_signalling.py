@@ -32,7 +32,7 @@ from rapida_media.sip.user_agent import Headers
 if TYPE_CHECKING:
     from rapida_media.net.sip_call import CallShell
 
-TEMPORARILY_UNAVAILABLE = 480
+TEMPORARILY_UNAVAILABLE, SERVICE_UNAVAILABLE = 480, 503
 REQUEST_TERMINATED = 487
 FORBIDDEN = 403
 
@@ -195,6 +195,10 @@ class SipSignalling(ABC):
             # session waits for that, and hangs up should a 200 win; the call is over at once.
             session.cancel(now, why)
             self._finish(ended("canceled", REQUEST_TERMINATED))
+        elif self._hang_up_reason == "engine_stopping":
+            # Another server can take what rings here (RFC 3261 section 21.5.4).
+            session.reject(SERVICE_UNAVAILABLE, now)
+            self._finish(turned_away(SERVICE_UNAVAILABLE))
         else:
             session.reject(TEMPORARILY_UNAVAILABLE, now)
             self._finish(turned_away(TEMPORARILY_UNAVAILABLE))

@@ -73,6 +73,50 @@ async def test_calls_that_outlast_the_draining_get_a_bye(tmp_path: Path) -> None
         await phone.close()
 
 
+async def test_a_call_that_still_rings_when_the_engine_ends_may_go_to_another_server(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ringing_agent.py").write_text(
+        "import asyncio\nasync def agent(call):\n    await call.ring()\n"
+        "    await asyncio.sleep(60)\n"
+    )
+    config = LOOPBACK + "[limits]\ndrain_seconds = 0.5\n"
+    config += '[assistants.rings]\nagent = "python:ringing_agent:agent"\nanswer = "agent"\n'
+    async with serving(tmp_path, config) as server:
+        phone = await Phone.open(server.address())
+        call = phone.invite("rings")
+        await eventually(lambda: 180 in call.provisional())
+        server.signal(signal.SIGTERM)
+        assert await call.final() == 503
+        assert await server.ended() == 0
+        assert server.logged("ended: engine_stopping (503)")
+        await phone.close()
+
+
+@pytest.mark.parametrize(("seconds", "stored"), [(0.3, True), (30, False)])
+async def test_an_agent_has_a_second_to_store_something_after_the_stop(
+    tmp_path: Path, seconds: float, stored: bool
+) -> None:
+    (tmp_path / "storing_agent.py").write_text(
+        "import asyncio, pathlib\nasync def agent(call):\n"
+        "    async for event in call:\n        pass\n"
+        f"    await asyncio.sleep({seconds})\n"
+        f"    pathlib.Path({str(tmp_path / 'transcript')!r}).touch()\n"
+    )
+    config = LOOPBACK + "[limits]\ndrain_seconds = 0.1\n"
+    agent = "python:storing_agent:agent"
+    async with serving(tmp_path, config, "--agent", agent) as server:
+        phone = await Phone.open(server.address())
+        call = await phone.call()
+        server.signal(signal.SIGTERM)
+        await call.hung_up()
+        assert await server.ended() == 0
+        assert (tmp_path / "transcript").exists() is stored
+        told = server.logged("1 agents still had something to do after their calls")
+        assert bool(told) is not stored
+        await phone.close()
+
+
 async def test_a_second_signal_ends_the_calls_at_once(tmp_path: Path) -> None:
     async with serving(tmp_path, LOOPBACK) as server:
         phone = await Phone.open(server.address())

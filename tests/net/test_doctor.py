@@ -50,6 +50,20 @@ async def test_a_good_configuration_is_healthy_and_shows_how_to_call(tmp_path: P
     assert found(diagnosis, "[trunks.carrier]") == (OK, "127.0.0.1 is 127.0.0.1")
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_what_to_call_names_the_transport_that_is_listened_on(
+    tmp_path: Path, transport: str
+) -> None:
+    keys = 'tls_certificate = "c.pem"\ntls_key = "k.pem"\n' if transport == "tls" else ""
+    diagnosis = await diagnose(
+        tmp_path,
+        f'[sip]\nlisten = ["{transport}:127.0.0.1:0"]\n{keys}'
+        '[assistants.support]\nagent = "echo"\n',
+    )
+    (entrance,) = diagnosis.entrances
+    assert entrance.url == f"sip:support@127.0.0.1:0;transport={transport}"
+
+
 async def test_a_host_that_calls_and_is_called_is_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
