@@ -109,19 +109,29 @@ def _with_speed(
 
 
 def format_facts(group: str, candidates: dict[str, dict[str, Fact]]) -> str:
-    """Lay quality out with a head of as many lines as the longest title has words."""
+    """Lay quality out with a head of as many lines as the longest title has words.
+
+    A column is as wide as its widest word or value.
+    """
     titles = list(dict.fromkeys(title for columns in candidates.values() for title in columns))
     words = [title.split() for title in titles]
-    widths = [max(8, *(len(word) + 2 for word in words_)) for words_ in words]
+    rows = {
+        name: [format_fact(columns.get(title)) for title in titles]
+        for name, columns in candidates.items()
+    }
+    widths = [
+        max(8, *(len(text) + 2 for text in [*words_, *(row[place] for row in rows.values())]))
+        for place, words_ in enumerate(words)
+    ]
+    width = max(NAME_WIDTH, len(group) + 1)
     height = max((len(words_) for words_ in words), default=0)
     lines = []
     for level in range(height):
         cells = [([""] * (height - len(w)) + w)[level] for w in words]
         left = group if level == height - 1 else ""
-        lines.append(f"{left:{NAME_WIDTH}}" + _cells(cells, widths))
-    for name, columns in candidates.items():
-        cells = [format_fact(columns.get(title)) for title in titles]
-        lines.append(f"  {name:{NAME_WIDTH - 2}}" + _cells(cells, widths))
+        lines.append(f"{left:{width}}" + _cells(cells, widths))
+    for name, cells in rows.items():
+        lines.append(f"  {name:{width - 2}}" + _cells(cells, widths))
     return "\n".join(lines)
 
 

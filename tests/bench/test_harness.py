@@ -206,6 +206,12 @@ def test_the_survey_names_every_peer_once() -> None:
     assert not set(versions) & set(missing)
 
 
+def test_a_long_value_stands_apart_from_its_neighbours() -> None:
+    columns: dict[str, results.Fact] = {"CPU ms": 1.675, "answered": "553 of 1000", "p50": 7064.0}
+    text = report.format_facts("calls", {"rapida-media": columns})
+    assert text.splitlines()[-1].split() == ["rapida-media", "1.68", "553", "of", "1000", "7064"]
+
+
 # ---- two runs compared ----
 
 
