@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 WHY_MAX = 200
 # How long one refusal in the log stands for all others with its status.
 TELL_AGAIN_S = 60.0
+# When a port pair may be free again, as where there are too many calls.
+PORTS_AGAIN_S = 5
 
 
 class Incoming:
@@ -134,7 +136,8 @@ class Incoming:
             jitter=assistant.jitter,
         )
         if call is None:
-            session.reject(503, now)
+            self._counters.add("refused_no_ports")
+            session.reject(503, now, [("Retry-After", str(PORTS_AGAIN_S))])
         return call
 
 

@@ -157,6 +157,8 @@ async def test_a_call_that_finds_no_port_is_refused_and_its_place_given_back(ben
     assert ports == {32760, 32762}
     refused = phone.invite()
     assert await refused.final() == 503
+    assert retry_after(refused) == "5"
+    assert engine.counters["refused_no_ports"] == 1
     assert engine.media.ports.in_use == 2
     for call in calls:
         assert await call.bye() == 200
