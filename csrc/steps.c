@@ -18,6 +18,7 @@ enum {
     AHEAD_MS = 40,     /* of the other side of a hole: what concealment can use */
     GIVE_UP_MS = 1000, /* waiting longer than this, what comes is a new beginning */
     LEAVE_OUT_MAX_MS = 120,
+    LEAVE_OUT_LOSSY_MAX_MS = 320, /* where some of it is lost in any case */
     LEAVE_OUT_AHEAD_MS = 10, /* so much must be here behind it */
     AGAIN_MS = 1000, /* two waits that are no further apart: a queue is filling somewhere */
     LONGER_MS = 20,
@@ -198,9 +199,12 @@ static void step_stalled(rm_adaptive *a, size_t step)
  * misses a little and is not moved. */
 static bool leave_out_owed(rm_adaptive *a, double now)
 {
-    size_t per_ms = a->rate_hz / 1000, needed = (size_t)a->owed + LEAVE_OUT_AHEAD_MS * per_ms;
-    if (a->owed > (int64_t)(LEAVE_OUT_MAX_MS * per_ms)
-        || rm_backlog_run(&a->backlog, a->play, needed) < needed)
+    size_t per_ms = a->rate_hz / 1000, ahead = LEAVE_OUT_AHEAD_MS * per_ms;
+    size_t needed = (size_t)a->owed + ahead;
+    bool whole = rm_backlog_run(&a->backlog, a->play, needed) == needed;
+    size_t most = (whole ? LEAVE_OUT_MAX_MS : LEAVE_OUT_LOSSY_MAX_MS) * per_ms;
+    if ((size_t)a->owed > most
+        || rm_backlog_run(&a->backlog, a->play + a->owed, ahead) < ahead)
         return false;
     rm_jitter_refresh(&a->jitter);
     double delay = delay_of(a, a->play, now), before = delay - to_ms(a, a->owed);

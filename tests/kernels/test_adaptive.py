@@ -149,6 +149,15 @@ def test_a_stall_counts_once_however_many_packets_it_held() -> None:
     assert heard.delay(20) < 60
 
 
+def test_a_listener_is_not_moved_for_one_late_packet_in_front_of_lost_ones() -> None:
+    handover: dict[int, float | None] = {350 + n: 210 - 20.0 * n for n in range(11)}
+    handover |= dict.fromkeys(range(351, 357))
+    heard = Listener(make_call(straight(20, handover), SPEECH)).run()
+    heard.require_sums()
+    assert heard.stream.statistics()["skipped"] == 3  # it, and the two first behind the hole
+    assert heard.delay(7.3, 8) == pytest.approx(heard.delay(4, 6.9), abs=0.1)
+
+
 def test_a_queue_that_fills_is_followed_in_few_steps() -> None:
     filling = {600 + n: 10 + 1.2 * n for n in range(100)}  # 120 ms in two seconds
     heard = Listener(make_call(straight(15, filling), SPEECH)).run()
