@@ -8,13 +8,14 @@ the tables that were finished by then are written.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from bench import machine, peers, report, results, targets
 from bench.harness import SECONDS, Plan, measure
+from bench.options import positive
 from bench.results import Results, TableResult
 from bench.tables import NAMES, table
 
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     length.add_argument(
         "--seconds",
-        type=_seconds,
+        type=partial(positive, what="seconds"),
         default=SECONDS,
         metavar="S",
         help="per candidate and row (%(default)s)",
@@ -89,17 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--no-plots", action="store_true", help="no pictures")
     return parser
-
-
-def _seconds(text: str) -> float:
-    """Read a time to measure for."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
-    return seconds
 
 
 def _run(options: argparse.Namespace) -> Results:

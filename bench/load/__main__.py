@@ -16,7 +16,6 @@ was wrong; 3 a level was refused because the generator itself was starved; 130 i
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import signal
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from bench.options import positive
 from bench.results import try_to_write
 
 from .churn import measure_churn
@@ -54,8 +54,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--levels", type=_counts, default="100,300,600", help="calls at once (%(default)s)"
     )
-    parser.add_argument("--seconds", type=_positive, default=10.0, help="measured window (10)")
-    parser.add_argument("--rate", type=_positive, default=60.0, help="set-ups a second (60)")
+    parser.add_argument("--seconds", type=positive, default=10.0, help="measured window (10)")
+    parser.add_argument("--rate", type=positive, default=60.0, help="set-ups a second (60)")
     parser.add_argument("--engine", type=_command, help="command line with {sip} or {port}")
     parser.add_argument("--target", help="a running server, sip:user@host:port")
     parser.add_argument("--pid", type=_counts, help="its process, or several with commas")
@@ -91,18 +91,8 @@ def _counts(text: str) -> list[int]:
     return [_count(part) for part in text.split(",")]
 
 
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return number
-
-
 def _not_negative(text: str) -> float:
-    return 0.0 if text in ("0", "0.0") else _positive(text)
+    return 0.0 if text in ("0", "0.0") else positive(text)
 
 
 def _command(text: str) -> str:
